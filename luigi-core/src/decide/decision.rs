@@ -1,0 +1,241 @@
+//! What a decision says.
+
+use crate::policy::model::{ApprovalId, LoginId, RuleId, ScopeId};
+use serde::{Deserialize, Serialize};
+
+/// The decision and the candidate decision on one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// What the rules in force answer.
+    pub decision: Decision,
+    /// What all rules, the observed ones included, would answer.
+    pub candidate: Decision,
+    /// Whether the target lies in any privileged scope, whichever rule decides. A property of the target, not of the rule.
+    pub privileged: bool,
+}
+
+/// An answer with its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Why. Whether the request may proceed follows from it: see [`Decision::allows`].
+    pub reason: Reason,
+    /// The determining rule: the one with the smallest id in the class that `reason` names.
+    pub rule: Option<RuleId>,
+    /// The restrict rule that asked for what is unmet, if one did.
+    pub restricted_by: Option<RuleId>,
+    /// The scope in which the determining rule holds the request; the smallest if several, `None` for `scopes = "all"`.
+    pub scope: Option<ScopeId>,
+    /// How this denial could become an allow.
+    pub advice: Option<Advice>,
+}
+
+impl Decision {
+    /// A denial before any rule.
+    #[must_use]
+    pub const fn refused(reason: Reason) -> Self {
+        Self { reason, rule: None, restricted_by: None, scope: None, advice: None }
+    }
+
+    /// Whether the request may proceed.
+    #[must_use]
+    pub const fn allows(&self) -> bool {
+        matches!(self.reason, Reason::AllowedByRule)
+    }
+}
+
+/// Why a decision came out as it did. Exhaustive: match it without `_`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// An allow rule is true and all its requirements and those of every restrict rule are met. The only reason that allows.
+    AllowedByRule,
+    /// A deny rule is true.
+    DeniedByRule,
+    /// A deny rule is unknown, so it may be true.
+    DenyRuleUnknown,
+    /// An allow rule is true but a login requirement is not met.
+    LoginRequired,
+    /// An allow rule is true but a required subject is not met.
+    SubjectRequired,
+    /// An allow rule is true but a required network is not met.
+    SourceRequired,
+    /// An allow rule is true but a required schedule is not met.
+    ScheduleRequired,
+    /// An allow rule is true but no grant meets a required approval.
+    ApprovalRequired,
+    /// An allow rule is unknown, none is true.
+    AllowRuleUnknown,
+    /// No allow rule is true or unknown.
+    NoRuleAllows,
+    /// The facts about the request do not have the form they must have.
+    MalformedFacts,
+    /// Two sensible servers could read the target differently.
+    AmbiguousTarget,
+    /// A credential was sent twice.
+    AmbiguousCredential,
+    /// Too many credentials wait for verification; worth a retry.
+    Deferred,
+    /// Something inside failed; never because of what a policy says.
+    InternalError,
+}
+
+impl Reason {
+    /// Every reason, in order.
+    pub const ALL: [Self; 15] = [
+        Self::AllowedByRule,
+        Self::DeniedByRule,
+        Self::DenyRuleUnknown,
+        Self::LoginRequired,
+        Self::SubjectRequired,
+        Self::SourceRequired,
+        Self::ScheduleRequired,
+        Self::ApprovalRequired,
+        Self::AllowRuleUnknown,
+        Self::NoRuleAllows,
+        Self::MalformedFacts,
+        Self::AmbiguousTarget,
+        Self::AmbiguousCredential,
+        Self::Deferred,
+        Self::InternalError,
+    ];
+
+    /// The stable code, as in logs and tests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AllowedByRule => "allowed-by-rule",
+            Self::DeniedByRule => "denied-by-rule",
+            Self::DenyRuleUnknown => "deny-rule-unknown",
+            Self::LoginRequired => "login-required",
+            Self::SubjectRequired => "subject-required",
+            Self::SourceRequired => "source-required",
+            Self::ScheduleRequired => "schedule-required",
+            Self::ApprovalRequired => "approval-required",
+            Self::AllowRuleUnknown => "allow-rule-unknown",
+            Self::NoRuleAllows => "no-rule-allows",
+            Self::MalformedFacts => "malformed-facts",
+            Self::AmbiguousTarget => "ambiguous-target",
+            Self::AmbiguousCredential => "ambiguous-credential",
+            Self::Deferred => "deferred",
+            Self::InternalError => "internal-error",
+        }
+    }
+}
+
+/// How a denial could become an allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// Come back with an identity: some identity would be allowed, or could ask.
+    Authenticate,
+    /// Log in again, like this. The rule that asks for it is the decision's or a restrict rule.
+    StepUp {
+        /// The first unmet login requirement: the allow rule's own, else that of the restrict rule with the smallest id.
+        login: LoginId,
+        /// The allow rule that lacks least.
+        rule: RuleId,
+    },
+    /// Ask for these approvals.
+    RequestAccess {
+        /// All that are missing, once each.
+        approvals: MissingApprovals,
+        /// The allow rule that lacks least.
+        rule: RuleId,
+    },
+}
+
+impl Advice {
+    /// The word for it: `authenticate`, `step-up` or `request-access`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Authenticate => "authenticate",
+            Self::StepUp { .. } => "step-up",
+            Self::RequestAccess { .. } => "request-access",
+        }
+    }
+}
+
+/// An approval that is missing for a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MissingApproval {
+    /// The scope it must open.
+    pub scope: ScopeId,
+    /// The approval; where a rule accepts either of several, each that the caller may ask for is listed.
+    pub approval: ApprovalId,
+}
+
+/// Up to [`MissingApprovals::CAPACITY`] missing approvals, sorted by scope and approval, once each.
+///
+/// Kept inline so that a decision allocates nothing. If more are missing the smallest are kept: once those are granted, the next
+/// denial names the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingApprovals {
+    items: [Option<MissingApproval>; Self::CAPACITY],
+}
+
+impl MissingApprovals {
+    /// How many are kept.
+    pub const CAPACITY: usize = 8;
+
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { items: [None; Self::CAPACITY] }
+    }
+
+    /// Adds one, unless it is there already.
+    pub fn insert(&mut self, missing: MissingApproval) {
+        let mut carried = Some(missing);
+        for slot in &mut self.items {
+            match (*slot, carried) {
+                (_, None) => return,
+                (Some(held), Some(new)) if held == new => return,
+                (Some(held), Some(new)) if held < new => {}
+                _ => std::mem::swap(slot, &mut carried),
+            }
+        }
+    }
+
+    /// The missing approvals in order.
+    pub fn iter(&self) -> impl Iterator<Item = MissingApproval> {
+        self.items.iter().flatten().copied()
+    }
+}
+
+impl Default for MissingApprovals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::model::TableId;
+
+    #[test]
+    fn missing_approvals_are_sorted_distinct_and_bounded() {
+        let missing = |scope, approval| MissingApproval {
+            scope: ScopeId::from_index(scope),
+            approval: ApprovalId::from_index(approval),
+        };
+        let mut list = MissingApprovals::new();
+        for n in [5, 3, 9, 3, 5, 1] {
+            list.insert(missing(0, n));
+        }
+        assert!(list.iter().eq([1, 3, 5, 9].map(|n| missing(0, n))));
+        for n in 10..30 {
+            list.insert(missing(1, n));
+        }
+        list.insert(missing(0, 0));
+        assert_eq!(list.iter().count(), MissingApprovals::CAPACITY);
+        assert!(list.iter().take(5).eq([0, 1, 3, 5, 9].map(|n| missing(0, n))));
+    }
+
+    #[test]
+    fn reasons_have_distinct_codes_that_serde_uses_too() {
+        for reason in Reason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What a decision is about.
+
+use crate::grant_set::GrantSet;
+use crate::identity::Credential;
+use crate::target::Target;
+use crate::time::Timestamp;
+use std::net::IpAddr;
+
+/// One request: who, what, from where, when.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method token, as received.
+    pub method: &'a [u8],
+    /// Host and path in canonical form, or why there is none.
+    pub target: Target<'a>,
+    /// The peer's address.
+    pub source: Source,
+    /// Who asks.
+    pub credential: Credential<'a>,
+    /// When. Identities and grants are judged by this moment, too.
+    pub time: Timestamp,
+    /// Every grant in force, whoever's.
+    pub grants: &'a GrantSet,
+}
+
+/// The peer's address, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An address; IPv4-mapped IPv6 is IPv4.
+    Address(IpAddr),
+    /// A Unix socket, or an address that does not parse: predicates on networks are unknown.
+    Unknown,
+}
+
+impl Source {
+    /// A source from an address, with IPv4-mapped IPv6 turned into IPv4.
+    #[must_use]
+    pub fn from_address(address: IpAddr) -> Self {
+        Self::Address(address.to_canonical())
+    }
+}

@@ -1,0 +1,323 @@
+//! Who asks: verified subjects and how they come to be.
+//!
+//! An [`Identity`] is built by verification of a token, or by an explicitly trusted assertion whose provenance stays
+//! with it; nothing that HAProxy passes as a fact can build one. The result does not depend on the rules of a policy, only on
+//! the issuers it trusts and their keys.
+
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A person or program behind a request, as its issuer vouches for it. Immutable once built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// The issuer, byte for byte as in the token's `iss`.
+    pub(crate) issuer: Box<str>,
+    /// The subject, unique within the issuer.
+    pub(crate) subject: Box<str>,
+    pub(crate) email: Option<Email>,
+    /// `user`, `service` or whatever the issuer's claim or declaration says.
+    pub(crate) kind: Option<Box<str>>,
+    pub(crate) groups: Groups,
+    /// Every claim of the token, for predicates on claims.
+    pub(crate) claims: serde_json::Map<String, serde_json::Value>,
+    /// The first moment at which the identity no longer counts, leeway not included.
+    pub(crate) expires_at: Timestamp,
+    pub(crate) login: Login,
+    /// Who acts on the subject's behalf: the outermost `act` (RFC 8693).
+    pub(crate) actor: Option<Actor>,
+    pub(crate) provenance: Provenance,
+}
+
+/// An e-mail address and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email {
+    /// As in the token.
+    pub address: Box<str>,
+    /// `email_verified`, or `Some(true)` if the issuer is declared trustworthy for e-mails; `None` if the token is silent.
+    pub verified: Option<bool>,
+}
+
+/// The groups of an identity: values as in the token, sorted, without repetition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    pub(crate) names: Vec<Box<str>>,
+    /// `false` if the provider cut the list off (Entra's `_claim_names` or `hasgroups`, for example): absence proves nothing.
+    pub(crate) complete: bool,
+}
+
+impl Groups {
+    /// A complete or cut-off list of group values.
+    #[must_use]
+    pub fn new(mut names: Vec<Box<str>>, completeness: Completeness) -> Self {
+        names.sort_unstable();
+        names.dedup();
+        Self { names, complete: completeness == Completeness::Complete }
+    }
+
+    /// The values, sorted by bytes.
+    #[must_use]
+    pub fn names(&self) -> &[Box<str>] {
+        &self.names
+    }
+
+    /// Whether a group that is not in the list is known not to be a group of the identity.
+    #[must_use]
+    pub fn completeness(&self) -> Completeness {
+        if self.complete { Completeness::Complete } else { Completeness::CutOff }
+    }
+
+    /// Whether the list holds `name`.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.names.binary_search_by(|held| held.as_ref().cmp(name)).is_ok()
+    }
+}
+
+/// Whether a list of groups is all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Completeness {
+    /// Nothing is missing.
+    Complete,
+    /// The provider left groups out.
+    CutOff,
+}
+
+/// How and when the subject logged in (OpenID Connect Core 1.0, section 2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Login {
+    /// When the subject authenticated.
+    pub auth_time: Option<Timestamp>,
+    /// The authentication context class.
+    pub acr: Option<Box<str>>,
+    /// The authentication methods; `None` if the token does not say.
+    pub amr: Option<Vec<Box<str>>>,
+}
+
+/// Who acts on a subject's behalf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The issuer that vouches for the actor: its own `iss` if it has one, else the token's.
+    pub issuer: Box<str>,
+    /// The actor's subject; `None` if the `act` claim has none that is a string.
+    pub subject: Option<Box<str>>,
+}
+
+/// Why an identity is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// A token's signature was verified.
+    Verified {
+        /// The `kid` of the key, if it has one.
+        key: Option<Box<str>>,
+        /// The signature algorithm, as in RFC 7518 and RFC 8037.
+        algorithm: &'static str,
+    },
+    /// Something that the embedder trusts said so: a test, the command line, a C caller.
+    Asserted {
+        /// Who said so.
+        by: Box<str>,
+    },
+}
+
+impl Identity {
+    /// The issuer, byte for byte as in the token's `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The subject, unique within the issuer.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The e-mail address, verified or not.
+    #[must_use]
+    pub fn email(&self) -> Option<&Email> {
+        self.email.as_ref()
+    }
+
+    /// `user`, `service` or whatever the issuer's claim or declaration says.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+
+    /// The groups.
+    #[must_use]
+    pub fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Every claim, as in the token.
+    #[must_use]
+    pub fn claims(&self) -> &serde_json::Map<String, serde_json::Value> {
+        &self.claims
+    }
+
+    /// The first moment at which the identity no longer counts, leeway not included.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// How and when the subject logged in.
+    #[must_use]
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// Who acts on the subject's behalf, if anyone does.
+    #[must_use]
+    pub fn actor(&self) -> Option<&Actor> {
+        self.actor.as_ref()
+    }
+
+    /// Why the identity is believed.
+    #[must_use]
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+}
+
+/// The trust placed in one issuer, apart from its keys: everything of a policy that verification depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerTrust {
+    /// The issuer identifier; `iss` must equal it byte for byte.
+    pub url: String,
+    /// `aud` must hold one of these; never empty.
+    pub audiences: Vec<String>,
+    /// Signature algorithms that are accepted; never empty.
+    pub algorithms: Vec<Algorithm>,
+    /// Values of the `typ` header that are accepted, in lower case without `application/`; empty accepts `jwt`, `at+jwt` and none.
+    pub token_types: Vec<String>,
+    /// How far clocks may differ, for `exp`, `nbf` and `iat`, in seconds; at most 300.
+    pub leeway_seconds: u32,
+    /// Whether the issuer's e-mails count without `email_verified`.
+    pub trusts_emails: bool,
+    /// The kind of subjects whose token does not say.
+    pub kind: Option<String>,
+    /// Where claims are found.
+    pub claims: ClaimMap,
+}
+
+/// Where an issuer's tokens keep what identities are made of. A path is an array of names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimMap {
+    /// A string; default `["sub"]`.
+    pub subject: Vec<String>,
+    /// A string; default `["email"]`.
+    pub email: Vec<String>,
+    /// An array of strings or a string with `groups_format`; default `["groups"]`.
+    pub groups: Vec<String>,
+    /// How groups are written; default an array.
+    pub groups_format: ListFormat,
+    /// A string; none by default.
+    pub kind: Option<Vec<String>>,
+}
+
+impl Default for ClaimMap {
+    fn default() -> Self {
+        let path = |name: &str| vec![name.to_owned()];
+        Self {
+            subject: path("sub"),
+            email: path("email"),
+            groups: path("groups"),
+            groups_format: ListFormat::Array,
+            kind: None,
+        }
+    }
+}
+
+/// How a claim writes a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListFormat {
+    /// A JSON array of strings; a single string is a list of one.
+    Array,
+    /// A string with names separated by spaces.
+    Words,
+}
+
+/// A signature algorithm of RFC 7518 or RFC 8037.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are those of the registry")]
+pub enum Algorithm {
+    RS256,
+    PS256,
+    ES256,
+    ES384,
+    EdDSA,
+    /// Only with keys that are declared as secrets.
+    HS256,
+}
+
+impl Algorithm {
+    /// What an issuer accepts unless it says otherwise: every asymmetric algorithm.
+    pub const DEFAULT: [Self; 5] = [Self::RS256, Self::PS256, Self::ES256, Self::ES384, Self::EdDSA];
+
+    /// The name in the registry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::PS256 => "PS256",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::EdDSA => "EdDSA",
+            Self::HS256 => "HS256",
+        }
+    }
+}
+
+/// What a request carries to say who asks, after verification.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'a> {
+    /// None of the configured kinds: subject predicates are false.
+    Absent,
+    /// Verified and valid now.
+    Verified(&'a Identity),
+    /// Genuine, but its time is over: subject predicates are unknown.
+    Expired,
+    /// Not to be believed: subject predicates are unknown.
+    Invalid(InvalidCredential),
+    /// Present twice: denied before any rule.
+    Ambiguous,
+    /// Not verified because too many verifications were asked for at once: denied before any rule, worth a retry.
+    Deferred,
+}
+
+/// Why a credential is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InvalidCredential {
+    /// Not three base64url parts with JSON inside, or longer than is read.
+    Malformed,
+    /// Longer than [`MAX_TOKEN_BYTES`]; not read.
+    TooLong,
+    /// `iss` is not an issuer of the policy.
+    UnknownIssuer,
+    /// No key of the issuer fits the token's `kid`.
+    UnknownKey,
+    /// The issuer has no keys at all: none were loaded.
+    KeysUnavailable,
+    /// `alg` is not accepted from this issuer or for this key; also `none`.
+    AlgorithmNotAllowed,
+    /// A header that Luigi does not understand and must not ignore: `crit`, `jku`, `x5u`, `jwk`, `b64`.
+    ForbiddenHeader,
+    /// `typ` is not accepted from this issuer.
+    TypeNotAllowed,
+    /// The signature does not verify.
+    BadSignature,
+    /// `aud` is missing or names no audience of ours.
+    WrongAudience,
+    /// `nbf` or `iat` lies in the future.
+    NotYetValid,
+    /// `exp`, `sub` or another claim that must be there is missing or has the wrong type.
+    MissingClaim,
+}
+
+/// The longest token that is read, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 12 * 1024;

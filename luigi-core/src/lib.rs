@@ -1,0 +1,19 @@
+//! The decision core of Luigi: from the text of a policy to the decision on a request.
+//!
+//! Data goes one way: policy text -> [`policy`] (syntax, model, diagnostics) -> [`snapshot`]; bytes -> [`target`] and
+//! [`identity`] -> [`decide`]. Everything here is pure: there is no socket, file, clock or thread, the time is an
+//! argument, and no code is `unsafe`. What needs the outside world lives in `luigi-runtime` and above.
+
+#![forbid(unsafe_code)]
+
+pub mod decide;
+pub mod explain;
+pub mod grant_set;
+pub mod identity;
+pub mod kleene;
+pub mod matchers;
+pub mod method;
+pub mod policy;
+pub mod snapshot;
+pub mod target;
+pub mod time;

@@ -1,0 +1,475 @@
+//! The resolved policy: names have become ids, values are checked, and what is left is what decisions are made of.
+//!
+//! Built only by the parser, or read back from a compiled snapshot that was validated. Tables are sorted by name, so the same
+//! policy makes the same model whatever the order of its files; in particular the order of [`RuleId`]s is the byte order of
+//! the rules' ids, which is the precedence among determining rules.
+//!
+//! INVARIANT (ids-in-range): every id in a model is within its table.
+
+use crate::identity::IssuerTrust;
+use crate::method::{MethodSet, MethodTable};
+use crate::time::Timestamp;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// A table whose rows are named by ids of one type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Table<Id, Row> {
+    rows: Vec<Row>,
+    #[serde(skip)]
+    id: std::marker::PhantomData<fn() -> Id>,
+}
+
+impl<Id: TableId, Row> Table<Id, Row> {
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows in order of their ids.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Id, &Row)> + ExactSizeIterator {
+        self.rows.iter().enumerate().map(|(at, row)| (Id::from_index(at), row))
+    }
+
+    /// The row, or `None` if the id is from another policy.
+    #[must_use]
+    pub fn row(&self, id: Id) -> Option<&Row> {
+        self.rows.get(id.index())
+    }
+
+    /// Adds a row; its id is the number of rows before.
+    pub fn push(&mut self, row: Row) -> Id {
+        self.rows.push(row);
+        Id::from_index(self.rows.len() - 1)
+    }
+
+    /// Takes the last row away; how old versions are freed in slices.
+    pub fn pop(&mut self) -> Option<Row> {
+        self.rows.pop()
+    }
+}
+
+impl<Id, Row> Default for Table<Id, Row> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), id: std::marker::PhantomData }
+    }
+}
+
+impl<Id: TableId, Row> FromIterator<Row> for Table<Id, Row> {
+    fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
+        Self { rows: rows.into_iter().collect(), id: std::marker::PhantomData }
+    }
+}
+
+impl<Id: TableId, Row> std::ops::Index<Id> for Table<Id, Row> {
+    type Output = Row;
+
+    fn index(&self, id: Id) -> &Row {
+        &self.rows[id.index()]
+    }
+}
+
+/// An id of a row of a [`Table`].
+pub trait TableId: Copy {
+    /// The id of the row at this place.
+    ///
+    /// # Panics
+    /// If `index` does not fit into 32 bits.
+    fn from_index(index: usize) -> Self;
+    /// The place of the row.
+    fn index(self) -> usize;
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(u32);
+
+        impl TableId for $name {
+            fn from_index(index: usize) -> Self {
+                Self(u32::try_from(index).expect("a table has fewer than 2^32 rows"))
+            }
+
+            fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// An issuer of the policy.
+    IssuerId,
+    /// A group of the closed `[groups]` table.
+    GroupId,
+    /// A named set of networks.
+    NetworkId,
+    /// A schedule.
+    ScheduleId,
+    /// A login requirement.
+    LoginId,
+    /// A scope.
+    ScopeId,
+    /// An approval.
+    ApprovalId,
+    /// A rule; ids are in byte order of the rules' names.
+    RuleId,
+}
+
+/// A whole policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// The methods that the policy names.
+    pub methods: MethodTable,
+    /// `[issuers.*]`.
+    pub issuers: Table<IssuerId, Issuer>,
+    /// The issuer that a rule means when it names none.
+    pub default_issuer: Option<IssuerId>,
+    /// `[groups]`.
+    pub groups: Table<GroupId, Group>,
+    /// `[networks]`.
+    pub networks: Table<NetworkId, Network>,
+    /// `[schedules.*]`.
+    pub schedules: Table<ScheduleId, Schedule>,
+    /// `[logins.*]`.
+    pub logins: Table<LoginId, Login>,
+    /// `[scopes.*]`.
+    pub scopes: Table<ScopeId, Scope>,
+    /// `[approvals.*]`.
+    pub approvals: Table<ApprovalId, Approval>,
+    /// `[[rules]]`, sorted by id.
+    pub rules: Table<RuleId, Rule>,
+}
+
+/// An identity provider and the trust placed in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issuer {
+    /// The name that rules use.
+    pub name: String,
+    /// What verification depends on.
+    pub trust: IssuerTrust,
+}
+
+/// A group under the name that rules use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The alias; ledger and tests use it.
+    pub name: String,
+    /// The value as it stands in tokens.
+    pub value: String,
+}
+
+/// A named set of networks; never empty. IPv4-mapped IPv6 networks have become IPv4.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// The name that rules use.
+    pub name: String,
+    /// The networks, sorted, host bits zero.
+    pub members: Vec<IpNet>,
+}
+
+/// Hours of the week in local time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The name that rules use.
+    pub name: String,
+    /// An IANA time zone name that the compiled-in database knows.
+    pub time_zone: String,
+    /// The days on which a span begins; bit 0 is Monday. `None`: every day.
+    pub days: Weekdays,
+    /// Seconds after local midnight, inclusive; `start > end` runs over midnight and belongs to the day it starts.
+    pub start: u32,
+    /// Seconds after local midnight, exclusive; at most 86400. `start == end` is an error.
+    pub end: u32,
+    /// If not empty, only spans that begin on one of these days.
+    pub dates: Vec<jiff::civil::Date>,
+    /// Spans that begin on one of these days are left out.
+    pub except_dates: Vec<jiff::civil::Date>,
+}
+
+/// A set of days of the week; bit 0 is Monday.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Weekdays(pub u8);
+
+/// What a login must have been like. At least one of the members is set; all that are set must hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// The name that rules use.
+    pub name: String,
+    /// `acr` must be one of these, if not empty.
+    pub acr_any: Vec<String>,
+    /// `amr` must hold one of these, if not empty.
+    pub amr_any: Vec<String>,
+    /// `auth_time` may be at most this many seconds ago.
+    pub max_age_seconds: Option<u32>,
+}
+
+/// A narrow, named set of operations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// The name that rules use.
+    pub name: String,
+    /// The hosts; never empty.
+    pub hosts: Vec<HostPattern>,
+    /// Path templates and the methods for each; `paths` x `methods` have become one entry a path; never empty.
+    pub operations: Vec<Operation>,
+    /// Scopes that are left out. Free of cycles.
+    pub except: Vec<ScopeId>,
+    /// Whether requests whose target lies here are privileged.
+    pub privileged: bool,
+    /// SHA-256 over the scope's meaning: hosts, operations and what it leaves out (not its name, not its documentation).
+    pub content_hash: ContentHash,
+}
+
+/// SHA-256 of something's canonical form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContentHash(pub [u8; 32]);
+
+/// Which hosts a scope is about. Names are lower case, without port or trailing dot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum HostPattern {
+    /// `"any"`: every name, every address, and no Host at all.
+    Any,
+    /// Exactly this name or this canonical IP literal.
+    Exact(String),
+    /// `*.x`: one label before `.x`; holds `x` without the `*.`.
+    OneLabel(String),
+    /// `**.x`: one or more labels before `.x`; holds `x` without the `**.`.
+    Labels(String),
+}
+
+/// Methods on a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// The methods.
+    pub methods: MethodSet,
+    /// The path.
+    pub path: PathTemplate,
+}
+
+/// A path template of literal segments, `{name}`, `*` and a final `**`. `/a` and `/a/` are one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PathTemplate {
+    /// The segments; none for `/`.
+    pub segments: Vec<Segment>,
+    /// Whether a final `**` takes the rest, none or more segments.
+    pub rest: bool,
+}
+
+/// One segment of a path template.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Segment {
+    /// Exactly this text, in canonical form (unreserved characters decoded, escapes upper-case).
+    Literal(String),
+    /// `{name}`: exactly one non-empty segment, under a name.
+    Capture(String),
+    /// `*`: exactly one non-empty segment.
+    Any,
+}
+
+/// How access to a scope is approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The name that rules use.
+    pub name: String,
+    /// Who may ask.
+    pub requesters: Subject,
+    /// Who may say yes.
+    pub approvers: Approvers,
+    /// How many must say yes; at least 1.
+    pub quorum: u32,
+    /// How long a grant lasts unless another time is asked for, in seconds.
+    pub duration_seconds: u32,
+    /// The longest a grant may last, in seconds; at least the duration.
+    pub max_duration_seconds: u32,
+    /// Whether the requester must say why.
+    pub justification: Justification,
+    /// Where to tell: `slack:#channel` and the like.
+    pub notify: Vec<String>,
+    /// SHA-256 over the approval's meaning: everything but its name and `notify`.
+    pub content_hash: ContentHash,
+}
+
+/// Who may approve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Approvers {
+    /// `"requester"`: whoever asks opens it, on the record.
+    Requester,
+    /// Whoever one of these matchers matches.
+    Matching(Vec<SubjectMatcher>),
+}
+
+/// Whether a justification must be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Justification {
+    /// A request without one is refused.
+    Required,
+    /// A request may come without one.
+    Optional,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The rule's id, unique in the policy.
+    pub name: String,
+    /// What it does.
+    pub effect: Effect,
+    /// Whether it takes part in decisions or only in candidate decisions.
+    pub mode: Mode,
+    /// The scopes it is about.
+    pub scopes: ScopeSelector,
+    /// Narrows the scopes' methods.
+    pub methods: Option<MethodSet>,
+    /// Subject, source and schedule. The subject is always there on `allow`; on others none means anyone.
+    pub when: Conditions,
+    /// Joined by OR; the rule does not match where they hold.
+    pub unless: Vec<Conditions>,
+    /// The rule does not match before.
+    pub starts: Option<Timestamp>,
+    /// The rule does not match from here on.
+    pub ends: Option<Timestamp>,
+    /// What must also hold; empty on `deny`, not empty on `restrict`.
+    pub require: Requirements,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Refuses, whatever else allows.
+    Deny,
+    /// Adds requirements to whatever would allow.
+    Restrict,
+    /// Lets through.
+    Allow,
+}
+
+/// Whether something is in force or being watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Evaluated and reported, without effect.
+    Observe,
+    /// In force.
+    Enforce,
+}
+
+/// The scopes of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScopeSelector {
+    /// `"all"`: every request, also one in no scope; not on `allow`.
+    All,
+    /// Any of these; sorted, never empty.
+    Named(Vec<ScopeId>),
+}
+
+/// Predicates joined by AND; those that are `None` or empty are left out. Not all are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// Who asks.
+    pub subject: Option<Subject>,
+    /// From where: any of these networks.
+    pub from: Vec<NetworkId>,
+    /// When: any of these schedules.
+    pub during: Vec<ScheduleId>,
+}
+
+/// Who a predicate is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Subject {
+    /// `"anyone"`: true without a credential, too.
+    Anyone,
+    /// `"authenticated"`: any identity of the default issuer (LANGUAGE: as a matcher without `issuers`).
+    Authenticated,
+    /// Any of these matchers; never empty.
+    AnyOf(Vec<SubjectMatcher>),
+}
+
+/// Tests of an identity, joined by AND; within one list any member will do, but for `groups_all`. Not all are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectMatcher {
+    /// The issuers; empty means the default issuer.
+    pub issuers: Vec<IssuerId>,
+    /// The kind, as the issuer's claim or declaration says.
+    pub kinds: Vec<String>,
+    /// Subjects, literally; together with `subject_patterns` any of.
+    pub subjects: Vec<String>,
+    /// Subjects with `*`, which never crosses `:` or `/`.
+    pub subject_patterns: Vec<String>,
+    /// E-mail addresses, in ASCII lower case; together with `email_domains` any of.
+    pub emails: Vec<String>,
+    /// What stands behind the last `@` of an e-mail address, in ASCII lower case.
+    pub email_domains: Vec<String>,
+    /// Any of these groups.
+    pub groups: Vec<GroupId>,
+    /// All of these groups.
+    pub groups_all: Vec<GroupId>,
+    /// All of these tests of claims.
+    pub claims: Vec<ClaimTest>,
+}
+
+/// A test of one claim. An absent claim is false.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimTest {
+    /// The names that lead to it.
+    pub path: Vec<String>,
+    /// What it must hold.
+    pub accepts: ClaimValues,
+}
+
+/// Accepted values of a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClaimValues {
+    /// `in`: equal to one of these, or an array that holds one of these. Types are strict: `1` is not `"1"`.
+    In(Vec<ClaimValue>),
+    /// `words`: a string of words separated by spaces that holds one of these.
+    Words(Vec<String>),
+}
+
+/// A value that a claim can be compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClaimValue {
+    /// A string, compared by bytes.
+    Text(String),
+    /// An integer; a claim of `1.0` is not `1`.
+    Integer(i64),
+    /// A boolean.
+    Boolean(bool),
+}
+
+/// What must also hold for an allow rule to allow; all that are there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Requirements {
+    /// A login like this.
+    pub login: Option<LoginId>,
+    /// Any of these matchers, if not empty.
+    pub subject: Vec<SubjectMatcher>,
+    /// Any of these networks, if not empty.
+    pub from: Vec<NetworkId>,
+    /// Any of these schedules, if not empty.
+    pub during: Vec<ScheduleId>,
+    /// A grant under any of these approvals, if not empty.
+    pub approval: Vec<ApprovalId>,
+}
+
+impl Requirements {
+    /// Whether nothing is required.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
