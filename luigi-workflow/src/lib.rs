@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Luigi's control plane as a library: what changes what is in force.
+//!
+//! Today that is [`apply`]: check, test, compile, sign and publish a policy into a feed. Everything here may block, lock and
+//! allocate; nothing here runs inside a proxy.
+
+pub mod apply;

@@ -1,0 +1,204 @@
+//! What came out of one evaluation, and what HTTP says about it.
+
+use crate::evaluation_id::EvaluationId;
+use crate::version::Version;
+use luigi_core::decide::{Advice, Decision, Evaluation, Reason};
+use luigi_core::identity::{Credential, Identity};
+use luigi_core::policy::model::{LoginId, Mode};
+use luigi_core::target::Target;
+
+/// What happens to a request, after the mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It goes on to its backend.
+    Pass,
+    /// It is answered with a refusal.
+    Refuse,
+}
+
+impl Outcome {
+    /// The word for it: `pass` or `refuse`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+/// What a `WWW-Authenticate` field has to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// No credential was sent and some identity would do (RFC 6750, section 3: no error code).
+    Authenticate,
+    /// The credential is expired or not to be believed: `error="invalid_token"`.
+    InvalidToken,
+    /// A fresher or stronger login is needed: `error="insufficient_user_authentication"` (RFC 9470).
+    StepUp(LoginId),
+}
+
+/// The answer to one request. Everything is borrowed from the [`Context`](crate::Context) that gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    pub(crate) id: EvaluationId,
+    pub(crate) outcome: Outcome,
+    pub(crate) evaluation: Evaluation,
+    pub(crate) credential: Credential<'a>,
+    pub(crate) target: Option<Target<'a>>,
+    pub(crate) version: &'a Version,
+}
+
+impl<'a> Answer<'a> {
+    /// What happens to the request, after the mode.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Names this evaluation in logs and the ledger.
+    #[must_use]
+    pub fn id(&self) -> EvaluationId {
+        self.id
+    }
+
+    /// Decision and candidate decision.
+    #[must_use]
+    pub fn evaluation(&self) -> &Evaluation {
+        &self.evaluation
+    }
+
+    /// What the rules in force answer; the mode of the policy plays no part.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        &self.evaluation.decision
+    }
+
+    /// What all rules, the observed ones included, would answer.
+    #[must_use]
+    pub fn candidate(&self) -> &Decision {
+        &self.evaluation.candidate
+    }
+
+    /// The mode of the version that answered.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.version.mode()
+    }
+
+    /// The version that answered.
+    #[must_use]
+    pub fn version(&self) -> &'a Version {
+        self.version
+    }
+
+    /// What the request carried to say who asks, after verification.
+    #[must_use]
+    pub fn credential(&self) -> Credential<'a> {
+        self.credential
+    }
+
+    /// Who asks, if a credential was verified.
+    #[must_use]
+    pub fn identity(&self) -> Option<&'a Identity> {
+        match self.credential {
+            Credential::Verified(identity) => Some(identity),
+            Credential::Absent
+            | Credential::Expired
+            | Credential::Invalid(_)
+            | Credential::Ambiguous
+            | Credential::Deferred => None,
+        }
+    }
+
+    /// Host and path in canonical form or why there is none; `None` if the evaluation did not come that far.
+    #[must_use]
+    pub fn target(&self) -> Option<Target<'a>> {
+        self.target
+    }
+
+    /// The name of the decision's determining rule.
+    #[must_use]
+    pub fn rule_name(&self) -> Option<&'a str> {
+        self.name_of_rule(self.evaluation.decision.rule)
+    }
+
+    /// The name of the candidate decision's determining rule.
+    #[must_use]
+    pub fn candidate_rule_name(&self) -> Option<&'a str> {
+        self.name_of_rule(self.evaluation.candidate.rule)
+    }
+
+    /// The name of the scope in which the determining rule holds the request.
+    #[must_use]
+    pub fn scope_name(&self) -> Option<&'a str> {
+        let id = self.evaluation.decision.scope?;
+        self.version.policy().scopes.row(id).map(|scope| scope.name.as_str())
+    }
+
+    /// What to challenge the caller for, if the decision is a denial that a better credential could change.
+    #[must_use]
+    pub fn challenge(&self) -> Option<Challenge> {
+        match self.evaluation.decision.reason {
+            Reason::AllowedByRule
+            | Reason::DeniedByRule
+            | Reason::MalformedFacts
+            | Reason::AmbiguousTarget
+            | Reason::AmbiguousCredential
+            | Reason::Deferred
+            | Reason::InternalError => return None,
+            Reason::DenyRuleUnknown
+            | Reason::LoginRequired
+            | Reason::SubjectRequired
+            | Reason::SourceRequired
+            | Reason::ScheduleRequired
+            | Reason::ApprovalRequired
+            | Reason::AllowRuleUnknown
+            | Reason::NoRuleAllows => {}
+        }
+        if matches!(self.credential, Credential::Expired | Credential::Invalid(_)) {
+            return Some(Challenge::InvalidToken);
+        }
+        match self.evaluation.decision.advice {
+            Some(Advice::Authenticate) => Some(Challenge::Authenticate),
+            Some(Advice::StepUp { login, .. }) => Some(Challenge::StepUp(login)),
+            Some(Advice::RequestAccess { .. }) | None => None,
+        }
+    }
+
+    /// The HTTP status for the decision, whatever the mode makes of it: 200 if it allows.
+    ///
+    /// | status | when |
+    /// |---|---|
+    /// | 400 | the request itself is at fault: malformed facts, an ambiguous target, two credentials |
+    /// | 401 | there is a [`challenge`](Self::challenge): nobody, an expired or invalid token, a login that is too weak or too old |
+    /// | 403 | any other denial; also under an invalid token if a deny rule is true, since a better token would not help |
+    /// | 503 | too many verifications at once, or a failure of our own: worth a retry |
+    #[must_use]
+    pub fn status_code(&self) -> u16 {
+        match self.evaluation.decision.reason {
+            Reason::AllowedByRule => 200,
+            Reason::MalformedFacts | Reason::AmbiguousTarget | Reason::AmbiguousCredential => 400,
+            Reason::Deferred | Reason::InternalError => 503,
+            Reason::DeniedByRule
+            | Reason::DenyRuleUnknown
+            | Reason::LoginRequired
+            | Reason::SubjectRequired
+            | Reason::SourceRequired
+            | Reason::ScheduleRequired
+            | Reason::ApprovalRequired
+            | Reason::AllowRuleUnknown
+            | Reason::NoRuleAllows => {
+                if self.challenge().is_some() {
+                    401
+                } else {
+                    403
+                }
+            }
+        }
+    }
+
+    fn name_of_rule(&self, rule: Option<luigi_core::policy::model::RuleId>) -> Option<&'a str> {
+        self.version.policy().rules.row(rule?).map(|rule| rule.name.as_str())
+    }
+}

@@ -1,0 +1,1 @@
+//! The fact line: which facts about a request a HAProxy line carries, and how it is taken apart.

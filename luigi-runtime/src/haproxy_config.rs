@@ -1,0 +1,1 @@
+//! The text of the HAProxy lines for a policy.

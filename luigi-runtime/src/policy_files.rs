@@ -1,0 +1,1 @@
+//! Reading policy files from the disk.

@@ -1,0 +1,1 @@
+//! What a denied caller is sent.
