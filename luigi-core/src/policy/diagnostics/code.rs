@@ -1,0 +1,190 @@
+//! The stable codes of problems and what each of them means.
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal: $explanation:literal;)+) => {
+        /// What kind of problem. Exhaustive: match it without `_`. Codes are never reused for something else.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The stable code, in kebab case.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)+
+                }
+            }
+
+            /// What the code means and why it matters, in a paragraph.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$name => $explanation,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// There is no source at all.
+    NoSource = "no-source":
+        "A policy is one TOML file or a directory of them, and there was none. An empty policy would deny everything, which is hardly meant.";
+    /// A source, or all of them together, are larger than is read.
+    SourceTooLarge = "source-too-large":
+        "A policy file may have 8 MiB and all files of a policy 64 MiB together, so that checking one takes a bounded time. Generated policies \
+         can be spread over several files of a directory.";
+    /// There are more problems than are shown.
+    TooManyProblems = "too-many-problems":
+        "Only the first thousand problems are kept. Often most of them have one cause; solve some and check again.";
+    /// The text is not TOML.
+    TomlSyntax = "toml-syntax":
+        "The text is not TOML 1.0. Names in a file that cannot be read are not looked up, so further problems may show once this one is solved.";
+    /// A key is not part of the language.
+    UnknownKey = "unknown-key":
+        "Every key must be one that Luigi knows. A misspelt key that was silently ignored could open or close a gate that nobody meant to \
+         touch.";
+    /// A mandatory key is missing.
+    MissingKey = "missing-key":
+        "The table lacks a key that has no default, because every possible default would surprise somebody.";
+    /// `schema` is not a version that this Luigi reads.
+    UnsupportedSchema = "unsupported-schema":
+        "Every file begins with `schema = 1`, the version of the language it is written in, so that a later Luigi reads it as it was meant.";
+    /// A value has the wrong TOML type.
+    WrongType = "wrong-type":
+        "The value has another TOML type than the key takes: a string where a list belongs, or a local date where a point in time does.";
+    /// A word is not one of those that the key takes.
+    UnknownWord = "unknown-word":
+        "The key takes one of a few words, and this is none of them.";
+    /// A list, table or string that must hold something is empty.
+    EmptyValue = "empty-value":
+        "An empty list could be read as nothing or as everything. Luigi wants it said: leave the key out, or name what is meant.";
+    /// A number is out of range.
+    OutOfRange = "out-of-range":
+        "The number is smaller or larger than is possible or sensible here.";
+    /// Two keys that exclude each other.
+    ConflictingKeys = "conflicting-keys":
+        "The table has two keys of which only one can be meant.";
+    /// A key that does not go with the rule's effect.
+    MisplacedKey = "misplaced-key":
+        "The key is known but has no meaning in this place: a deny rule has no requirements, for example, because nothing can be obtained that \
+         would overcome it.";
+    /// A name has characters that names do not have.
+    InvalidName = "invalid-name":
+        "Names and rule ids consist of ASCII letters, digits, `-`, `_` and `.`, begin with a letter or digit and have at most 64 characters. \
+         Look-alikes from other alphabets are refused, because two names that look the same and are not have fooled reviewers before.";
+    /// A name is defined twice.
+    DuplicateName = "duplicate-name":
+        "The same name is defined twice, perhaps in two files. Luigi does not guess which definition is meant.";
+    /// An item stands twice in a list.
+    DuplicateItem = "duplicate-item":
+        "A list names the same thing twice. One of the two was probably meant to be something else.";
+    /// A name refers to nothing.
+    UnknownName = "unknown-name":
+        "Groups, scopes, networks, schedules, logins, approvals, issuers and rules must be defined in the policy before they are named. A group \
+         that is not in the table `groups` would otherwise be a rule that silently never applies.";
+    /// An issuer's URL is not one.
+    InvalidIssuerUrl = "invalid-issuer-url":
+        "The URL of an issuer is compared byte for byte with the `iss` of tokens and is where its keys come from. It must be an https URL without query, \
+         fragment, user name or surrounding space; http is for an issuer on the same machine.";
+    /// Two issuers have the same URL.
+    DuplicateIssuer = "duplicate-issuer":
+        "Two issuers have the same URL. A token names its issuer by URL, so it would be unclear whose trust settings hold.";
+    /// No issuer is the default and something needs one.
+    NoDefaultIssuer = "no-default-issuer":
+        "A matcher without `issuers`, and \"authenticated\", mean the default issuer. With one issuer that one is the default; with several, one of \
+         them must say `default = true`, or each matcher must name its issuers.";
+    /// Several issuers are the default.
+    SeveralDefaultIssuers = "several-default-issuers":
+        "At most one issuer can be the one that a matcher without `issuers` means.";
+    /// A value of `[groups]` cannot be a group.
+    InvalidGroup = "invalid-group":
+        "A group is the exact text that stands in tokens. Braces are kept for group families, which this version of the language does not have.";
+    /// A network is not one.
+    InvalidNetwork = "invalid-network":
+        "A network is an address, or an address and a prefix length whose host bits are zero. `10.1.2.3/8` could be a typo for \
+         `10.1.2.3` or for `10.0.0.0/8`; the two are very different gates.";
+    /// A schedule does not make sense.
+    InvalidSchedule = "invalid-schedule":
+        "A schedule has hours that begin and end on a wall clock, days, or dates. A span that is empty, or a day that is both named and left out, cannot \
+         be what is meant.";
+    /// A time of day is not one.
+    InvalidTimeOfDay = "invalid-time-of-day":
+        "Times of day are strings like \"08:00\", on a clock of 24 hours; \"24:00\" is possible as an end.";
+    /// A time zone is not one.
+    UnknownTimeZone = "unknown-time-zone":
+        "Time zones are those of the IANA database that is compiled into Luigi, such as `Europe/Berlin` or `UTC`. Abbreviations like `CEST` are \
+         ambiguous and not among them.";
+    /// A duration is not one.
+    InvalidDuration = "invalid-duration":
+        "Durations are strings of whole numbers with the units d, h, m and s, largest first: \"15m\", \"1h30m\", \"1d\".";
+    /// A rule ends before it starts.
+    EmptyPeriod = "empty-period":
+        "A rule that ends before it starts is never in force.";
+    /// A host pattern is not one.
+    InvalidHost = "invalid-host":
+        "A host is a name, `*.` and a name for one more label, `**.` and a name for one or more, an IP address, or the word \"any\" instead of the \
+         list. Ports, user names, paths and other wildcards have no place there.";
+    /// A path template is not one.
+    InvalidPath = "invalid-path":
+        "A path template begins with `/` and consists of literal segments, `{name}` or `*` for exactly one segment, and possibly `**` at the end \
+         for the rest. Literals are written as they look in the canonical form that requests are compared in.";
+    /// A method is not one.
+    InvalidMethod = "invalid-method":
+        "Methods are written in upper case, as in a request line. \"read\", \"write\" and \"any\" stand instead of a list, not in it.";
+    /// An operation is not a method and a path.
+    InvalidOperation = "invalid-operation":
+        "An operation is a method, one space, and a path template: \"POST /orders/{id}/cancel\".";
+    /// Scopes leave each other out.
+    ExceptCycle = "except-cycle":
+        "A scope leaves out a scope that, directly or through others, leaves out the first one. What is left cannot be said.";
+    /// A code under `accept` is not a lint.
+    UnknownLint = "unknown-lint":
+        "`accept` names the lints whose finding is all right here, each with its reason.";
+    /// A wildcard among literal subjects.
+    PatternInSubjects = "pattern-in-subjects":
+        "`subjects` are compared literally, so a `*` there would match nobody. Patterns belong in `subject-patterns`.";
+    /// A value of a subject matcher cannot match.
+    InvalidMatcher = "invalid-matcher":
+        "A value in a matcher can never match, or matches everything: an e-mail address without `@`, a domain with one, a pattern of nothing but `*`.";
+    /// A claim test is not one.
+    InvalidClaim = "invalid-claim":
+        "A claim is found by a path, an array of names, and compared with strings, integers or booleans. Fractions and times have no exact \
+         equality in JSON tokens.";
+    /// An approval is asked for where there is no scope to approve.
+    ApprovalWithoutScope = "approval-without-scope":
+        "A grant opens one scope. A rule about all requests has none, so no grant could ever meet its approval.";
+    /// `scopes = "all"` on an allow rule.
+    AllowAll = "allow-all":
+        "An allow rule names its scopes. A rule that opened every request, also those in no scope, would make every other rule pointless.";
+    /// A target of `notify` is not one.
+    InvalidNotify = "invalid-notify":
+        "Whom to tell is written as a service and a place: `slack:#access-requests`.";
+    /// A test's request is not one.
+    InvalidRequest = "invalid-request":
+        "A test's request is a method, one space, and a URL with http or https, or a path alone for a request without Host.";
+    /// A test does not make sense.
+    InvalidTest = "invalid-test":
+        "The test asks for something that cannot be: a grant for nobody, for example.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_kebab_case_distinct_and_explained() {
+        let codes: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{code:?}");
+            let text = code.explanation();
+            assert!(text.ends_with('.') && !text.contains("  "), "{code:?}: {text}");
+        }
+    }
+}

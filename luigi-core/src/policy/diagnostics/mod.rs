@@ -1,0 +1,171 @@
+//! What is wrong with a policy: problems with stable codes and places, collected and reported together.
+//!
+//! Rendering as text and JSON is in [`render`]; the codes and what they mean in [`code`]. Nothing here decides what is a problem.
+
+mod code;
+mod render;
+
+pub use code::Code;
+pub use render::{Color, Style};
+
+use super::source::{SourceSet, Span};
+
+/// The most problems that are kept; of the rest only the number is.
+pub const MAX_DIAGNOSTICS: usize = 1_000;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The policy cannot be used.
+    Error,
+    /// The policy can be used, and probably should not be.
+    Warning,
+}
+
+impl Severity {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What kind of problem.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// Lower case, one line, no period; the user's input in backticks.
+    pub message: String,
+    /// Where; `None` if there is no text to point at.
+    pub primary: Option<Label>,
+    /// Other places that matter.
+    pub secondary: Vec<Label>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// A place and what is to be said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// What is there; may be empty.
+    pub text: String,
+}
+
+impl Diagnostic {
+    pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            primary: Some(Label { span, text: String::new() }),
+            secondary: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// An error that no place can be shown for.
+    pub(crate) fn without_place(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            primary: None,
+            secondary: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// Says what stands at the primary place.
+    pub(crate) fn label(mut self, text: impl Into<String>) -> Self {
+        if let Some(primary) = &mut self.primary {
+            primary.text = text.into();
+        }
+        self
+    }
+
+    /// Shows another place.
+    pub(crate) fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.secondary.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Says what to do.
+    pub(crate) fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+}
+
+/// Problems in order of source name and place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    items: Vec<Diagnostic>,
+    /// How many more there were than are kept.
+    omitted: usize,
+}
+
+impl Diagnostics {
+    /// The problems; at most [`MAX_DIAGNOSTICS`] and one that says how many more there are.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Diagnostic> {
+        self.items.iter()
+    }
+
+    /// How many problems there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is no problem at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether a problem keeps the policy from being used.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.omitted > 0 || self.items.iter().any(|item| item.severity == Severity::Error)
+    }
+
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        if self.items.len() < MAX_DIAGNOSTICS {
+            self.items.push(diagnostic);
+        } else {
+            self.omitted += 1;
+        }
+    }
+
+    /// Whether further problems are only counted: effort that only makes one prettier is wasted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() >= MAX_DIAGNOSTICS
+    }
+
+    /// Puts the problems into the order of the sources' names and of places, and says how many were left out.
+    pub(crate) fn finish(&mut self, sources: &SourceSet) {
+        self.items.sort_by_cached_key(|item| {
+            let at = item.primary.as_ref().map(|label| label.span);
+            (
+                at.map(|span| (sources.name(span.source).to_owned(), span.start, span.end)),
+                item.code,
+                item.message.clone(),
+            )
+        });
+        self.items.dedup();
+        if self.omitted > 0 {
+            let message = format!("{} more problems are not shown", self.omitted);
+            self.items.push(
+                Diagnostic::without_place(Code::TooManyProblems, message)
+                    .help("solve some of those above and check again"),
+            );
+        }
+    }
+}

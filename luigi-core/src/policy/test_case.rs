@@ -1,0 +1,116 @@
+//! The tests that stand in a policy, with their names resolved. What runs them is elsewhere.
+
+use super::model::{ApprovalId, GroupId, IssuerId, LoginId, RuleId, ScopeId};
+use super::source::Span;
+use crate::decide::Reason;
+use crate::time::Timestamp;
+use std::net::IpAddr;
+
+/// One `[[tests]]` table: a request and what must come out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestCase {
+    /// Unique in the policy.
+    pub name: String,
+    /// Where the name stands.
+    pub span: Span,
+    /// The method, as in a request line.
+    pub method: String,
+    /// What a Host header would hold: name or address, IPv6 in brackets, with the port if the URL has one. `None` if the request
+    /// is a path alone.
+    pub host: Option<String>,
+    /// Path and query as a client would send them; begins with `/`, not yet canonical.
+    pub target: String,
+    /// Where the request stands.
+    pub request_span: Span,
+    /// Who asks.
+    pub credential: TestCredential,
+    /// The peer's address; `None` if the test does not say.
+    pub from: Option<IpAddr>,
+    /// When; `None` if the test does not say.
+    pub at: Option<Timestamp>,
+    /// Grants to the person that the credential makes, in force at `at`. Empty without an identity.
+    pub grants: Vec<TestGrant>,
+    /// What must come out.
+    pub expect: Expectation,
+    /// Where the expectation stands.
+    pub expect_span: Span,
+    /// What the candidate decision must be, with its place.
+    pub expect_candidate: Option<(Expectation, Span)>,
+    /// What the determining rule must be, with its place.
+    pub rule: Option<(RuleId, Span)>,
+    /// What the reason must be, with its place.
+    pub reason: Option<(Reason, Span)>,
+}
+
+/// Who asks in a test.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TestCredential {
+    /// No credential at all.
+    Absent,
+    /// `as = "expired"`.
+    Expired,
+    /// `as = "invalid"`.
+    Invalid,
+    /// A person.
+    Identity(TestIdentity),
+}
+
+/// A person in a test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestIdentity {
+    /// The named issuer, else the default one.
+    pub issuer: IssuerId,
+    /// `test` unless named.
+    pub subject: String,
+    /// The kind; `None`: as the issuer declares.
+    pub kind: Option<String>,
+    /// The e-mail address, taken as verified.
+    pub email: Option<String>,
+    /// The groups; sorted, once each. The list is complete.
+    pub groups: Vec<GroupId>,
+    /// Further claims, as they would stand in a token.
+    pub claims: serde_json::Map<String, serde_json::Value>,
+    /// A login that the person has just made: it meets this requirement.
+    pub login: Option<LoginId>,
+}
+
+/// A grant in a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TestGrant {
+    /// What it opens, with the scope's present content.
+    pub scope: ScopeId,
+    /// Under which approval, with its present content.
+    pub approval: ApprovalId,
+}
+
+/// What a test expects of a decision, as if enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Expectation {
+    /// The request proceeds.
+    Allow,
+    /// It does not, and nothing is advised.
+    Deny,
+    /// Denied with the advice to authenticate.
+    Authenticate,
+    /// Denied with the advice to log in again.
+    StepUp,
+    /// Denied with the advice to request access.
+    RequestAccess,
+}
+
+impl Expectation {
+    /// Every expectation.
+    pub const ALL: [Self; 5] = [Self::Allow, Self::Deny, Self::Authenticate, Self::StepUp, Self::RequestAccess];
+
+    /// The word for it in a policy.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Authenticate => "authenticate",
+            Self::StepUp => "step-up",
+            Self::RequestAccess => "request-access",
+        }
+    }
+}
