@@ -1,1 +1,369 @@
-//! The fact line: which facts about a request a HAProxy line carries, and how it is taken apart.
+//! The fact line: how HAProxy tells Luigi about a request, in one string.
+//!
+//! HAProxy builds the line with one `set-var-fmt` from [`EXPRESSION`]; [`parse`] takes it apart. It stands between the proxy's
+//! configuration and [`Engine`](crate::Engine): nothing here looks inside a host, a target or a token.
+//!
+//! ```text
+//! luigi-facts/1 method source host authorization target      version, and the facts carried
+//! GET                                                          method
+//! 203.0.113.9                                                  source address, empty if there is none
+//! 1 18 1 690 12                                                Host headers, length; Authorization headers, length; target length
+//! orders.example.com                                           the last Host header
+//! /v1/orders/7                                                 the target exactly as received, absolute-form included
+//! Bearer eyJ...                                                the last Authorization header
+//! end                                                          the mark
+//! ```
+//!
+//! The lines are joined with LF. The short, decisive ones come first, because HAProxy cuts the line at `tune.bufsize` without a word;
+//! the mark and the lengths show the cut. The lengths also show a NUL byte, which HAProxy 2.6 accepts in headers and at which
+//! `set-var-fmt` ends a field, and they keep fields from shifting whatever a field holds. What is amiss has a reason, [`Malformed`].
+
+use crate::Facts;
+
+/// The first line: the version of the format and the facts carried. Another version or list of facts has another first line.
+pub const HEADER: &str = "luigi-facts/1 method source host authorization target";
+
+/// The last line.
+pub const MARK: &str = "end";
+
+/// The format for `http-request set-var-fmt`, without the quotes around it.
+///
+/// `url` and not `path` or `pathq`: it alone gives the target as received in every form and every version of HTTP. (For HTTP/2 it
+/// is the absolute-form that HAProxy makes of `:scheme`, `:authority` and `:path`.) `req.fhdr` does not split at commas; it gives the
+/// last header of a name, so the number of them is carried, too.
+pub const EXPRESSION: &str = concat!(
+    "luigi-facts/1 method source host authorization target\\n",
+    "%[method]\\n",
+    "%[src]\\n",
+    "%[req.fhdr_cnt(host)] %[req.fhdr(host),length] ",
+    "%[req.fhdr_cnt(authorization)] %[req.fhdr(authorization),length] ",
+    "%[url,length]\\n",
+    "%[req.fhdr(host)]\\n",
+    "%[url]\\n",
+    "%[req.fhdr(authorization)]\\n",
+    "end",
+);
+
+/// Why a fact line is refused. Exhaustive: match it without `_`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Malformed {
+    /// The line does not end with the mark: HAProxy cut it at `tune.bufsize`, or something else made it.
+    CutOff,
+    /// The first line is not [`HEADER`]: the configuration was printed by another version.
+    WrongVersion,
+    /// A line is missing.
+    MissingField,
+    /// The method is not a token of RFC 9110.
+    BadMethod,
+    /// A count or length is not a plain decimal number, or a count is zero beside a length.
+    BadCount,
+    /// A field is shorter or longer than its length says: a header with a NUL byte, for example.
+    LengthMismatch,
+}
+
+impl Malformed {
+    /// Every reason.
+    pub const ALL: [Self; 6] =
+        [Self::CutOff, Self::WrongVersion, Self::MissingField, Self::BadMethod, Self::BadCount, Self::LengthMismatch];
+
+    /// The stable code, as in logs and counters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CutOff => "cut-off",
+            Self::WrongVersion => "wrong-version",
+            Self::MissingField => "missing-field",
+            Self::BadMethod => "bad-method",
+            Self::BadCount => "bad-count",
+            Self::LengthMismatch => "length-mismatch",
+        }
+    }
+
+    /// What an operator should know, in one line.
+    #[must_use]
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::CutOff => "the fact line has no end mark: the request is longer than `tune.bufsize` leaves room for",
+            Self::WrongVersion => {
+                "the fact line is of another version: print the lines again with `luigi haproxy-config`"
+            }
+            Self::MissingField => "the fact line lacks a field: print the lines again with `luigi haproxy-config`",
+            Self::BadMethod => "the method is not a token",
+            Self::BadCount => "the fact line has a count or a length that is not a number",
+            Self::LengthMismatch => "a field of the request is cut off, as by a NUL byte in a header",
+        }
+    }
+}
+
+/// Takes a fact line apart.
+///
+/// # Errors
+///
+/// [`Malformed`] says what is amiss. Whether the source is an address is not looked at here.
+///
+/// # Allocation
+///
+/// None; the fields are parts of `line`.
+///
+/// # Examples
+///
+/// ```
+/// let line = b"luigi-facts/1 method source host authorization target\nGET\n203.0.113.9\n1 7 0  2\na.test.\n/a\n\nend";
+/// let facts = luigi_runtime::facts::parse(line).unwrap();
+/// assert_eq!(facts.host, Some(&b"a.test."[..]));
+/// assert_eq!(facts.target, b"/a");
+/// assert_eq!(facts.authorization_count, 0);
+/// ```
+pub fn parse(line: &[u8]) -> Result<Facts<'_>, Malformed> {
+    let line = line.strip_suffix(MARK.as_bytes()).and_then(|l| l.strip_suffix(b"\n")).ok_or(Malformed::CutOff)?;
+    let rest =
+        line.strip_prefix(HEADER.as_bytes()).and_then(|l| l.strip_prefix(b"\n")).ok_or(Malformed::WrongVersion)?;
+    let (method, rest) = until_line_feed(rest)?;
+    let (source, rest) = until_line_feed(rest)?;
+    let (counts, rest) = until_line_feed(rest)?;
+    if method.is_empty() || !method.iter().copied().all(is_token_byte) {
+        return Err(Malformed::BadMethod);
+    }
+
+    let mut counts = counts.split(|b| *b == b' ');
+    let mut next = || counts.next().ok_or(Malformed::BadCount);
+    let host_count = number(next()?)?;
+    let host_length = length(next()?, host_count)?;
+    let authorization_count = number(next()?)?;
+    let authorization_length = length(next()?, authorization_count)?;
+    let target_length = number(next()?)?;
+    if counts.next().is_some() {
+        return Err(Malformed::BadCount);
+    }
+
+    let (host, rest) = exactly(rest, host_length)?;
+    let (target, rest) = exactly(rest, target_length)?;
+    // INVARIANT (whole line): what is left is as long as the header was. HAProxy only ever shortens a field, so if the sum of the
+    // lengths is right, each of them is.
+    if rest.len() as u64 != u64::from(authorization_length) {
+        return Err(Malformed::LengthMismatch);
+    }
+    Ok(Facts {
+        method,
+        target,
+        host: (host_count > 0).then_some(host),
+        host_count,
+        source: (!source.is_empty()).then_some(source),
+        authorization: (authorization_count > 0).then_some(rest),
+        authorization_count,
+    })
+}
+
+fn until_line_feed(line: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let at = line.iter().position(|b| *b == b'\n').ok_or(Malformed::MissingField)?;
+    Ok((&line[..at], &line[at + 1..]))
+}
+
+fn exactly(line: &[u8], length: u32) -> Result<(&[u8], &[u8]), Malformed> {
+    match line.split_at_checked(length as usize) {
+        Some((field, [b'\n', rest @ ..])) => Ok((field, rest)),
+        Some(_) | None => Err(Malformed::LengthMismatch),
+    }
+}
+
+/// A decimal number in its one plain form, at most six digits: the buffer holds no more.
+fn number(text: &[u8]) -> Result<u32, Malformed> {
+    let plain = matches!(text, [b'0'] | [b'1'..=b'9', ..]) && text.len() <= 6 && text.iter().all(u8::is_ascii_digit);
+    if !plain {
+        return Err(Malformed::BadCount);
+    }
+    Ok(text.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
+}
+
+/// The length of a header of which there are `count`: HAProxy leaves it empty if there is none.
+fn length(text: &[u8], count: u32) -> Result<u32, Malformed> {
+    match (text, count) {
+        (b"" | b"0", 0) => Ok(0),
+        (_, 0) => Err(Malformed::BadCount),
+        (text, _) => number(text),
+    }
+}
+
+/// `tchar` of RFC 9110, section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What HAProxy makes of [`EXPRESSION`]: cut at NUL, lengths as they were.
+    fn line(method: &str, source: &str, host: &[&[u8]], target: &[u8], authorization: &[&[u8]]) -> Vec<u8> {
+        let cut = |field: &[u8]| field.split(|b| *b == 0).next().map(<[u8]>::to_vec).unwrap();
+        let length = |of: &[&[u8]]| of.last().map_or(String::new(), |last| last.len().to_string());
+        let last = |of: &[&[u8]]| of.last().map_or(Vec::new(), |last| cut(last));
+        let counts = format!(
+            "{} {} {} {} {}",
+            host.len(),
+            length(host),
+            authorization.len(),
+            length(authorization),
+            target.len()
+        );
+        let lines = [
+            HEADER.as_bytes().to_vec(),
+            method.as_bytes().to_vec(),
+            source.as_bytes().to_vec(),
+            counts.into_bytes(),
+            last(host),
+            cut(target),
+            last(authorization),
+            MARK.as_bytes().to_vec(),
+        ];
+        lines.join(&b'\n')
+    }
+
+    #[test]
+    fn the_expression_begins_and_ends_as_the_parser_expects() {
+        assert!(EXPRESSION.starts_with(&format!("{HEADER}\\n")));
+        assert!(EXPRESSION.ends_with(&format!("\\n{MARK}")));
+        assert_eq!(EXPRESSION.matches("\\n").count(), 7);
+    }
+
+    #[test]
+    fn lines_that_haproxy_builds() {
+        let check = |host: &[&[u8]], target: &[u8], authorization: &[&[u8]]| {
+            let line = line("GET", "192.0.2.1", host, target, authorization);
+            let facts = parse(&line).unwrap();
+            assert_eq!(facts.method, b"GET");
+            assert_eq!(facts.source, Some(&b"192.0.2.1"[..]));
+            assert_eq!(facts.target, target);
+            assert_eq!((facts.host, facts.host_count as usize), (host.last().copied(), host.len()));
+            let last = authorization.last().copied();
+            assert_eq!((facts.authorization, facts.authorization_count as usize), (last, authorization.len()));
+        };
+        check(&[b"a.test"], b"/a?b", &[b"Bearer x"]);
+        check(&[], b"*", &[]);
+        check(&[b""], b"", &[b""]);
+        check(&[b"a", b"b"], b"http://a/", &[b"x", b"y"]);
+        check(&[b"a.test"], b"/\xff\x01", &[b"Bearer \x7f\xff"]);
+        // A line feed inside a field shifts nothing.
+        check(&[b"a\nb"], b"/x\n\n", &[b"\nend\n"]);
+        // A Unix socket has no address.
+        assert_eq!(parse(&line("GET", "", &[], b"/", &[])).unwrap().source, None);
+    }
+
+    #[test]
+    fn lines_that_are_refused() {
+        let check = |line: &[u8], expected| {
+            assert_eq!(parse(line).err(), Some(expected), "{}", String::from_utf8_lossy(line));
+        };
+        let good = line("GET", "192.0.2.1", &[b"a.test"], b"/a", &[b"Bearer x"]);
+        let text = String::from_utf8(good.clone()).unwrap();
+        check(b"", Malformed::CutOff);
+        check(b"end", Malformed::CutOff);
+        check(b"\nend", Malformed::WrongVersion);
+        check(&good[..good.len() - 1], Malformed::CutOff);
+        check(&[&good[..], b"\n"].concat(), Malformed::CutOff);
+        check(text.replace("/1 ", "/2 ").as_bytes(), Malformed::WrongVersion);
+        check(text.replace(" target", "").as_bytes(), Malformed::WrongVersion);
+        check(format!("{HEADER}\nend").as_bytes(), Malformed::WrongVersion);
+        check(format!("{HEADER}\nGET\nend").as_bytes(), Malformed::MissingField);
+        check(format!("{HEADER}\nGET\n192.0.2.1\n1 1 1 1 1\nend").as_bytes(), Malformed::MissingField);
+        check(text.replace("GET", "").as_bytes(), Malformed::BadMethod);
+        check(text.replace("GET", "G T").as_bytes(), Malformed::BadMethod);
+        for counts in [
+            "1 6 1 8",
+            "1 6 1 8 2 ",
+            "1 6 1 8 2 0",
+            "1 6 1 8 02",
+            "1 6 1 8 +2",
+            "1 6 1 8 ",
+            " 6 1 8 2",
+            "1  1 8 2",
+            "0 6 1 8 2",
+            "1 6 0 8 2",
+            "1 6 1 8 1000000",
+            "1 6 1 8 0x2",
+        ] {
+            check(text.replace("1 6 1 8 2", counts).as_bytes(), Malformed::BadCount);
+        }
+        for counts in ["1 5 1 8 2", "1 6 1 7 2", "1 6 1 9 2", "1 6 1 8 3", "1 7 1 8 1", "1 6 0  2", "1 9999 1 8 2"] {
+            check(text.replace("1 6 1 8 2", counts).as_bytes(), Malformed::LengthMismatch);
+        }
+        // NUL in a header: HAProxy 2.6 ends the field there.
+        check(&line("GET", "", &[b"a\0b"], b"/a", &[b"Bearer x"]), Malformed::LengthMismatch);
+        check(&line("GET", "", &[b"a"], b"/a", &[b"Bearer x\0"]), Malformed::LengthMismatch);
+        check(&line("GET", "", &[b"a"], b"/a\0", &[]), Malformed::LengthMismatch);
+        // What follows a NUL cannot be made up for by what comes later.
+        check(&line("GET", "", &[b"a\0xxxx"], b"/a\n/b", &[b"12"]), Malformed::LengthMismatch);
+    }
+
+    #[test]
+    fn reasons_have_distinct_codes() {
+        let codes: std::collections::BTreeSet<_> = Malformed::ALL.map(Malformed::as_str).into();
+        assert_eq!(codes.len(), Malformed::ALL.len());
+    }
+
+    fn field() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b' '), Just(0), any::<u8>()], 0..20)
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes);
+            let framed = [format!("{HEADER}\n").as_bytes(), &bytes[..], b"\nend"].concat();
+            let _ = parse(&framed);
+        }
+
+        #[test]
+        fn fields_come_out_as_they_went_in_or_not_at_all(
+            hosts in proptest::collection::vec(field(), 0..3),
+            target in field(),
+            tokens in proptest::collection::vec(field(), 0..3),
+        ) {
+            let hosts: Vec<&[u8]> = hosts.iter().map(Vec::as_slice).collect();
+            let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
+            let line = line("GET", "192.0.2.1", &hosts, &target, &tokens);
+            let cut = [hosts.last().copied().unwrap_or(b""), &target, tokens.last().copied().unwrap_or(b"")].concat().contains(&0);
+            match parse(&line) {
+                Err(reason) => prop_assert!(cut, "{reason:?}"),
+                Ok(facts) => {
+                    prop_assert!(!cut);
+                    prop_assert_eq!(facts.host, hosts.last().copied());
+                    prop_assert_eq!(facts.target, &target[..]);
+                    prop_assert_eq!(facts.authorization, tokens.last().copied());
+                }
+            }
+        }
+
+        #[test]
+        fn a_changed_byte_of_the_framing_is_refused_or_changes_no_field(at in 0..1000_usize, byte in any::<u8>()) {
+            let good = line("GET", "192.0.2.1", &[b"a.test"], b"/a", &[b"Bearer x"]);
+            let before = parse(&good).unwrap();
+            let at = at % good.len();
+            let mut changed = good.clone();
+            changed[at] = byte;
+            if let Ok(after) = parse(&changed) {
+                // A byte inside a field may change that field; nothing moves from one field to another.
+                let differing = [
+                    before.method != after.method,
+                    before.source != after.source,
+                    before.host != after.host,
+                    before.target != after.target,
+                    before.authorization != after.authorization,
+                    before.host_count != after.host_count,
+                    before.authorization_count != after.authorization_count,
+                ];
+                prop_assert!(differing.iter().filter(|d| **d).count() <= 1);
+                prop_assert_eq!(before.host.map(<[u8]>::len), after.host.map(<[u8]>::len));
+                prop_assert_eq!(before.target.len(), after.target.len());
+                prop_assert_eq!(before.authorization.map(<[u8]>::len), after.authorization.map(<[u8]>::len));
+            }
+        }
+
+        #[test]
+        fn a_line_cut_anywhere_is_refused(at in 0..1000_usize) {
+            let good = line("GET", "192.0.2.1", &[b"a.test"], b"/a", &[b"Bearer x\nend"]);
+            prop_assert!(parse(&good[..at % good.len()]).is_err());
+        }
+    }
+}
