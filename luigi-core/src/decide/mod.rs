@@ -1,10 +1,96 @@
 //! From a request and a snapshot to a decision.
 //!
-//! [`decide`](crate::snapshot::Snapshot::decide) is pure and total: it is given the time, has no errors, does not panic, allocates nothing and locks nothing.
-//! What the words mean is in docs/SEMANTICS.md; the slow, obvious evaluator in [`crate::explain`] says the same and is its oracle.
+//! [`Snapshot::decide`](crate::snapshot::Snapshot::decide) is pure and total: it is given the time, has no errors, does not panic,
+//! allocates nothing and locks nothing. What the words mean is in docs/SEMANTICS.md; the slow, obvious evaluator in
+//! [`crate::explain`] says the same and is its oracle.
+//!
+//! * `request`, `decision`: the vocabulary. `scratch`: the working memory of one thread.
+//! * `scopes`: which scopes hold the request. `rules`: what their rules say. `advice`: how a denial could become an allow.
 
+mod advice;
 mod decision;
 mod request;
+mod rules;
+mod scopes;
+mod scratch;
 
 pub use decision::{Advice, Decision, Evaluation, MissingApproval, MissingApprovals, Reason};
 pub use request::{Request, Source};
+pub use scratch::Scratch;
+
+use crate::grant_set::Grant;
+use crate::identity::Credential;
+use crate::matchers::Person;
+use crate::method::MethodSet;
+use crate::policy::model::{Mode, Rule};
+use crate::snapshot::Snapshot;
+use crate::target::{CanonicalTarget, Target};
+
+impl Snapshot {
+    /// Decides on a request, once with the rules in force and once with those that are observed, too.
+    ///
+    /// Total: there is an answer for every request. The policy's own mode does not matter here; it turns the decision into an outcome
+    /// elsewhere.
+    ///
+    /// # Allocation
+    /// None, if `scratch` was made for this snapshot or has been used with it before.
+    #[must_use]
+    pub fn decide(&self, request: &Request<'_>, scratch: &mut Scratch) -> Evaluation {
+        scratch.fit(self);
+        let refused = |reason, privileged| {
+            let decision = Decision::refused(reason);
+            Evaluation { decision, candidate: decision, privileged }
+        };
+        let target = match request.target {
+            Target::Canonical(target) => target,
+            Target::Ambiguous(_) => return refused(Reason::AmbiguousTarget, false),
+        };
+        let method = self.policy.methods.resolve(request.method);
+        let privileged = scopes::find(self, &target, method, scratch);
+        match request.credential {
+            Credential::Ambiguous => return refused(Reason::AmbiguousCredential, privileged),
+            Credential::Deferred => return refused(Reason::Deferred, privileged),
+            Credential::Absent | Credential::Verified(_) | Credential::Expired | Credential::Invalid(_) => {}
+        }
+        let person = Person::of(&request.credential, request.time);
+        let case = Case { snapshot: self, request, target, method, person, grants: grants_of(person, request) };
+        let decision = rules::weigh(&case, Rules::InForce, scratch);
+        let candidate =
+            if scopes::any_observed(self, scratch) { rules::weigh(&case, Rules::All, scratch) } else { decision };
+        Evaluation { decision, candidate, privileged }
+    }
+}
+
+fn grants_of<'a>(person: Person<'a>, request: &Request<'a>) -> &'a [Grant] {
+    person.identity().map_or(&[], |identity| request.grants.of(identity.issuer(), identity.subject()))
+}
+
+/// What one decision is about, with everything looked up that more than one rule may ask for.
+struct Case<'a> {
+    snapshot: &'a Snapshot,
+    request: &'a Request<'a>,
+    target: CanonicalTarget<'a>,
+    /// The request's method, as a set of one.
+    method: MethodSet,
+    person: Person<'a>,
+    /// The person's grants, in force or not.
+    grants: &'a [Grant],
+}
+
+/// Which rules take part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rules {
+    /// Those in force: the decision.
+    InForce,
+    /// The observed ones, too: the candidate decision.
+    All,
+}
+
+impl Rules {
+    fn include(self, rule: &Rule) -> bool {
+        match self {
+            Self::All => true,
+            Self::InForce => rule.mode == Mode::Enforce,
+        }
+    }
+}

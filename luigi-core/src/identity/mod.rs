@@ -321,3 +321,11 @@ pub enum InvalidCredential {
 
 /// The longest token that is read, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 12 * 1024;
+
+/// The largest leeway that an issuer may be given, in seconds.
+pub const MAX_LEEWAY_SECONDS: u32 = 300;
+
+/// Whether an identity is past its expiry by more than any leeway: whoever hands it on has failed to look at the clock.
+pub(crate) fn outlived(identity: &Identity, now: Timestamp) -> bool {
+    now >= identity.expires_at.plus_seconds(i64::from(MAX_LEEWAY_SECONDS))
+}

@@ -51,6 +51,19 @@ impl<Id: TableId, Row> Table<Id, Row> {
         Id::from_index(self.rows.len() - 1)
     }
 
+    /// The row, to change.
+    ///
+    /// # Panics
+    /// If the id is from another policy.
+    pub(crate) fn row_mut(&mut self, id: Id) -> &mut Row {
+        &mut self.rows[id.index()]
+    }
+
+    /// The rows themselves, in order of their ids.
+    pub fn into_rows(self) -> impl Iterator<Item = Row> {
+        self.rows.into_iter()
+    }
+
     /// Takes the last row away; how old versions are freed in slices.
     pub fn pop(&mut self) -> Option<Row> {
         self.rows.pop()

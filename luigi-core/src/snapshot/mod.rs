@@ -1,1 +1,142 @@
-//! The compiled, immutable policy and the index that finds the few rules a request can meet.
+//! The compiled, immutable policy: the [model](crate::policy::model) and what decisions need beside it.
+//!
+//! * [`Snapshot`] is made by [`Snapshot::compile`], or read back by a [`Loader`] in slices; both build it through the same
+//!   `Builder`, one row at a time.
+//! * `index` finds the scopes that hold a request in time that follows the length of the request, not the size of the policy.
+//! * `format` is the serialised form; `retire` frees a snapshot in slices.
+//!
+//! Decisions are made in [`crate::decide`]. The index and the serialised form stand behind narrow doors (`Index::visit`,
+//! [`Snapshot::encode`], [`Loader`]) so that either can be replaced.
+
+mod build;
+mod format;
+mod index;
+mod retire;
+
+pub use build::CompileError;
+pub use format::{LoadError, Loader, Progress};
+pub use retire::Retired;
+
+use crate::matchers::{LocalHours, NetworkSet};
+use crate::policy::model::{Effect, NetworkId, Policy, RuleId, ScheduleId, ScopeId, Table};
+use index::Index;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How deeply `except` may nest. Bounds the recursion of decisions.
+pub const MAX_EXCEPT_DEPTH: usize = 16;
+/// How many segments a path template may have. Bounds the recursion of the index.
+pub const MAX_TEMPLATE_SEGMENTS: usize = 64;
+/// How many pairs of a host and an operation one scope may have. Bounds what is done between two slices of loading.
+pub const MAX_SCOPE_OPERATIONS: usize = 65_536;
+
+/// A compiled policy. Immutable; share it behind an `Arc`.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(crate) policy: Policy,
+    pub(crate) index: Index,
+    /// The rules of each scope.
+    pub(crate) scope_rules: Table<ScopeId, RulesByEffect>,
+    /// The deny and restrict rules about every request.
+    pub(crate) rules_for_all: RulesByEffect,
+    pub(crate) networks: Table<NetworkId, NetworkSet>,
+    pub(crate) hours: Table<ScheduleId, LocalHours>,
+    revision: Revision,
+}
+
+/// Rules in order of their ids, by effect.
+#[derive(Debug, Default)]
+pub(crate) struct RulesByEffect {
+    pub(crate) deny: Vec<RuleId>,
+    pub(crate) restrict: Vec<RuleId>,
+    pub(crate) allow: Vec<RuleId>,
+    /// Whether one of them is only observed.
+    pub(crate) any_observed: bool,
+}
+
+impl RulesByEffect {
+    pub(crate) fn with(&self, effect: Effect) -> &[RuleId] {
+        match effect {
+            Effect::Deny => &self.deny,
+            Effect::Restrict => &self.restrict,
+            Effect::Allow => &self.allow,
+        }
+    }
+}
+
+impl Snapshot {
+    /// Compiles a policy.
+    ///
+    /// # Errors
+    /// If the policy exceeds a limit of this module; the error names the scope. A policy that came from the parser has no
+    /// other reason to fail; one that was put together by other means may also refer to what is not there.
+    pub fn compile(policy: Policy) -> Result<Self, CompileError> {
+        build::compile(policy)
+    }
+
+    /// The policy that was compiled.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What identifies the policy's content.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The serialised form: the same bytes for the same policy on every machine; their SHA-256 is the revision.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        format::encode(&self.policy)
+    }
+
+    /// Takes the snapshot apart, to be freed in slices.
+    #[must_use]
+    pub fn retire(self) -> Retired {
+        Retired::new(self)
+    }
+}
+
+/// SHA-256 of a serialised snapshot. Displayed as 64 hexadecimal digits, or as the first `n` with `{:.n}`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revision(crate::policy::model::ContentHash);
+
+impl Revision {
+    /// The revision of these bytes.
+    #[must_use]
+    pub fn of(encoded: &[u8]) -> Self {
+        Self::from_digest(ring::digest::digest(&ring::digest::SHA256, encoded))
+    }
+
+    pub(crate) fn from_digest(digest: ring::digest::Digest) -> Self {
+        let bytes = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
+        Self(crate::policy::model::ContentHash(bytes))
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0.0
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(64).min(64);
+        for at in 0..digits {
+            let byte = self.0.0[at / 2];
+            let nibble = if at % 2 == 0 { byte >> 4 } else { byte & 0xf };
+            write!(f, "{nibble:x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Revision({self:.12})")
+    }
+}

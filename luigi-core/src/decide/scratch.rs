@@ -1,0 +1,124 @@
+//! The working memory of decisions: one for each thread, used again and again.
+
+use crate::policy::model::{LoginId, ScopeId, TableId};
+use crate::snapshot::Snapshot;
+
+/// Working memory for [`Snapshot::decide`]; keeps nothing from one decision to the next that could change an answer.
+///
+/// One thread uses it at a time. It grows with the number of scopes and logins of the largest snapshot it has seen: 12 bytes a scope.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// Marks are valid if they carry this round; so nothing has to be cleared between decisions.
+    round: u32,
+    scopes: Vec<(u32, Hold)>,
+    /// The count in which a login was last counted.
+    logins: Vec<u32>,
+    login_count: u32,
+    /// The scopes whose patterns hold the target; after [`Scratch::settle`] those that hold the request, sorted.
+    found: Vec<ScopeId>,
+}
+
+/// What is known of a scope in this round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// A pattern holds the target; exceptions have not been looked at.
+    Pattern,
+    /// The scope holds the request.
+    Holds,
+    /// An exception takes the request out.
+    Excepted,
+}
+
+impl Scratch {
+    /// Working memory that fits this snapshot, and every smaller one.
+    #[must_use]
+    pub fn for_snapshot(snapshot: &Snapshot) -> Self {
+        let mut scratch = Self::default();
+        scratch.fit(snapshot);
+        scratch
+    }
+
+    /// Makes room for a snapshot; allocates only if it is larger than any before.
+    pub(super) fn fit(&mut self, snapshot: &Snapshot) {
+        let scopes = snapshot.policy.scopes.len();
+        if self.scopes.len() < scopes {
+            self.scopes.resize(scopes, (0, Hold::Excepted));
+            self.found.reserve(scopes - self.found.len());
+        }
+        if self.logins.len() < snapshot.policy.logins.len() {
+            self.logins.resize(snapshot.policy.logins.len(), 0);
+        }
+    }
+
+    /// Forgets the decision before.
+    pub(super) fn begin(&mut self) {
+        self.found.clear();
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.scopes.fill((0, Hold::Excepted));
+            self.round = 1;
+        }
+    }
+
+    /// Notes that a pattern of the scope holds the target.
+    pub(super) fn note(&mut self, scope: ScopeId) {
+        let mark = &mut self.scopes[scope.index()];
+        if mark.0 != self.round {
+            *mark = (self.round, Hold::Pattern);
+            self.found.push(scope);
+        }
+    }
+
+    /// What is known of a scope; `None` if no pattern of it holds the target.
+    pub(super) fn hold(&self, scope: ScopeId) -> Option<Hold> {
+        let (round, hold) = self.scopes[scope.index()];
+        (round == self.round).then_some(hold)
+    }
+
+    pub(super) fn set_hold(&mut self, scope: ScopeId, hold: Hold) {
+        self.scopes[scope.index()] = (self.round, hold);
+    }
+
+    /// The scopes that were found.
+    pub(super) fn found(&self) -> &[ScopeId] {
+        &self.found
+    }
+
+    /// Leaves only the scopes that hold the request, in order.
+    pub(super) fn settle(&mut self) {
+        let (round, scopes) = (self.round, &self.scopes);
+        self.found.retain(|scope| scopes[scope.index()] == (round, Hold::Holds));
+        self.found.sort_unstable();
+    }
+
+    /// The scopes that hold the request, in order: taken out so that rules can be weighed with the rest; give them back.
+    pub(super) fn take_found(&mut self) -> Vec<ScopeId> {
+        std::mem::take(&mut self.found)
+    }
+
+    pub(super) fn give_back(&mut self, found: Vec<ScopeId>) {
+        self.found = found;
+    }
+
+    pub(super) fn holds(&self, scope: ScopeId) -> bool {
+        self.scopes[scope.index()] == (self.round, Hold::Holds)
+    }
+
+    /// Forgets which logins were counted. Marks of scopes stay.
+    pub(super) fn begin_logins(&mut self) {
+        self.login_count = self.login_count.wrapping_add(1);
+        if self.login_count == 0 {
+            self.logins.fill(0);
+            self.login_count = 1;
+        }
+    }
+
+    /// Counts a login; `true` if it was not counted before.
+    pub(super) fn count_login(&mut self, login: LoginId) -> bool {
+        std::mem::replace(&mut self.logins[login.index()], self.login_count) != self.login_count
+    }
+
+    pub(super) fn login_counted(&self, login: LoginId) -> bool {
+        self.logins[login.index()] == self.login_count
+    }
+}

@@ -1,1 +1,0 @@
-//! The tests that rules are made of, each small and on its own: networks, schedules, subjects, paths.

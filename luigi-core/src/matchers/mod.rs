@@ -1,0 +1,12 @@
+//! The tests that rules are made of, each small and on its own: networks, schedules, subjects.
+//!
+//! They are the fast ones that decisions use. [`crate::explain`] has slow ones of its own, written apart from these, so that
+//! each checks the other.
+
+mod network;
+mod schedule;
+mod subject;
+
+pub(crate) use network::NetworkSet;
+pub(crate) use schedule::LocalHours;
+pub(crate) use subject::{Person, login_meets};

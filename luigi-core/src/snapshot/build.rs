@@ -1,0 +1,297 @@
+//! Putting a snapshot together, one row at a time: the one way there, for compiling and for loading.
+//!
+//! Everything that decisions rely on is checked here, so that a snapshot that exists is one that cannot make them fail.
+
+use super::index::Index;
+use super::{MAX_EXCEPT_DEPTH, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision, RulesByEffect, Snapshot, format};
+use crate::matchers::{LocalHours, NetworkSet};
+use crate::policy::model::{
+    Approval, Approvers, Conditions, Effect, Group, Issuer, Login, Mode, Network, Policy, Requirements, Rule, RuleId,
+    Schedule, Scope, ScopeId, ScopeSelector, Subject, SubjectMatcher, Table, TableId,
+};
+use std::fmt;
+
+/// Why a policy cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompileError {
+    problem: Problem,
+}
+
+/// What is wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    TooManyOperations { scope: String },
+    TemplateTooLong { scope: String },
+    ExceptTooDeep { scope: String },
+    UnknownTimeZone { schedule: String, time_zone: String },
+    Inconsistent { what: &'static str },
+}
+
+impl CompileError {
+    pub(super) fn new(problem: Problem) -> Self {
+        Self { problem }
+    }
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyOperations { scope } => {
+                write!(f, "scope `{scope}` has more than {MAX_SCOPE_OPERATIONS} pairs of a host and an operation")
+            }
+            Self::TemplateTooLong { scope } => {
+                write!(f, "scope `{scope}` has a path template of more than {MAX_TEMPLATE_SEGMENTS} segments")
+            }
+            Self::ExceptTooDeep { scope } => {
+                write!(
+                    f,
+                    "scope `{scope}` leaves out scopes that leave out scopes, more than {MAX_EXCEPT_DEPTH} deep or in a circle"
+                )
+            }
+            Self::UnknownTimeZone { schedule, time_zone } => {
+                write!(f, "schedule `{schedule}` is in time zone `{time_zone}`, which this build does not know")
+            }
+            Self::Inconsistent { what } => write!(f, "{what}"),
+        }
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+pub(super) fn compile(policy: Policy) -> Result<Snapshot, CompileError> {
+    let revision = Revision::of(&format::encode(&policy));
+    let mut builder = Builder::default();
+    builder.policy.methods = policy.methods;
+    builder.policy.default_issuer = policy.default_issuer;
+    let take = |result: Result<(), Problem>| result.map_err(CompileError::new);
+    policy.issuers.into_rows().try_for_each(|row| take(builder.issuer(row)))?;
+    policy.groups.into_rows().try_for_each(|row| take(builder.group(row)))?;
+    policy.networks.into_rows().try_for_each(|row| take(builder.network(row)))?;
+    policy.schedules.into_rows().try_for_each(|row| take(builder.schedule(row)))?;
+    policy.logins.into_rows().try_for_each(|row| take(builder.login(row)))?;
+    policy.scopes.into_rows().try_for_each(|row| take(builder.scope(row)))?;
+    policy.approvals.into_rows().try_for_each(|row| take(builder.approval(row)))?;
+    policy.rules.into_rows().try_for_each(|row| take(builder.rule(row)))?;
+    while !take_progress(builder.settle(usize::MAX))? {}
+    Ok(builder.finish(revision))
+}
+
+fn take_progress(result: Result<bool, Problem>) -> Result<bool, CompileError> {
+    result.map_err(CompileError::new)
+}
+
+/// A snapshot in the making. Tables are filled in the order of the fields of [`Policy`]: a row may only refer to rows of earlier tables,
+/// but for `except`, which is checked by [`Builder::settle`].
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    pub(super) policy: Policy,
+    index: Index,
+    scope_rules: Table<ScopeId, RulesByEffect>,
+    rules_for_all: RulesByEffect,
+    networks: Table<crate::policy::model::NetworkId, NetworkSet>,
+    hours: Table<crate::policy::model::ScheduleId, LocalHours>,
+    /// How many scopes have been settled.
+    settled: usize,
+    /// The nesting of `except` below each settled scope.
+    depths: Vec<u8>,
+    /// What of the next scope has been put into the index: pairs of host and operation.
+    indexed: usize,
+}
+
+impl Builder {
+    pub(super) fn issuer(&mut self, row: Issuer) -> Result<(), Problem> {
+        self.policy.issuers.push(row);
+        Ok(())
+    }
+
+    pub(super) fn group(&mut self, row: Group) -> Result<(), Problem> {
+        self.policy.groups.push(row);
+        Ok(())
+    }
+
+    pub(super) fn network(&mut self, row: Network) -> Result<(), Problem> {
+        self.networks.push(NetworkSet::new(&row.members));
+        self.policy.networks.push(row);
+        Ok(())
+    }
+
+    pub(super) fn schedule(&mut self, row: Schedule) -> Result<(), Problem> {
+        let hours = LocalHours::new(&row)
+            .ok_or_else(|| Problem::UnknownTimeZone { schedule: row.name.clone(), time_zone: row.time_zone.clone() })?;
+        self.hours.push(hours);
+        self.policy.schedules.push(row);
+        Ok(())
+    }
+
+    pub(super) fn login(&mut self, row: Login) -> Result<(), Problem> {
+        self.policy.logins.push(row);
+        Ok(())
+    }
+
+    pub(super) fn scope(&mut self, row: Scope) -> Result<(), Problem> {
+        if row.hosts.len().saturating_mul(row.operations.len()) > MAX_SCOPE_OPERATIONS {
+            return Err(Problem::TooManyOperations { scope: row.name });
+        }
+        if row.operations.iter().any(|operation| operation.path.segments.len() > MAX_TEMPLATE_SEGMENTS) {
+            return Err(Problem::TemplateTooLong { scope: row.name });
+        }
+        self.scope_rules.push(RulesByEffect::default());
+        self.policy.scopes.push(row);
+        Ok(())
+    }
+
+    pub(super) fn approval(&mut self, row: Approval) -> Result<(), Problem> {
+        self.check_subject(&row.requesters)?;
+        if let Approvers::Matching(matchers) = &row.approvers {
+            self.check_matchers(matchers)?;
+        }
+        self.policy.approvals.push(row);
+        Ok(())
+    }
+
+    pub(super) fn rule(&mut self, row: Rule) -> Result<(), Problem> {
+        let id = RuleId::from_index(self.policy.rules.len());
+        if self.policy.rules.iter().next_back().is_some_and(|(_, last)| last.name >= row.name) {
+            return Err(Problem::Inconsistent { what: "rules are not sorted by id" });
+        }
+        self.check_conditions(&row.when)?;
+        row.unless.iter().try_for_each(|conditions| self.check_conditions(conditions))?;
+        self.check_requirements(&row.require)?;
+        match &row.scopes {
+            ScopeSelector::All => {
+                if row.effect == Effect::Allow || !row.require.approval.is_empty() {
+                    return Err(Problem::Inconsistent { what: "an allow rule or an approval is about all requests" });
+                }
+                self.rules_for_all.add(id, &row);
+            }
+            ScopeSelector::Named(scopes) => {
+                if !scopes.is_sorted_by(|a, b| a < b) {
+                    return Err(Problem::Inconsistent { what: "the scopes of a rule are not sorted" });
+                }
+                for scope in scopes {
+                    in_table(&self.scope_rules, *scope)?;
+                    self.scope_rules.row_mut(*scope).add(id, &row);
+                }
+            }
+        }
+        if row.effect == Effect::Allow && row.when.subject.is_none() {
+            return Err(Problem::Inconsistent { what: "an allow rule has no subject" });
+        }
+        self.policy.rules.push(row);
+        Ok(())
+    }
+
+    /// After the last row: fills the index and checks the nesting of `except`, up to about `limit` operations at a time;
+    /// `true` when all is done.
+    pub(super) fn settle(&mut self, limit: usize) -> Result<bool, Problem> {
+        let mut left = limit;
+        while self.settled < self.policy.scopes.len() {
+            let id = ScopeId::from_index(self.settled);
+            let scope = &self.policy.scopes[id];
+            let pairs = scope.hosts.len() * scope.operations.len();
+            while self.indexed < pairs {
+                if left == 0 {
+                    return Ok(false);
+                }
+                let host = &scope.hosts[self.indexed / scope.operations.len()];
+                self.index.insert(id, host, &scope.operations[self.indexed % scope.operations.len()]);
+                self.indexed += 1;
+                left -= 1;
+            }
+            self.depths.resize(self.policy.scopes.len(), 0);
+            except_depth(&self.policy, &mut self.depths, id, 0)?;
+            self.settled += 1;
+            self.indexed = 0;
+            left = left.saturating_sub(1);
+        }
+        Ok(true)
+    }
+
+    pub(super) fn finish(self, revision: Revision) -> Snapshot {
+        Snapshot {
+            policy: self.policy,
+            index: self.index,
+            scope_rules: self.scope_rules,
+            rules_for_all: self.rules_for_all,
+            networks: self.networks,
+            hours: self.hours,
+            revision,
+        }
+    }
+
+    fn check_conditions(&self, conditions: &Conditions) -> Result<(), Problem> {
+        if let Some(subject) = &conditions.subject {
+            self.check_subject(subject)?;
+        }
+        conditions.from.iter().try_for_each(|id| in_table(&self.policy.networks, *id))?;
+        conditions.during.iter().try_for_each(|id| in_table(&self.policy.schedules, *id))
+    }
+
+    fn check_requirements(&self, require: &Requirements) -> Result<(), Problem> {
+        let Requirements { login, subject, from, during, approval } = require;
+        login.iter().try_for_each(|id| in_table(&self.policy.logins, *id))?;
+        self.check_matchers(subject)?;
+        from.iter().try_for_each(|id| in_table(&self.policy.networks, *id))?;
+        during.iter().try_for_each(|id| in_table(&self.policy.schedules, *id))?;
+        approval.iter().try_for_each(|id| in_table(&self.policy.approvals, *id))
+    }
+
+    fn check_subject(&self, subject: &Subject) -> Result<(), Problem> {
+        match subject {
+            Subject::Anyone | Subject::Authenticated => Ok(()),
+            Subject::AnyOf(matchers) => self.check_matchers(matchers),
+        }
+    }
+
+    fn check_matchers(&self, matchers: &[SubjectMatcher]) -> Result<(), Problem> {
+        for matcher in matchers {
+            matcher.issuers.iter().try_for_each(|id| in_table(&self.policy.issuers, *id))?;
+            matcher.groups.iter().try_for_each(|id| in_table(&self.policy.groups, *id))?;
+            matcher.groups_all.iter().try_for_each(|id| in_table(&self.policy.groups, *id))?;
+        }
+        Ok(())
+    }
+}
+
+impl RulesByEffect {
+    fn add(&mut self, id: RuleId, rule: &Rule) {
+        match rule.effect {
+            Effect::Deny => self.deny.push(id),
+            Effect::Restrict => self.restrict.push(id),
+            Effect::Allow => self.allow.push(id),
+        }
+        self.any_observed |= rule.mode == Mode::Observe;
+    }
+}
+
+/// INVARIANT (ids-in-range): established here, for every id of every row.
+fn in_table<Id: TableId, Row>(table: &Table<Id, Row>, id: Id) -> Result<(), Problem> {
+    table.row(id).map(|_| ()).ok_or(Problem::Inconsistent { what: "a row refers to one that is not there" })
+}
+
+/// How deep the exceptions below a scope go. `depths` holds what is known, plus one; 0 is not known yet.
+fn except_depth(policy: &Policy, depths: &mut [u8], id: ScopeId, above: usize) -> Result<u8, Problem> {
+    if depths[id.index()] > 0 {
+        return Ok(depths[id.index()] - 1);
+    }
+    let too_deep = || Problem::ExceptTooDeep { scope: policy.scopes[id].name.clone() };
+    if above > MAX_EXCEPT_DEPTH {
+        return Err(too_deep());
+    }
+    let mut depth = 0;
+    for except in &policy.scopes[id].except {
+        in_table(&policy.scopes, *except)?;
+        depth = depth.max(1 + except_depth(policy, depths, *except, above + 1)?);
+    }
+    if usize::from(depth) > MAX_EXCEPT_DEPTH {
+        return Err(too_deep());
+    }
+    depths[id.index()] = depth + 1;
+    Ok(depth)
+}
