@@ -1,1 +1,0 @@
-//! A slow, obvious evaluator: the meaning of a policy, spelled out, with every rule and predicate on record.

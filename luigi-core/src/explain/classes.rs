@@ -1,0 +1,224 @@
+//! From all rules to the decision: refusals before the rules, then the classes of rules in their order.
+
+use super::judge::{Case, Judged, Kind, judge};
+use super::subjects::Caller;
+use super::{AdviceTrace, DecisionTrace, Explanation, MissingTrace, RequestTrace, ScopeTrace, Standing};
+use super::{advice, listed, quoted, scopes};
+use crate::decide::{Advice, Decision, Evaluation, Reason, Request, Source};
+use crate::identity::{Credential, Identity};
+use crate::policy::model::{Effect, Mode, Policy, RuleId};
+use crate::target::{Host, Target};
+
+pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
+    let target = match request.target {
+        Target::Ambiguous(_) => return refused(policy, request, Reason::AmbiguousTarget, false, Vec::new()),
+        Target::Canonical(target) => target,
+    };
+    let (held, scopes) = scopes::holding(policy, request, &target);
+    let privileged = held.iter().any(|id| policy.scopes[*id].privileged);
+    let caller = match (request.credential, Caller::of(request.credential, request.time)) {
+        (_, Some(caller)) => caller,
+        (Credential::Deferred, None) => return refused(policy, request, Reason::Deferred, privileged, scopes),
+        (_, None) => return refused(policy, request, Reason::AmbiguousCredential, privileged, scopes),
+    };
+
+    let case = Case { policy, request, target, caller, held };
+    let judged: Vec<Judged<'_>> = policy.rules.iter().map(|(id, rule)| judge(&case, id, rule)).collect();
+    let in_force: Vec<&Judged<'_>> = judged.iter().filter(|one| one.rule.mode == Mode::Enforce).collect();
+    let all: Vec<&Judged<'_>> = judged.iter().collect();
+    let evaluation = Evaluation { decision: decide(&case, &in_force), candidate: decide(&case, &all), privileged };
+    Explanation {
+        evaluation,
+        request: request_trace(policy, request),
+        decision: decision_trace(policy, &evaluation.decision),
+        candidate: decision_trace(policy, &evaluation.candidate),
+        privileged,
+        scopes,
+        rules: judged.iter().map(|one| one.trace(policy)).collect(),
+    }
+}
+
+fn refused(
+    policy: &Policy,
+    request: &Request<'_>,
+    reason: Reason,
+    privileged: bool,
+    scopes: Vec<ScopeTrace>,
+) -> Explanation {
+    let decision = Decision::refused(reason);
+    Explanation {
+        evaluation: Evaluation { decision, candidate: decision, privileged },
+        request: request_trace(policy, request),
+        decision: decision_trace(policy, &decision),
+        candidate: decision_trace(policy, &decision),
+        privileged,
+        scopes,
+        rules: Vec::new(),
+    }
+}
+
+/// The answer of these rules, which are in order of their ids.
+fn decide(case: &Case<'_>, rules: &[&Judged<'_>]) -> Decision {
+    let first = |standing: &[Standing], effect: Effect| {
+        rules.iter().copied().find(|one| one.rule.effect == effect && standing.contains(&one.standing()))
+    };
+    let with = |reason, judged: &Judged<'_>| Decision {
+        reason,
+        rule: Some(judged.id),
+        restricted_by: None,
+        scope: judged.scopes.first().copied(),
+        advice: None,
+    };
+    let deny = first(&[Standing::Denies], Effect::Deny).map(|one| with(Reason::DeniedByRule, one));
+    let deny = deny.or_else(|| first(&[Standing::MayDeny], Effect::Deny).map(|one| with(Reason::DenyRuleUnknown, one)));
+    if let Some(decision) = deny {
+        return Decision { advice: advice::advise(case, rules, true), ..decision };
+    }
+
+    let blocking: Vec<&Judged<'_>> = rules.iter().copied().filter(|one| one.standing() == Standing::Blocks).collect();
+    if blocking.is_empty()
+        && let Some(allow) = first(&[Standing::Allows], Effect::Allow)
+    {
+        return with(Reason::AllowedByRule, allow);
+    }
+    let decision = if let Some(allow) = first(&[Standing::Allows, Standing::Unmet], Effect::Allow) {
+        let (reason, restricted_by) = unmet(allow, &blocking);
+        Decision { restricted_by, ..with(reason, allow) }
+    } else if let Some(allow) = first(&[Standing::MayAllow], Effect::Allow) {
+        with(Reason::AllowRuleUnknown, allow)
+    } else {
+        Decision::refused(Reason::NoRuleAllows)
+    };
+    Decision { advice: advice::advise(case, rules, false), ..decision }
+}
+
+/// The first kind of requirement that an allow rule or a blocking restrict rule lacks, and the restrict rule if it is not the
+/// allow rule's own.
+fn unmet(allow: &Judged<'_>, blocking: &[&Judged<'_>]) -> (Reason, Option<RuleId>) {
+    for kind in Kind::ALL {
+        let reason = match kind {
+            Kind::Login => Reason::LoginRequired,
+            Kind::Subject => Reason::SubjectRequired,
+            Kind::From => Reason::SourceRequired,
+            Kind::During => Reason::ScheduleRequired,
+            Kind::Approval => Reason::ApprovalRequired,
+        };
+        if allow.lacks(kind) {
+            return (reason, None);
+        }
+        if let Some(restrict) = blocking.iter().find(|one| one.lacks(kind)) {
+            return (reason, Some(restrict.id));
+        }
+    }
+    // Called only when something is unmet; should that ever fail, the request is denied.
+    (Reason::InternalError, None)
+}
+
+fn request_trace(policy: &Policy, request: &Request<'_>) -> RequestTrace {
+    let target = match request.target {
+        Target::Canonical(target) => {
+            let host = match target.host {
+                Host::Absent => "(no host) ".to_owned(),
+                Host::Name(name) => name.to_owned(),
+                Host::Address(address) if address.contains(':') => format!("[{address}]"),
+                Host::Address(address) => address.to_owned(),
+            };
+            quoted(&format!("{host}{}", target.path)).trim_matches('`').to_owned()
+        }
+        Target::Ambiguous(why) => format!("ambiguous: {why:?}"),
+    };
+    let identity = match Caller::of(request.credential, request.time) {
+        Some(Caller::Known(identity)) => identity_trace(policy, identity),
+        Some(caller) => caller.missing().map_or_else(String::new, |(_, because)| because),
+        None if matches!(request.credential, Credential::Deferred) => {
+            "too many credentials wait for verification".to_owned()
+        }
+        None => "more than one credential".to_owned(),
+    };
+    RequestTrace {
+        method: quoted(&String::from_utf8_lossy(request.method)).trim_matches('`').to_owned(),
+        target,
+        source: match request.source {
+            Source::Address(address) => address.to_string(),
+            Source::Unknown => "unknown".to_owned(),
+        },
+        identity,
+        time: request.time.to_string(),
+    }
+}
+
+fn identity_trace(policy: &Policy, identity: &Identity) -> String {
+    let issuer = policy.issuers.iter().find(|(_, issuer)| issuer.trust.url == identity.issuer());
+    let issuer = issuer.map_or_else(|| quoted(identity.issuer()), |(_, issuer)| quoted(&issuer.name));
+    let aliases: Vec<&str> = policy
+        .groups
+        .iter()
+        .filter(|(_, group)| identity.groups().contains(&group.value))
+        .map(|(_, group)| group.name.as_str())
+        .collect();
+    let mut text = format!("{} of {issuer}", quoted(identity.subject()));
+    if !aliases.is_empty() {
+        text.push_str(&format!(", in {}", listed(aliases, "and")));
+    }
+    if let Some(actor) = identity.actor() {
+        let name = actor.subject.as_deref().map_or_else(|| "an unnamed actor".to_owned(), quoted);
+        text.push_str(&format!(", {name} acts for it"));
+    }
+    text
+}
+
+fn decision_trace(policy: &Policy, decision: &Decision) -> DecisionTrace {
+    let rule_name = |id| policy.rules[id].name.clone();
+    let rule = decision.rule.map(rule_name);
+    let restricted_by = decision.restricted_by.map(rule_name);
+    let advice = decision.advice.map(|advice| match advice {
+        Advice::Authenticate => AdviceTrace::Authenticate,
+        Advice::StepUp { login, rule } => {
+            AdviceTrace::StepUp { login: policy.logins[login].name.clone(), rule: rule_name(rule) }
+        }
+        Advice::RequestAccess { approvals, rule } => AdviceTrace::RequestAccess {
+            approvals: approvals
+                .iter()
+                .map(|missing| MissingTrace {
+                    scope: policy.scopes[missing.scope].name.clone(),
+                    approval: policy.approvals[missing.approval].name.clone(),
+                })
+                .collect(),
+            rule: rule_name(rule),
+        },
+    });
+    DecisionTrace {
+        decision: if decision.allows() { "allow" } else { "deny" },
+        reason: decision.reason,
+        because: sentence(decision.reason, rule.as_deref(), restricted_by.as_deref()),
+        rule,
+        restricted_by,
+        scope: decision.scope.map(|id| policy.scopes[id].name.clone()),
+        advice,
+    }
+}
+
+fn sentence(reason: Reason, rule: Option<&str>, restricted_by: Option<&str>) -> String {
+    let rule = rule.map_or_else(|| "no rule".to_owned(), |name| format!("`{name}`"));
+    let requires = |what: &str| match restricted_by {
+        Some(restrict) => format!("{rule} would allow it, but `{restrict}` requires {what}"),
+        None => format!("{rule} would allow it, but requires {what}"),
+    };
+    match reason {
+        Reason::AllowedByRule => format!("{rule} allows it, and all that is required is met"),
+        Reason::DeniedByRule => format!("{rule} denies it"),
+        Reason::DenyRuleUnknown => format!("{rule} may deny it: a predicate is unknown"),
+        Reason::LoginRequired => requires("another login"),
+        Reason::SubjectRequired => requires("another subject"),
+        Reason::SourceRequired => requires("another network"),
+        Reason::ScheduleRequired => requires("another time"),
+        Reason::ApprovalRequired => requires("a grant"),
+        Reason::AllowRuleUnknown => format!("{rule} may allow it, but a predicate is unknown"),
+        Reason::NoRuleAllows => "no rule allows it".to_owned(),
+        Reason::MalformedFacts => "the facts about the request are malformed".to_owned(),
+        Reason::AmbiguousTarget => "two servers could read the target differently".to_owned(),
+        Reason::AmbiguousCredential => "a credential was sent twice".to_owned(),
+        Reason::Deferred => "too many credentials wait for verification".to_owned(),
+        Reason::InternalError => "something inside failed".to_owned(),
+    }
+}

@@ -1,0 +1,238 @@
+//! A slow, obvious evaluator: the meaning of a policy, spelled out, with every rule and predicate on record.
+//!
+//! [`evaluate`] reads docs/SEMANTICS.md aloud: it walks over all rules of the resolved [`Policy`], computes every predicate and
+//! requirement whether or not it matters, and only then looks for the answer. `luigi explain` and failed in-file tests print
+//! what it found. It is also the oracle for [`Snapshot::decide`](crate::snapshot::Snapshot::decide), which is why it shares the
+//! data types with the fast path and none of its predicates: no index, no bitsets, nothing precomputed, allocation everywhere.
+//!
+//! The trace ([`Explanation`]) holds names instead of ids, serialises for programs, and renders to [`Line`]s for people.
+
+mod advice;
+mod classes;
+mod judge;
+mod render;
+mod requirements;
+mod scopes;
+mod subjects;
+mod surroundings;
+
+pub use render::{Detail, Line, Span, Tone};
+
+use crate::decide::{Evaluation, Reason, Request};
+use crate::kleene::Kleene;
+use crate::policy::model::{Effect, Mode, Policy};
+use serde::Serialize;
+
+/// Evaluates a request against every rule of a policy and says how each came out.
+///
+/// The [`Evaluation`] in it is the one that [`Snapshot::decide`](crate::snapshot::Snapshot::decide) gives for the same policy
+/// and request.
+#[must_use]
+pub fn evaluate(policy: &Policy, request: &Request<'_>) -> Explanation {
+    classes::explain(policy, request)
+}
+
+/// An evaluation and everything that led to it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Explanation {
+    /// The decision, the candidate and the privilege of the target, in the ids of the policy.
+    #[serde(skip)]
+    pub evaluation: Evaluation,
+    /// What was asked.
+    pub request: RequestTrace,
+    /// What the rules in force answer.
+    pub decision: DecisionTrace,
+    /// What all rules, the observed ones included, would answer.
+    pub candidate: DecisionTrace,
+    /// Whether a privileged scope holds the request.
+    pub privileged: bool,
+    /// The scopes with an operation that fits the request; those that leave it out again by `except` say so.
+    pub scopes: Vec<ScopeTrace>,
+    /// Every rule in order of its id; empty if the request was refused before all rules.
+    pub rules: Vec<RuleTrace>,
+}
+
+/// The request, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RequestTrace {
+    /// The method, control characters escaped.
+    pub method: String,
+    /// Host and canonical path, or why there is none.
+    pub target: String,
+    /// The peer's address, or that it is unknown.
+    pub source: String,
+    /// Who asks, or why nobody does.
+    pub identity: String,
+    /// The moment, RFC 3339.
+    pub time: String,
+}
+
+/// A decision in names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DecisionTrace {
+    /// `allow` or `deny`.
+    pub decision: &'static str,
+    /// Its reason.
+    pub reason: Reason,
+    /// The determining rule.
+    pub rule: Option<String>,
+    /// The restrict rule that asked for what is unmet.
+    pub restricted_by: Option<String>,
+    /// The scope in which the determining rule holds the request.
+    pub scope: Option<String>,
+    /// How a denial could become an allow.
+    pub advice: Option<AdviceTrace>,
+    /// The decision as a sentence.
+    pub because: String,
+}
+
+/// Advice in names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum AdviceTrace {
+    /// Come back with an identity.
+    Authenticate,
+    /// Log in again.
+    StepUp {
+        /// The login requirement.
+        login: String,
+        /// The allow rule that lacks least.
+        rule: String,
+    },
+    /// Ask for approvals.
+    RequestAccess {
+        /// All that are missing.
+        approvals: Vec<MissingTrace>,
+        /// The allow rule that lacks least.
+        rule: String,
+    },
+}
+
+/// An approval that is missing for a scope, in names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MissingTrace {
+    /// The scope it must open.
+    pub scope: String,
+    /// The approval.
+    pub approval: String,
+}
+
+/// A scope with an operation that fits the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ScopeTrace {
+    /// The scope's name.
+    pub scope: String,
+    /// Whether it is privileged.
+    pub privileged: bool,
+    /// The first scope of its `except` that holds the request; if there is one, this scope does not.
+    pub left_out_by: Option<String>,
+}
+
+/// One rule and how it came out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RuleTrace {
+    /// The rule's id.
+    pub rule: String,
+    /// What it does.
+    pub effect: Effect,
+    /// Whether it is in force.
+    pub mode: Mode,
+    /// Whether its scopes hold the request; if not, it is about something else.
+    pub concerned: bool,
+    /// Those of its scopes that hold the request; empty for `scopes = "all"`.
+    pub scopes: Vec<String>,
+    /// Whether it matches: all predicates by Kleene's AND.
+    pub value: Kleene,
+    /// What that comes to.
+    pub standing: Standing,
+    /// Its predicates.
+    pub predicates: Vec<Finding>,
+    /// Its requirements; unknown counts as unmet.
+    pub requirements: Vec<Finding>,
+}
+
+/// What a rule comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It does not match.
+    Silent,
+    /// A deny rule that is true.
+    Denies,
+    /// A deny rule that is unknown: it denies, because it may be true.
+    MayDeny,
+    /// A restrict rule that is not false and whose requirements are met.
+    Satisfied,
+    /// A restrict rule that is not false and of whose requirements one is not true: nothing is allowed.
+    Blocks,
+    /// An allow rule that is true with its own requirements met.
+    Allows,
+    /// An allow rule that is true and of whose requirements one is not true.
+    Unmet,
+    /// An allow rule that is unknown: it does not allow.
+    MayAllow,
+}
+
+/// A predicate or requirement, its value and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Finding {
+    /// What was looked at: a key of the policy language, or `grant`.
+    pub key: &'static str,
+    /// How it came out.
+    pub value: Kleene,
+    /// Why, in half a sentence.
+    pub because: String,
+    /// What it is made of, if that says more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Finding>,
+}
+
+impl Finding {
+    fn new(key: &'static str, value: impl Into<Kleene>, because: impl Into<String>) -> Self {
+        Self { key, value: value.into(), because: because.into(), parts: Vec::new() }
+    }
+
+    fn with_parts(self, parts: Vec<Self>) -> Self {
+        Self { parts, ..self }
+    }
+}
+
+/// Text from a request in backticks: control and other unprintable characters escaped, long text cut.
+fn quoted(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut out = String::from("`");
+    for (n, c) in text.chars().enumerate() {
+        if n == LONGEST {
+            out.push('…');
+            break;
+        }
+        match c {
+            '`' | '\'' | '"' | '\\' => out.push(c),
+            _ => out.extend(c.escape_debug()),
+        }
+    }
+    out.push('`');
+    out
+}
+
+/// Names in backticks, joined by commas, the last two by `word`.
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
+    let mut names: Vec<String> = names.into_iter().map(quoted).collect();
+    match names.pop() {
+        None => String::new(),
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} {word} {last}", names.join(", ")),
+    }
+}
+
+/// `1 rule`, `2 rules`.
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}

@@ -1,0 +1,90 @@
+//! Which scopes hold a request: hosts, path templates, methods and what scopes leave out.
+
+use super::ScopeTrace;
+use crate::decide::Request;
+use crate::method::MethodSet;
+use crate::policy::model::{HostPattern, PathTemplate, Policy, Scope, ScopeId, Segment};
+use crate::target::{CanonicalTarget, Host};
+
+/// Every scope that holds the request, and a trace of those with an operation that fits it.
+pub(super) fn holding(
+    policy: &Policy,
+    request: &Request<'_>,
+    target: &CanonicalTarget<'_>,
+) -> (Vec<ScopeId>, Vec<ScopeTrace>) {
+    let method = policy.methods.resolve(request.method);
+    let (mut held, mut traces) = (Vec::new(), Vec::new());
+    for (id, scope) in policy.scopes.iter() {
+        if !fits(scope, method, target) {
+            continue;
+        }
+        let left_out_by = scope.except.iter().find(|other| holds(policy, **other, method, target));
+        if left_out_by.is_none() {
+            held.push(id);
+        }
+        traces.push(ScopeTrace {
+            scope: scope.name.clone(),
+            privileged: scope.privileged,
+            left_out_by: left_out_by.map(|other| policy.scopes[*other].name.clone()),
+        });
+    }
+    (held, traces)
+}
+
+/// Whether one of the scope's operations fits, and none of the scopes it leaves out holds the request.
+fn holds(policy: &Policy, id: ScopeId, method: MethodSet, target: &CanonicalTarget<'_>) -> bool {
+    let scope = &policy.scopes[id];
+    fits(scope, method, target) && !scope.except.iter().any(|other| holds(policy, *other, method, target))
+}
+
+fn fits(scope: &Scope, method: MethodSet, target: &CanonicalTarget<'_>) -> bool {
+    scope.hosts.iter().any(|host| host_fits(host, target.host))
+        && scope
+            .operations
+            .iter()
+            .any(|operation| operation.methods.intersects(method) && path_fits(&operation.path, target.path))
+}
+
+fn host_fits(pattern: &HostPattern, host: Host<'_>) -> bool {
+    match (pattern, host) {
+        (HostPattern::Any, _) => true,
+        (HostPattern::Exact(text), Host::Name(name) | Host::Address(name)) => text == name,
+        (HostPattern::OneLabel(parent), Host::Name(name)) => match labels_before(name, parent) {
+            Some(labels) => !labels.is_empty() && !labels.contains('.'),
+            None => false,
+        },
+        (HostPattern::Labels(parent), Host::Name(name)) => match labels_before(name, parent) {
+            Some(labels) => !labels.is_empty(),
+            None => false,
+        },
+        (HostPattern::Exact(_) | HostPattern::OneLabel(_) | HostPattern::Labels(_), Host::Absent)
+        | (HostPattern::OneLabel(_) | HostPattern::Labels(_), Host::Address(_)) => false,
+    }
+}
+
+/// What stands before `.parent` in `name`.
+fn labels_before<'a>(name: &'a str, parent: &str) -> Option<&'a str> {
+    name.strip_suffix(parent)?.strip_suffix('.')
+}
+
+fn path_fits(template: &PathTemplate, path: &str) -> bool {
+    // Neither `*` nor the empty path of CONNECT lies in a scope.
+    let Some(relative) = path.strip_prefix('/') else { return false };
+    let relative = relative.strip_suffix('/').unwrap_or(relative);
+    let segments: Vec<&str> = if relative.is_empty() { Vec::new() } else { relative.split('/').collect() };
+    let enough = if template.rest {
+        segments.len() >= template.segments.len()
+    } else {
+        segments.len() == template.segments.len()
+    };
+    enough
+        && template.segments.iter().zip(&segments).all(|(wanted, segment)| match wanted {
+            Segment::Literal(text) => text == segment,
+            Segment::Capture(_) | Segment::Any => !segment.is_empty(),
+        })
+}
+
+/// The canonical path as rules see it: `/a` and `/a/` are one.
+pub(super) fn without_trailing_slash(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
+}
