@@ -1,4 +1,75 @@
 //! What is asked for: host and path in canonical form, or the reason why there is none.
+//!
+//! Rules see one form of a target. [`canonicalize`] makes it from the bytes of a request: it reads them once, allocates nothing, and
+//! borrows the input where that is canonical already. Whatever two sensible servers could read differently is refused with an
+//! [`Ambiguity`]; there is no guess. The rules, each with examples, are in docs/SEMANTICS.md under "Targets".
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `form` | the four forms of a request target, and how they go with method and `Host` |
+//! | `path` | escapes, dot segments, empty segments |
+//! | `host` | names, addresses, ports |
+//! | `literal` | the same canonical form for what policy authors write |
+//! | `ambiguity` | why there is none |
+//!
+//! Deliberately absent: Unicode normalisation and case folding of paths. No server in wide use normalises, so a form that
+//! did would decide about a resource that is not the one served.
+
+mod ambiguity;
+mod form;
+mod host;
+mod literal;
+mod path;
+
+pub use ambiguity::Ambiguity;
+pub use literal::{SegmentError, canonical_host, canonical_segment};
+
+/// The longest target in bytes, as received and in canonical form; a longer one is [`Ambiguity::TooLong`].
+pub const MAX_TARGET_BYTES: usize = 16 * 1024;
+
+/// The longest host name in bytes, without trailing dot (RFC 1035, section 2.3.4); a longer one is [`Ambiguity::BadHost`].
+pub const MAX_HOST_BYTES: usize = 253;
+
+/// A target as received, not looked at yet.
+#[derive(Clone, Copy, Debug)]
+pub struct RawTarget<'a> {
+    /// The method token; it decides which forms the target may have.
+    pub method: &'a [u8],
+    /// The request target as it stood in the request line (RFC 9112, section 3.2): origin-, absolute-, authority- or
+    /// asterisk-form. HAProxy hands on HTTP/2 requests in absolute-form.
+    pub target: &'a [u8],
+    /// The value of the `Host` field, if there is one. A request with several must not come here.
+    pub host: Option<&'a [u8]>,
+}
+
+/// Room for one canonical target. Made once, used for one request after the other.
+///
+/// # Allocation
+///
+/// One heap block of fixed size in [`TargetBuffer::new`]; it never grows.
+#[derive(Debug)]
+pub struct TargetBuffer {
+    bytes: Box<[u8]>,
+}
+
+impl TargetBuffer {
+    /// Room for the longest target.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { bytes: vec![0; MAX_TARGET_BYTES + MAX_HOST_BYTES].into_boxed_slice() }
+    }
+
+    /// The room for the path and the room for the host.
+    fn split(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.bytes.split_at_mut(MAX_TARGET_BYTES)
+    }
+}
+
+impl Default for TargetBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// A request's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +85,51 @@ pub enum Target<'a> {
 pub struct CanonicalTarget<'a> {
     /// The host, without port.
     pub host: Host<'a>,
-    /// Begins with `/`; no empty and no dot segment; unreserved characters decoded, escapes upper-case; ASCII. A final `/`
-    /// stays, though rules do not see it. `*` for the asterisk-form, empty for the authority-form: neither is in any scope.
+    /// Begins with `/`; no empty and no dot segment; unreserved characters and harmless sub-delimiters decoded, escapes
+    /// upper-case; ASCII. A final `/` stays, though rules do not see it. `*` for the asterisk-form, empty for the authority-form:
+    /// neither is in any scope.
     pub path: &'a str,
     /// What follows the first `?`, as received.
     pub query: Option<&'a [u8]>,
+}
+
+impl<'a> CanonicalTarget<'a> {
+    /// The segments of the path, without the empty one behind a final `/`; `/` has none.
+    ///
+    /// Returns `None` for the asterisk-form and the authority-form. They have no path, not even an empty one: no scope holds
+    /// them, `/**` neither.
+    #[must_use]
+    pub fn segments(&self) -> Option<Segments<'a>> {
+        let rest = self.path.strip_prefix('/')?;
+        Some(Segments { rest: rest.strip_suffix('/').unwrap_or(rest) })
+    }
+}
+
+/// The segments of a canonical path, from left to right; none is empty. See [`CanonicalTarget::segments`].
+#[derive(Clone, Debug)]
+pub struct Segments<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Segments<'a> {
+    /// What [`Iterator::next`] has not returned yet, joined by `/`.
+    #[must_use]
+    pub fn rest(&self) -> &'a str {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (segment, rest) = self.rest.split_once('/').unwrap_or((self.rest, ""));
+        self.rest = rest;
+        Some(segment)
+    }
 }
 
 /// The host of a target.
@@ -32,9 +143,33 @@ pub enum Host<'a> {
     Address(&'a str),
 }
 
-/// Why a target is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ambiguity {
-    /// Placeholder.
-    TooLong,
+/// The canonical form of a target, or why there is none.
+///
+/// Total: every input has an answer, and none panics. The query is looked at only for bytes that cannot stand in a target.
+///
+/// # Allocation
+///
+/// None. A path or host that is canonical already is borrowed from `raw`, any other is written into `buffer`.
+///
+/// # Examples
+///
+/// ```
+/// use luigi_core::target::{Ambiguity, Host, RawTarget, Target, TargetBuffer, canonicalize};
+///
+/// let mut buffer = TargetBuffer::new();
+/// let raw = RawTarget { method: b"GET", target: b"/x/%2e%2E/%61dmin?q=%2f", host: Some(b"Example.COM:443") };
+/// let Target::Canonical(target) = canonicalize(raw, &mut buffer) else { panic!() };
+/// assert_eq!(target.host, Host::Name("example.com"));
+/// assert_eq!(target.path, "/admin");
+/// assert_eq!(target.query, Some(&b"q=%2f"[..]));
+///
+/// let raw = RawTarget { method: b"GET", target: b"/x/..;/admin", host: None };
+/// assert_eq!(canonicalize(raw, &mut buffer), Target::Ambiguous(Ambiguity::MatrixParameter));
+/// ```
+#[must_use]
+pub fn canonicalize<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Target<'a> {
+    match form::canonical(raw, buffer) {
+        Ok(target) => Target::Canonical(target),
+        Err(ambiguity) => Target::Ambiguous(ambiguity),
+    }
 }

@@ -1,0 +1,118 @@
+//! The four forms of a request target (RFC 9112, section 3.2), and how they go with the method and the `Host` field.
+
+use super::host::Authority;
+use super::{Ambiguity, CanonicalTarget, Host, MAX_TARGET_BYTES, RawTarget, TargetBuffer, path};
+
+/// The canonical form of a target of any form.
+pub(super) fn canonical<'a>(
+    raw: RawTarget<'a>,
+    buffer: &'a mut TargetBuffer,
+) -> Result<CanonicalTarget<'a>, Ambiguity> {
+    let RawTarget { method, target, host } = raw;
+    if target.len() > MAX_TARGET_BYTES {
+        return Err(Ambiguity::TooLong);
+    }
+    let (path_room, host_room) = buffer.split();
+    if method == b"CONNECT" {
+        return connect(target, host, host_room);
+    }
+    match target {
+        [b'/', ..] => {
+            let (path, query) = path::canonical(target, path_room)?;
+            Ok(CanonicalTarget { host: host_field(host, host_room)?, path, query })
+        }
+        b"*" if method == b"OPTIONS" => {
+            Ok(CanonicalTarget { host: host_field(host, host_room)?, path: "*", query: None })
+        }
+        _ => absolute(method, target, host, path_room, host_room),
+    }
+}
+
+/// The canonical host of a `Host` field. An empty one says that there is no host (RFC 9112, section 3.2).
+fn host_field<'a>(value: Option<&'a [u8]>, room: &'a mut [u8]) -> Result<Host<'a>, Ambiguity> {
+    match value {
+        None | Some(b"") => Ok(Host::Absent),
+        Some(value) => Authority::parse(value)?.canonical(room),
+    }
+}
+
+/// `scheme://authority/path?query`, as proxies are asked and as HAProxy shows HTTP/2.
+fn absolute<'a>(
+    method: &[u8],
+    target: &'a [u8],
+    host: Option<&'a [u8]>,
+    path_room: &'a mut [u8],
+    host_room: &'a mut [u8],
+) -> Result<CanonicalTarget<'a>, Ambiguity> {
+    let (default_port, rest) = scheme(target)?;
+    let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let authority = Authority::parse(authority)?;
+    let (path, query) = match rest {
+        // RFC 9112, section 3.2.4: this is how a proxy is asked for `*`.
+        [] if method == b"OPTIONS" => ("*", None),
+        [] => ("/", None),
+        [b'/', ..] => path::canonical(rest, path_room)?,
+        [b'?', query @ ..] => ("/", Some(path::checked_query(query)?)),
+        [b'\\', ..] => return Err(Ambiguity::Backslash),
+        // Only `#` is left of the bytes that end an authority.
+        _ => return Err(Ambiguity::Fragment),
+    };
+    if let Some(value) = host {
+        // An empty field beside an authority disagrees with it, too: the two name different virtual hosts.
+        if value.is_empty() {
+            return Err(Ambiguity::HostMismatch);
+        }
+        let field = Authority::parse(value)?;
+        let same_port = authority.port.unwrap_or(default_port) == field.port.unwrap_or(default_port);
+        if !same_port || !authority.same_host(&field) {
+            return Err(Ambiguity::HostMismatch);
+        }
+    }
+    Ok(CanonicalTarget { host: authority.canonical(host_room)?, path, query })
+}
+
+/// The default port of the scheme, and what follows `://`.
+fn scheme(target: &[u8]) -> Result<(u16, &[u8]), Ambiguity> {
+    let colon = target.iter().position(|&b| b == b':').ok_or(Ambiguity::BadForm)?;
+    let (name, rest) = target.split_at(colon);
+    let rest = rest.strip_prefix(b"://").ok_or(Ambiguity::BadForm)?;
+    let shape = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    if !name.first().is_some_and(u8::is_ascii_alphabetic) || !name.iter().all(shape) {
+        return Err(Ambiguity::BadForm);
+    }
+    // `ws` and `wss` never stand in a request: a WebSocket begins as http, in HTTP/2 as well (RFC 8441).
+    if name.eq_ignore_ascii_case(b"https") {
+        Ok((443, rest))
+    } else if name.eq_ignore_ascii_case(b"http") {
+        Ok((80, rest))
+    } else {
+        Err(Ambiguity::UnknownScheme)
+    }
+}
+
+/// `host:port`, the one form of CONNECT (RFC 9112, section 3.2.3). It has no path, so no scope holds it.
+fn connect<'a>(
+    target: &'a [u8],
+    host: Option<&'a [u8]>,
+    host_room: &'a mut [u8],
+) -> Result<CanonicalTarget<'a>, Ambiguity> {
+    if target.is_empty() || target == b"*" || target.iter().any(|b| matches!(b, b'/' | b'?' | b'#')) {
+        return Err(Ambiguity::BadForm);
+    }
+    let authority = Authority::parse(target)?;
+    if authority.port.is_none() {
+        return Err(Ambiguity::BadForm);
+    }
+    if let Some(value) = host {
+        // There is no scheme here that could tell a default port, so a field without port agrees with any.
+        if value.is_empty() {
+            return Err(Ambiguity::HostMismatch);
+        }
+        let field = Authority::parse(value)?;
+        if !authority.same_host(&field) || field.port.is_some_and(|port| Some(port) != authority.port) {
+            return Err(Ambiguity::HostMismatch);
+        }
+    }
+    Ok(CanonicalTarget { host: authority.canonical(host_room)?, path: "", query: None })
+}

@@ -1,0 +1,327 @@
+//! Paths: escapes, dot segments and empty segments, in one pass from left to right.
+//!
+//! A path that is canonical already, which nearly all are, is only looked at. At the first segment that is not, what precedes it is
+//! copied into the caller's room and the rest is rewritten there, segment by segment.
+
+use super::Ambiguity;
+
+/// What a raw byte of a path is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Class {
+    /// Stands for itself: unreserved, or a sub-delimiter, `:` or `@`.
+    Plain,
+    Slash,
+    Question,
+    Percent,
+    /// Printable, but nothing a URI may hold: `" < > [ ] ^ { | }` and the back quote. Browsers send some of them raw and servers read
+    /// both spellings alike, so the escape is the canonical one.
+    Escape,
+    Semicolon,
+    Backslash,
+    Hash,
+    /// 0x00 to 0x20 and 0x7F.
+    Control,
+    NonAscii,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Escape; 256];
+    let mut byte = 0u8;
+    loop {
+        classes[byte as usize] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => Class::Plain,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => Class::Plain,
+            b'/' => Class::Slash,
+            b'?' => Class::Question,
+            b'%' => Class::Percent,
+            b';' => Class::Semicolon,
+            b'\\' => Class::Backslash,
+            b'#' => Class::Hash,
+            0..=0x20 | 0x7F => Class::Control,
+            0x80..=0xFF => Class::NonAscii,
+            _ => Class::Escape,
+        };
+        if byte == u8::MAX {
+            return classes;
+        }
+        byte += 1;
+    }
+};
+
+fn class(byte: u8) -> Class {
+    CLASSES[usize::from(byte)]
+}
+
+/// The canonical path, and the query as received.
+type PathAndQuery<'a> = (&'a str, Option<&'a [u8]>);
+
+/// The canonical form of `target`, which begins with `/`.
+pub(super) fn canonical<'a>(target: &'a [u8], room: &'a mut [u8]) -> Result<PathAndQuery<'a>, Ambiguity> {
+    // INVARIANT (plain-prefix): target[..segment] is canonical and ends with `/`.
+    let mut segment = 1;
+    let mut at = 1;
+    while let Some(&byte) = target.get(at) {
+        match class(byte) {
+            Class::Plain => at += 1,
+            Class::Slash => {
+                let name = &target[segment..at];
+                if name.is_empty() || is_dot(name) || is_dot_dot(name) {
+                    return rewrite(target, segment, room);
+                }
+                at += 1;
+                segment = at;
+            }
+            Class::Question => break,
+            Class::Percent
+            | Class::Escape
+            | Class::Semicolon
+            | Class::Backslash
+            | Class::Hash
+            | Class::Control
+            | Class::NonAscii => return rewrite(target, segment, room),
+        }
+    }
+    let last = &target[segment..at];
+    if is_dot(last) || is_dot_dot(last) {
+        return rewrite(target, segment, room);
+    }
+    finish(&target[..at], &target[at..])
+}
+
+/// What a segment before the one at hand was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Name,
+    Empty,
+    Dots,
+}
+
+/// The canonical form of `target`, whose part before `segment` is canonical already (plain-prefix).
+#[cold]
+fn rewrite<'a>(target: &'a [u8], segment: usize, room: &'a mut [u8]) -> Result<PathAndQuery<'a>, Ambiguity> {
+    let mut output = Output { room, length: 0 };
+    for &byte in &target[..segment] {
+        output.push(byte)?;
+    }
+    let mut at = segment;
+    let mut before = Before::Name;
+    // Where in the output an empty segment was dropped last. No `..` may remove anything before it: whether that removes the
+    // empty segment or a name depends on whether a server collapses first.
+    // INVARIANT (collapsed): collapsed_at <= output.length.
+    let mut collapsed_at = 0;
+    loop {
+        // INVARIANT (open): here the output ends with `/`.
+        let start = output.length;
+        at = decode_segment(target, at, &mut output)?;
+        let is_last = target.get(at) != Some(&b'/');
+        let name = output.since(start);
+        if is_dot(name) || is_dot_dot(name) {
+            if before == Before::Empty {
+                return Err(Ambiguity::EmptySegment);
+            }
+            let parent = is_dot_dot(name);
+            output.length = start;
+            if parent {
+                if start == 1 {
+                    return Err(Ambiguity::ClimbsAboveRoot);
+                }
+                output.pop_segment();
+                if output.length < collapsed_at {
+                    return Err(Ambiguity::EmptySegment);
+                }
+            }
+            before = Before::Dots;
+        } else if is_last {
+            // A name, or the nothing behind a final `/`.
+        } else if name.is_empty() {
+            if before == Before::Dots {
+                return Err(Ambiguity::EmptySegment);
+            }
+            if at == 1 {
+                return Err(Ambiguity::NetworkPath);
+            }
+            collapsed_at = start;
+            before = Before::Empty;
+        } else {
+            output.push(b'/')?;
+            before = Before::Name;
+        }
+        if is_last {
+            break;
+        }
+        at += 1;
+    }
+    let Output { room, length } = output;
+    finish(&room[..length], &target[at..])
+}
+
+/// Joins a canonical path and what follows it, which is nothing or begins with `?`.
+fn finish<'a>(path: &'a [u8], rest: &'a [u8]) -> Result<PathAndQuery<'a>, Ambiguity> {
+    // Only ASCII is ever kept or written, so this cannot fail; if it did, refusing would be right.
+    let path = str::from_utf8(path).map_err(|_| Ambiguity::NonAscii)?;
+    match rest {
+        [_, query @ ..] => Ok((path, Some(checked_query(query)?))),
+        [] => Ok((path, None)),
+    }
+}
+
+/// The query, if it holds nothing that ends a target or is never in one. Its escapes are the application's business.
+pub(super) fn checked_query(query: &[u8]) -> Result<&[u8], Ambiguity> {
+    for &byte in query {
+        match class(byte) {
+            Class::Plain
+            | Class::Slash
+            | Class::Question
+            | Class::Percent
+            | Class::Escape
+            | Class::Semicolon
+            | Class::Backslash => {}
+            Class::Hash => return Err(Ambiguity::Fragment),
+            Class::Control => return Err(Ambiguity::ControlByte),
+            Class::NonAscii => return Err(Ambiguity::NonAscii),
+        }
+    }
+    Ok(query)
+}
+
+fn is_dot(segment: &[u8]) -> bool {
+    segment == b"."
+}
+
+fn is_dot_dot(segment: &[u8]) -> bool {
+    segment == b".."
+}
+
+/// Copies one segment into `output` in canonical form, dots included. Returns where in `target` it ends: at a `/`, at a `?` or
+/// at the end.
+fn decode_segment(target: &[u8], mut at: usize, output: &mut Output<'_>) -> Result<usize, Ambiguity> {
+    let start = output.length;
+    let mut percent_sign = false;
+    while let Some(&byte) = target.get(at) {
+        match class(byte) {
+            Class::Slash | Class::Question => break,
+            Class::Plain => {
+                output.push(byte)?;
+                at += 1;
+            }
+            Class::Escape => {
+                output.push_escape(byte)?;
+                at += 1;
+            }
+            Class::Percent => {
+                let value = escape_at(target, at).ok_or(Ambiguity::InvalidEscape)?;
+                percent_sign |= value == b'%';
+                at = decode_escape(target, at, value, output)?;
+            }
+            Class::Semicolon => return Err(Ambiguity::MatrixParameter),
+            Class::Backslash => return Err(Ambiguity::Backslash),
+            Class::Hash => return Err(Ambiguity::Fragment),
+            Class::Control => return Err(Ambiguity::ControlByte),
+            Class::NonAscii => return Err(Ambiguity::NonAscii),
+        }
+    }
+    if percent_sign && decodes_twice(output.since(start)) {
+        return Err(Ambiguity::DoubleEncoding);
+    }
+    Ok(at)
+}
+
+/// Copies the escape of `value` at `at`, or the escapes of the character that begins there; returns where they end.
+///
+/// RFC 3986 calls `%21` and `!` different, but hardly a server does: most decode the whole path and then compare. If the two were
+/// different here a rule about `/v1/jobs/1:cancel` could be passed with `%3A`. So whatever may stand raw in a segment is decoded.
+/// `;` is refused in both spellings, `/` and `\` because they split. What may never stand raw in a path (`?`, `#`, space, quotes,
+/// brackets) stays an escape.
+fn decode_escape(target: &[u8], at: usize, value: u8, output: &mut Output<'_>) -> Result<usize, Ambiguity> {
+    match class(value) {
+        Class::Plain => output.push(value)?,
+        Class::Escape | Class::Question | Class::Hash | Class::Percent => output.push_escape(value)?,
+        Class::Control if value == b' ' => output.push_escape(value)?,
+        Class::Control => return Err(Ambiguity::ControlByte),
+        Class::Slash => return Err(Ambiguity::EncodedSlash),
+        Class::Backslash => return Err(Ambiguity::EncodedBackslash),
+        Class::Semicolon => return Err(Ambiguity::MatrixParameter),
+        Class::NonAscii => return decode_character(target, at, value, output),
+    }
+    Ok(at + 3)
+}
+
+/// Copies the escapes of one character of two to four bytes of UTF-8, of which `lead` at `at` is the first.
+fn decode_character(target: &[u8], at: usize, lead: u8, output: &mut Output<'_>) -> Result<usize, Ambiguity> {
+    let length = match lead {
+        0xC2..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF4 => 4,
+        _ => return Err(Ambiguity::InvalidUtf8),
+    };
+    let mut bytes = [lead, 0, 0, 0];
+    for (index, byte) in bytes.iter_mut().enumerate().take(length).skip(1) {
+        *byte = escape_at(target, at + 3 * index).ok_or(Ambiguity::InvalidUtf8)?;
+    }
+    let text = str::from_utf8(&bytes[..length]).map_err(|_| Ambiguity::InvalidUtf8)?;
+    // The C1 controls: NEL is a line break to some.
+    if text.chars().any(char::is_control) {
+        return Err(Ambiguity::ControlByte);
+    }
+    for &byte in &bytes[..length] {
+        output.push_escape(byte)?;
+    }
+    Ok(at + 3 * length)
+}
+
+/// The byte that the escape at `at` stands for; `None` if there is none.
+fn escape_at(target: &[u8], at: usize) -> Option<u8> {
+    match target.get(at..at + 3)? {
+        &[b'%', high, low] => Some(hex_value(high)? << 4 | hex_value(low)?),
+        _ => None,
+    }
+}
+
+fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Whether a canonical segment, decoded once, holds an escape: `%xx`, or IIS's `%uxxxx`.
+fn decodes_twice(segment: &[u8]) -> bool {
+    // Each `%` of a canonical segment begins an escape, so `%25` is never a piece of another one.
+    let hexadecimal = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
+    segment.windows(5).any(|w| w.starts_with(b"%25") && hexadecimal(&w[3..]))
+        || segment.windows(8).any(|w| w.starts_with(b"%25") && matches!(w[3], b'u' | b'U') && hexadecimal(&w[4..]))
+}
+
+/// What has been written of a path.
+struct Output<'a> {
+    room: &'a mut [u8],
+    length: usize,
+}
+
+impl Output<'_> {
+    fn push(&mut self, byte: u8) -> Result<(), Ambiguity> {
+        *self.room.get_mut(self.length).ok_or(Ambiguity::TooLong)? = byte;
+        self.length += 1;
+        Ok(())
+    }
+
+    fn push_escape(&mut self, byte: u8) -> Result<(), Ambiguity> {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        self.push(b'%')?;
+        self.push(DIGITS[usize::from(byte >> 4)])?;
+        self.push(DIGITS[usize::from(byte & 15)])
+    }
+
+    fn since(&self, start: usize) -> &[u8] {
+        &self.room[start..self.length]
+    }
+
+    /// Removes the last segment; the output ends with `/` before (open) and after.
+    fn pop_segment(&mut self) {
+        let open = &self.room[..self.length - 1];
+        self.length = open.iter().rposition(|&b| b == b'/').map_or(1, |slash| slash + 1);
+    }
+}
