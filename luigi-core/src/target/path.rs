@@ -43,7 +43,7 @@ const CLASSES: [Class; 256] = {
             _ => Class::Escape,
         };
         if byte == u8::MAX {
-            return classes;
+            break classes;
         }
         byte += 1;
     }
