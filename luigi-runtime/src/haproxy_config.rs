@@ -1,1 +1,300 @@
-//! The text of the HAProxy lines for a policy.
+//! The HAProxy configuration that puts Luigi in front of a service, as text.
+//!
+//! [`global_lines`] load the module, [`frontend_lines`] decide each request, [`defaults_file`] is a whole file for configurations that
+//! start fresh. The facts come from [`crate::facts`], the fields of the answer from [`crate::answer_line`]; names of
+//! Lua functions, variables and files are a contract with the glue, written down in docs/HAPROXY.md. Nothing here reads a policy or a file.
+
+use crate::answer_line::{Field, VERSION};
+use crate::facts;
+use std::fmt::Write;
+
+/// Where `make install` puts the module, the glue and the map.
+pub const DEFAULT_HOME: &str = "/usr/lib/luigi";
+
+/// A header for the backend. Luigi's own headers are stripped from what clients send, whichever of them are added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IdentityHeader {
+    /// `x-luigi-evaluation`: the id to find the decision by; on every request that passes.
+    Evaluation,
+    /// `x-luigi-issuer`: the issuer of the verified identity. A person is issuer and subject together.
+    Issuer,
+    /// `x-luigi-subject`: the subject of the verified identity.
+    Subject,
+    /// `x-luigi-email`: its verified e-mail address; empty if there is none.
+    Email,
+    /// `x-luigi-groups`: its groups, separated by commas.
+    Groups,
+    /// `x-luigi-groups-completeness`: `complete` or `cut-off`.
+    GroupsCompleteness,
+}
+
+impl IdentityHeader {
+    /// Every header, in the order in which they are added.
+    pub const ALL: [Self; 6] =
+        [Self::Evaluation, Self::Issuer, Self::Subject, Self::Email, Self::Groups, Self::GroupsCompleteness];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Evaluation => "x-luigi-evaluation",
+            Self::Issuer => "x-luigi-issuer",
+            Self::Subject => "x-luigi-subject",
+            Self::Email => "x-luigi-email",
+            Self::Groups => "x-luigi-groups",
+            Self::GroupsCompleteness => "x-luigi-groups-completeness",
+        }
+    }
+
+    const fn field(self) -> Field {
+        match self {
+            Self::Evaluation => Field::Evaluation,
+            Self::Issuer => Field::Issuer,
+            Self::Subject => Field::Subject,
+            Self::Email => Field::Email,
+            Self::Groups => Field::Groups,
+            Self::GroupsCompleteness => Field::GroupsCompleteness,
+        }
+    }
+}
+
+/// Where the data plane finds its policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicySource {
+    /// A feed, and the public key that its manifests are signed with.
+    Feed {
+        /// The directory.
+        directory: String,
+        /// The file with the key.
+        public_key: String,
+    },
+    /// A policy file or directory, compiled once as HAProxy starts.
+    Policy {
+        /// The path.
+        path: String,
+        /// Names of issuers with the JWKS file of each.
+        jwks: Vec<(String, String)>,
+    },
+}
+
+/// What the configuration is to look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The folder with `luigi.lua`, `modes.map` and the modules; [`DEFAULT_HOME`] for an installed Luigi.
+    pub home: String,
+    /// Where the policy is.
+    pub source: PolicySource,
+    /// The headers for the backend.
+    pub headers: Vec<IdentityHeader>,
+}
+
+impl Default for Options {
+    /// An installed Luigi with a feed; every header but the completeness of groups.
+    fn default() -> Self {
+        Self {
+            home: DEFAULT_HOME.to_owned(),
+            source: PolicySource::Feed {
+                directory: "/var/lib/luigi/feed".to_owned(),
+                public_key: "/etc/luigi/feed.pub".to_owned(),
+            },
+            headers: IdentityHeader::ALL[..5].to_vec(),
+        }
+    }
+}
+
+/// Everything to paste: the lines for `global` and those for a frontend, with a word on where each goes.
+#[must_use]
+pub fn lines(options: &Options) -> String {
+    format!(
+        "# Into the global section:\n{}\n# Into each frontend (or listen section) that Luigi guards, before all other http-request rules:\n{}\n\
+         # Instead of `option httplog`, if Luigi is to be in the log:\n    log-format \"{}\"\n",
+        global_lines(options),
+        frontend_lines(options),
+        LOG_FORMAT,
+    )
+}
+
+/// The lines for the `global` section. Values may be overridden from the environment of HAProxy.
+#[must_use]
+pub fn global_lines(options: &Options) -> String {
+    let mut out = String::new();
+    setting(&mut out, "LUIGI_HOME", &options.home);
+    match &options.source {
+        PolicySource::Feed { directory, public_key } => {
+            setting(&mut out, "LUIGI_FEED", directory);
+            setting(&mut out, "LUIGI_PUBLIC_KEY", public_key);
+        }
+        PolicySource::Policy { path, jwks } => {
+            setting(&mut out, "LUIGI_POLICY", path);
+            let jwks: Vec<_> = jwks.iter().map(|(issuer, file)| format!("{issuer}={file}")).collect();
+            if !jwks.is_empty() {
+                setting(&mut out, "LUIGI_JWKS", &jwks.join(" "));
+            }
+            setting(&mut out, "LUIGI_MODE", "observe");
+        }
+    }
+    out.push_str(concat!(
+        "    .if version_atleast(3.1)\n",
+        "    tune.lua.bool-sample-conversion normal\n",
+        "    .endif\n",
+        "    lua-load-per-thread \"${LUIGI_HOME}/luigi.lua\"\n",
+    ));
+    out
+}
+
+/// The lines that decide a request; they belong before all other `http-request` rules, once.
+///
+/// After them a request has an answer that passes, or Luigi failed while it only observes. While it enforces, a failure is a denial:
+/// the mode is looked up in a map that the glue keeps up to date, and anything but `observe` in it enforces.
+#[must_use]
+pub fn frontend_lines(options: &Options) -> String {
+    let mut out = format!(
+        "    # Nobody but Luigi says who a request is from; both spellings are one name to CGI and its kin.\n\
+        \x20   http-request del-header x-luigi -m beg\n\
+        \x20   http-request del-header x_luigi -m beg\n\
+        \x20   http-request set-var-fmt(txn.luigi.in) \"{facts}\"\n\
+        \x20   http-request set-var(txn.luigi.out) var(txn.luigi.in),lua.luigi\n\
+        \x20   http-request lua.luigi_refuse if {{ var(txn.luigi.out) -m beg {VERSION}|refuse| }}\n\
+        \x20   http-request lua.luigi_failed unless {{ var(txn.luigi.out) -m beg {VERSION}|pass| }}\n\
+        \x20   # Whatever is no clear pass is denied, unless Luigi failed and only observes.\n\
+        \x20   http-request deny deny_status 403 unless {{ var(txn.luigi.out) -m beg {VERSION}|pass| }} or \
+         {{ str(mode),map(\"${{LUIGI_HOME}}/modes.map\",enforce) -m str observe }} !{{ var(txn.luigi.out) -m beg {VERSION}|refuse| }}\n",
+        facts = facts::EXPRESSION,
+    );
+    let mut headers = options.headers.clone();
+    headers.sort_unstable();
+    headers.dedup();
+    for header in headers {
+        let condition = match header {
+            IdentityHeader::Evaluation => "pass|",
+            IdentityHeader::Issuer
+            | IdentityHeader::Subject
+            | IdentityHeader::Email
+            | IdentityHeader::Groups
+            | IdentityHeader::GroupsCompleteness => "pass|verified|",
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "    http-request set-header {} %[var(txn.luigi.out),field({},|)] if {{ var(txn.luigi.out) -m beg {VERSION}|{condition} }}",
+            header.name(),
+            header.field().number(),
+        );
+    }
+    out
+}
+
+/// A log format: that of `option httplog`, then what Luigi did. `field(N,|)` takes any other field out; see
+/// [`Field`](crate::answer_line::Field) for the numbers.
+pub const LOG_FORMAT: &str = concat!(
+    "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r",
+    " luigi=%[var(txn.luigi.out),field(2,|)]",
+    " mode=%[var(txn.luigi.out),field(4,|)]",
+    " decision=%[var(txn.luigi.out),field(5,|)]",
+    " reason=%[var(txn.luigi.out),field(6,|)]",
+    " rule=%[var(txn.luigi.out),field(7,|)]",
+    " candidate=%[var(txn.luigi.out),field(8,|)]",
+    " candidate-rule=%[var(txn.luigi.out),field(10,|)]",
+    " evaluation=%[var(txn.luigi.out),field(15,|)]",
+    " revision=%[var(txn.luigi.out),field(16,|)]",
+    " subject=%[var(txn.luigi.out),field(18,|)]",
+);
+
+/// A file for configurations that start fresh: `haproxy -f luigi.cfg -f haproxy.cfg`, with `frontend www from luigi` in the second.
+#[must_use]
+pub fn defaults_file(options: &Options) -> String {
+    format!(
+        "# Luigi for a fresh configuration:\n\
+         #\n\
+         #     haproxy -f luigi.cfg -f haproxy.cfg\n\
+         #\n\
+         # and in haproxy.cfg a `defaults` section of your own, then `frontend www from luigi`. HAProxy does not let a `defaults` section\n\
+         # with rules serve a `listen` section, a frontend and a backend both, or another `defaults` section; there, paste what\n\
+         # `luigi haproxy-config` prints.\n\
+         \n\
+         global\n{global}\n\
+         defaults luigi\n\
+         \x20   mode http\n\
+         \x20   log global\n\
+         \x20   log-format \"{LOG_FORMAT}\"\n\
+         \x20   timeout http-request 10s\n\
+         \x20   timeout client 30s\n\
+         {frontend}",
+        global = global_lines(options),
+        frontend = frontend_lines(options),
+    )
+}
+
+/// One `presetenv` line: it gives way to a value that HAProxy was started with.
+fn setting(out: &mut String, name: &str, value: &str) {
+    out.push_str("    presetenv ");
+    out.push_str(name);
+    out.push_str(" \"");
+    for c in value.chars() {
+        // What the parser of HAProxy's configuration looks for between double quotes.
+        if matches!(c, '"' | '\\' | '$') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push_str("\"\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number of a field in the log format, or `None` if it is not there.
+    fn logged(name: &str) -> Option<u8> {
+        let rest = LOG_FORMAT.split_once(&format!(" {name}=%[var(txn.luigi.out),field("))?.1;
+        rest.split_once(',')?.0.parse().ok()
+    }
+
+    #[test]
+    fn the_log_format_takes_the_fields_it_names() {
+        for (name, field) in [
+            ("luigi", Field::Outcome),
+            ("mode", Field::Mode),
+            ("decision", Field::Decision),
+            ("reason", Field::Reason),
+            ("rule", Field::Rule),
+            ("candidate", Field::Candidate),
+            ("candidate-rule", Field::CandidateRule),
+            ("evaluation", Field::Evaluation),
+            ("revision", Field::Revision),
+            ("subject", Field::Subject),
+        ] {
+            assert_eq!(logged(name), Some(field.number()), "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_are_added_in_order_once_and_only_from_a_pass() {
+        let headers = vec![IdentityHeader::Subject, IdentityHeader::Evaluation, IdentityHeader::Subject];
+        let text = frontend_lines(&Options { headers, ..Options::default() });
+        let added: Vec<_> = text.lines().filter(|line| line.contains("set-header")).map(str::trim).collect();
+        assert_eq!(
+            added,
+            [
+                "http-request set-header x-luigi-evaluation %[var(txn.luigi.out),field(15,|)] if { var(txn.luigi.out) -m beg luigi1|pass| }",
+                "http-request set-header x-luigi-subject %[var(txn.luigi.out),field(18,|)] if { var(txn.luigi.out) -m beg luigi1|pass|verified| }",
+            ]
+        );
+    }
+
+    #[test]
+    fn values_are_quoted_for_haproxy() {
+        let text = global_lines(&Options { home: "/a b/$x\"\\".to_owned(), ..Options::default() });
+        assert!(text.contains(r#"presetenv LUIGI_HOME "/a b/\$x\"\\""#), "{text}");
+    }
+
+    #[test]
+    fn a_policy_file_is_observed_until_somebody_says_otherwise() {
+        let jwks = vec![("a".to_owned(), "/a.json".to_owned()), ("b".to_owned(), "/b.json".to_owned())];
+        let source = PolicySource::Policy { path: "/p.toml".to_owned(), jwks };
+        let text = global_lines(&Options { source, ..Options::default() });
+        assert!(text.contains("presetenv LUIGI_JWKS \"a=/a.json b=/b.json\"\n"), "{text}");
+        assert!(text.contains("presetenv LUIGI_MODE \"observe\"\n"), "{text}");
+        assert!(!text.contains("LUIGI_FEED"), "{text}");
+    }
+}

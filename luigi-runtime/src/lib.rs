@@ -6,6 +6,7 @@
 //! socket, starts a thread or writes a file.
 
 mod answer;
+pub mod answer_line;
 mod config;
 mod context;
 mod counters;
