@@ -1,1 +1,138 @@
-//! Shared fixtures of the benchmarks.
+//! Workloads for the benchmarks: policies of any size and requests that go with them, the same on every machine.
+//!
+//! An estate of `rules` rules has one host for about twenty of them. A host has exact paths, templates with captures and
+//! prefixes; most rules let a group in, some deny, some restrict, some ask for a network or an approval. About 70 % of the
+//! requests hit a rule.
+
+use std::fmt::Write as _;
+
+/// Numbers that look random and are the same everywhere (SplitMix64, Steele et al. 2014).
+#[derive(Clone, Debug)]
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// A sequence that follows from the seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `limit`, which is not 0.
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % limit as u64).expect("below a usize")
+    }
+}
+
+/// A request of a workload.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The method.
+    pub method: &'static str,
+    /// The Host header.
+    pub host: String,
+    /// The request-target.
+    pub target: String,
+    /// The peer's address.
+    pub source: std::net::IpAddr,
+    /// Which of the workload's people asks; `None` for nobody.
+    pub person: Option<usize>,
+}
+
+/// A policy and the requests that go with it.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// The policy's text.
+    pub policy: String,
+    /// The groups of each person.
+    pub people: Vec<Vec<String>>,
+    /// 1,024 requests.
+    pub calls: Vec<Call>,
+}
+
+/// The issuer of every workload.
+pub const ISSUER: &str = "https://login.example.com";
+/// Its audience.
+pub const AUDIENCE: &str = "estate";
+/// The people of every workload.
+pub const PEOPLE: usize = 64;
+const GROUPS: usize = 200;
+const RULES_PER_HOST: usize = 20;
+const NOUNS: [&str; 16] = [
+    "orders", "invoices", "users", "reports", "carts", "stock", "refunds", "sessions", "events", "plans", "teams", "files",
+    "alerts", "quotas", "labels", "audits",
+];
+
+/// The estate with this many rules. The same number gives the same estate.
+#[must_use]
+pub fn estate(rules: usize) -> Workload {
+    let mut numbers = Numbers::new(0x4c75_6967_6921);
+    let mut policy = format!(
+        "schema = 1\n\n[issuers.login]\nurl = \"{ISSUER}\"\naudiences = [\"{AUDIENCE}\"]\n\n[networks]\noffice = [\"203.0.113.0/24\"]\nvpn = [\"10.8.0.0/16\", \"10.9.0.0/16\"]\n\n[logins.mfa]\namr-any = [\"mfa\"]\n\n[approvals.leads]\napprovers = {{ groups = [\"group-0\"] }}\nduration = \"30m\"\n\n[groups]\n"
+    );
+    for group in 0..GROUPS {
+        let _ = writeln!(policy, "group-{group} = \"group-{group}\"");
+    }
+    for rule in 0..rules {
+        write_rule(&mut policy, rule, &mut numbers);
+    }
+    let people: Vec<Vec<String>> = (0..PEOPLE)
+        .map(|_| (0..8).map(|_| format!("group-{}", numbers.below(GROUPS))).collect())
+        .collect();
+    let calls = (0..1024).map(|_| call(rules, &people, &mut numbers)).collect();
+    Workload { policy, people, calls }
+}
+
+fn host(rule: usize) -> String {
+    format!("svc-{}.example.com", rule / RULES_PER_HOST)
+}
+
+/// The path of a rule: an exact one, one with a capture, or a prefix. The number keeps them apart.
+fn path(rule: usize) -> String {
+    let noun = NOUNS[rule % NOUNS.len()];
+    match rule % 5 {
+        0 | 1 => format!("/v1/{noun}-{rule}"),
+        2 | 3 => format!("/v1/{noun}-{rule}/{{id}}/lines/{{line}}"),
+        _ => format!("/v1/{noun}-{rule}/**"),
+    }
+}
+
+fn write_rule(policy: &mut String, rule: usize, numbers: &mut Numbers) {
+    let (host, path, group) = (host(rule), path(rule), group_of(rule));
+    let methods = ["\"read\"", "\"any\"", "[\"GET\", \"POST\"]"][numbers.below(3)];
+    let _ = writeln!(
+        policy,
+        "\n[scopes.scope-{rule}]\nhosts = [\"{host}\"]\npaths = [\"{path}\"]\nmethods = {methods}\n\n[[rules]]\nid = \"rule-{rule}\"\nscopes = [\"scope-{rule}\"]"
+    );
+    let _ = match rule % 20 {
+        7 => writeln!(policy, "effect = \"deny\"\nsubject = {{ subjects = [\"person-{}\"] }}", rule % PEOPLE),
+        13 => writeln!(policy, "effect = \"restrict\"\nrequire = {{ login = \"mfa\" }}"),
+        17 => writeln!(
+            policy,
+            "effect = \"allow\"\nsubject = {{ groups = [\"group-{group}\"] }}\nrequire = {{ approval = [\"leads\"] }}"
+        ),
+        3 | 11 => {
+            writeln!(policy, "effect = \"allow\"\nsubject = {{ groups = [\"group-{group}\"] }}\nfrom = [\"office\", \"vpn\"]")
+        }
+        _ => writeln!(policy, "effect = \"allow\"\nsubject = {{ groups = [\"group-{group}\"] }}"),
+    };
+}
+
+fn group_of(rule: usize) -> usize {
+    rule * 7 % GROUPS
+}
+
+fn call(rules: usize, people: &[Vec<String>], numbers: &mut Numbers) -> Call {
+    let rule = numbers.below(rules);
+    let hit = numbers.below(10) < 7;
+    let wanted = format!("group-{}", group_of(rule));
+    let member = people.iter().position(|groups| groups.contains(&wanted)).filter(|_| hit);
+    let person = if numbers.below(20) == 0 { None } else { Some(member.unwrap_or_else(|| numbers.below(PEOPLE))) };
+    let path = path(rule).replace("{id}", "8f7e0c52").replace("{line}", "17").replace("/**", "/a/b");
+    let target = if hit { format!("{path}?page=2") } else { format!("{path}/nowhere") };
+    let source = if numbers.below(3) == 0 { [198, 51, 100, 7] } else { [10, 8, 3, 9] };
+    Call { method: "GET", host: host(rule), target, source: source.into(), person }
+}
