@@ -4,6 +4,23 @@
 //! with it; nothing that HAProxy passes as a fact can build one. The result does not depend on the rules of a policy, only on
 //! the issuers it trusts and their keys.
 
+mod assertion;
+mod claims;
+mod credential;
+mod crypto;
+mod json;
+mod key_set;
+mod token_cache;
+mod trust;
+mod verify;
+
+pub use assertion::Assertion;
+pub use credential::{Authorization, credential};
+pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, UnusableKey};
+pub use token_cache::{TokenCache, TokenCacheCounts, TokenCacheLimits};
+pub use trust::{IssuerKeys, MAX_LEEWAY_SECONDS, Trust, TrustError};
+pub use verify::CredentialError;
+
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +50,7 @@ pub struct Identity {
 pub struct Email {
     /// As in the token.
     pub address: Box<str>,
-    /// `email_verified`, or `Some(true)` if the issuer is declared trustworthy for e-mails; `None` if the token is silent.
+    /// `email_verified` if it is a boolean; else `Some(true)` if the issuer is declared trustworthy for e-mails, or `None`.
     pub verified: Option<bool>,
 }
 
@@ -149,6 +166,12 @@ impl Identity {
     #[must_use]
     pub fn groups(&self) -> &Groups {
         &self.groups
+    }
+
+    /// The claim at the end of a path of names, if it is there.
+    #[must_use]
+    pub fn claim(&self, path: &[String]) -> Option<&serde_json::Value> {
+        claims::find(&self.claims, path)
     }
 
     /// Every claim, as in the token.
@@ -293,30 +316,88 @@ pub enum Credential<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InvalidCredential {
-    /// Not three base64url parts with JSON inside, or longer than is read.
-    Malformed,
     /// Longer than [`MAX_TOKEN_BYTES`]; not read.
     TooLong,
-    /// `iss` is not an issuer of the policy.
-    UnknownIssuer,
-    /// No key of the issuer fits the token's `kid`.
-    UnknownKey,
-    /// The issuer has no keys at all: none were loaded.
-    KeysUnavailable,
-    /// `alg` is not accepted from this issuer or for this key; also `none`.
-    AlgorithmNotAllowed,
-    /// A header that Luigi does not understand and must not ignore: `crit`, `jku`, `x5u`, `jwk`, `b64`.
+    /// Not three parts of canonical base64url with JSON objects inside, or a member name stands twice, or a header has the wrong type.
+    Malformed,
+    /// A header that brings keys, changes how the token is read, or demands what is not understood: `crit`, `jku`, `jwk`, `x5u`, `x5c`,
+    /// `b64`, `zip`, `enc`.
     ForbiddenHeader,
+    /// `iss` is not an issuer of the policy, byte for byte.
+    UnknownIssuer,
     /// `typ` is not accepted from this issuer.
     TypeNotAllowed,
+    /// `alg` is not accepted from this issuer or for this key; also `none`.
+    AlgorithmNotAllowed,
+    /// The issuer has no keys at all: none were loaded.
+    KeysUnavailable,
+    /// No key of the issuer has the token's `kid`; or it has none and not exactly one key fits.
+    UnknownKey,
     /// The signature does not verify.
     BadSignature,
-    /// `aud` is missing or names no audience of ours.
+    /// `aud` is missing, of the wrong type, or names no audience of ours.
     WrongAudience,
+    /// `exp` or the subject is missing or has the wrong type, or `nbf` or `iat` has.
+    MissingClaim,
     /// `nbf` or `iat` lies in the future.
     NotYetValid,
-    /// `exp`, `sub` or another claim that must be there is missing or has the wrong type.
-    MissingClaim,
+}
+
+impl InvalidCredential {
+    /// Every reason, in the order of the checks.
+    pub const ALL: [Self; 12] = [
+        Self::TooLong,
+        Self::Malformed,
+        Self::ForbiddenHeader,
+        Self::UnknownIssuer,
+        Self::TypeNotAllowed,
+        Self::AlgorithmNotAllowed,
+        Self::KeysUnavailable,
+        Self::UnknownKey,
+        Self::BadSignature,
+        Self::WrongAudience,
+        Self::MissingClaim,
+        Self::NotYetValid,
+    ];
+
+    /// The stable code, as in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too-long",
+            Self::Malformed => "malformed",
+            Self::ForbiddenHeader => "forbidden-header",
+            Self::UnknownIssuer => "unknown-issuer",
+            Self::TypeNotAllowed => "type-not-allowed",
+            Self::AlgorithmNotAllowed => "algorithm-not-allowed",
+            Self::KeysUnavailable => "keys-unavailable",
+            Self::UnknownKey => "unknown-key",
+            Self::BadSignature => "bad-signature",
+            Self::WrongAudience => "wrong-audience",
+            Self::MissingClaim => "missing-claim",
+            Self::NotYetValid => "not-yet-valid",
+        }
+    }
+}
+
+/// A sentence for logs and explanations; a caller is told no more than `invalid_token`.
+impl std::fmt::Display for InvalidCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "the token is longer than is read",
+            Self::Malformed => "the token is not a signed JSON Web Token",
+            Self::ForbiddenHeader => "the token has a header that must not be there",
+            Self::UnknownIssuer => "the token's issuer is not one of the policy's",
+            Self::TypeNotAllowed => "the token is of a type that is not accepted from its issuer",
+            Self::AlgorithmNotAllowed => "the token's algorithm is not accepted from its issuer or for its key",
+            Self::KeysUnavailable => "no keys of the token's issuer are loaded",
+            Self::UnknownKey => "no key of the token's issuer fits",
+            Self::BadSignature => "the token's signature does not verify",
+            Self::WrongAudience => "the token is for another audience",
+            Self::MissingClaim => "the token lacks a claim that it must have, or has it with the wrong type",
+            Self::NotYetValid => "the token is not valid yet",
+        })
+    }
 }
 
 /// The longest token that is read, in bytes.
