@@ -18,7 +18,7 @@ pub use assertion::Assertion;
 pub use credential::{Authorization, credential};
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, UnusableKey};
 pub use token_cache::{TokenCache, TokenCacheCounts, TokenCacheLimits};
-pub use trust::{IssuerKeys, MAX_LEEWAY_SECONDS, Trust, TrustError};
+pub use trust::{IssuerKeys, Trust, TrustError};
 pub use verify::CredentialError;
 
 use crate::time::Timestamp;

@@ -4,13 +4,10 @@
 //! swap that leaves an issuer and a key as they were costs their tokens nothing.
 
 use super::key_set::{Key, KeySet};
-use super::{Algorithm, IssuerTrust};
+use super::{Algorithm, IssuerTrust, MAX_LEEWAY_SECONDS};
 use jsonwebtoken::Validation;
 use std::fmt;
 use std::sync::Arc;
-
-/// The longest leeway that an issuer may be given, in seconds.
-pub const MAX_LEEWAY_SECONDS: u32 = 300;
 
 /// The issuers whose tokens are believed, with their keys. Immutable; share it in an [`Arc`].
 #[derive(Debug)]
