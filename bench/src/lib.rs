@@ -62,8 +62,8 @@ pub const PEOPLE: usize = 64;
 const GROUPS: usize = 200;
 const RULES_PER_HOST: usize = 20;
 const NOUNS: [&str; 16] = [
-    "orders", "invoices", "users", "reports", "carts", "stock", "refunds", "sessions", "events", "plans", "teams", "files",
-    "alerts", "quotas", "labels", "audits",
+    "orders", "invoices", "users", "reports", "carts", "stock", "refunds", "sessions", "events", "plans", "teams",
+    "files", "alerts", "quotas", "labels", "audits",
 ];
 
 /// The estate with this many rules. The same number gives the same estate.
@@ -79,9 +79,8 @@ pub fn estate(rules: usize) -> Workload {
     for rule in 0..rules {
         write_rule(&mut policy, rule, &mut numbers);
     }
-    let people: Vec<Vec<String>> = (0..PEOPLE)
-        .map(|_| (0..8).map(|_| format!("group-{}", numbers.below(GROUPS))).collect())
-        .collect();
+    let people: Vec<Vec<String>> =
+        (0..PEOPLE).map(|_| (0..8).map(|_| format!("group-{}", numbers.below(GROUPS))).collect()).collect();
     let calls = (0..1024).map(|_| call(rules, &people, &mut numbers)).collect();
     Workload { policy, people, calls }
 }
@@ -115,7 +114,10 @@ fn write_rule(policy: &mut String, rule: usize, numbers: &mut Numbers) {
             "effect = \"allow\"\nsubject = {{ groups = [\"group-{group}\"] }}\nrequire = {{ approval = [\"leads\"] }}"
         ),
         3 | 11 => {
-            writeln!(policy, "effect = \"allow\"\nsubject = {{ groups = [\"group-{group}\"] }}\nfrom = [\"office\", \"vpn\"]")
+            writeln!(
+                policy,
+                "effect = \"allow\"\nsubject = {{ groups = [\"group-{group}\"] }}\nfrom = [\"office\", \"vpn\"]"
+            )
         }
         _ => writeln!(policy, "effect = \"allow\"\nsubject = {{ groups = [\"group-{group}\"] }}"),
     };

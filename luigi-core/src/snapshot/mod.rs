@@ -140,3 +140,6 @@ impl fmt::Debug for Revision {
         write!(f, "Revision({self:.12})")
     }
 }
+
+#[cfg(test)]
+mod tests;

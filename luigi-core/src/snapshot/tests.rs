@@ -1,0 +1,244 @@
+//! Compiling, writing, reading in slices, damage, and freeing in slices.
+
+use super::*;
+use crate::method::MethodSet;
+use crate::policy::model::{
+    Conditions, ContentHash, Effect, HostPattern, Mode, Operation, PathTemplate, Requirements, Rule, Scope,
+    ScopeSelector, Segment, Subject, TableId,
+};
+use crate::target::{CanonicalTarget, Host};
+use proptest::prelude::*;
+
+fn template(text: &str) -> PathTemplate {
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut rest = false;
+    for part in text.split('/').filter(|part| !part.is_empty()) {
+        match part {
+            "**" => rest = true,
+            "*" => segments.push(Segment::Any),
+            name if name.starts_with('{') => segments.push(Segment::Capture(name.into())),
+            literal => segments.push(Segment::Literal(literal.into())),
+        }
+    }
+    PathTemplate { segments, rest }
+}
+
+fn scope(name: &str, hosts: Vec<HostPattern>, paths: &[&str], except: &[usize]) -> Scope {
+    Scope {
+        name: name.into(),
+        hosts,
+        operations: paths.iter().map(|p| Operation { methods: MethodSet::ANY, path: template(p) }).collect(),
+        except: except.iter().map(|at| ScopeId::from_index(*at)).collect(),
+        privileged: false,
+        content_hash: ContentHash([0; 32]),
+    }
+}
+
+fn rule(name: &str, effect: Effect, scopes: ScopeSelector) -> Rule {
+    Rule {
+        name: name.into(),
+        effect,
+        mode: Mode::Enforce,
+        scopes,
+        methods: None,
+        when: Conditions { subject: Some(Subject::Anyone), ..Conditions::default() },
+        unless: vec![],
+        starts: None,
+        ends: None,
+        require: Requirements::default(),
+    }
+}
+
+fn hosts() -> Vec<HostPattern> {
+    vec![
+        HostPattern::Any,
+        HostPattern::Exact("a.example.com".into()),
+        HostPattern::Exact("192.0.2.1".into()),
+        HostPattern::OneLabel("example.com".into()),
+        HostPattern::Labels("example.com".into()),
+    ]
+}
+
+fn policy() -> Policy {
+    let paths = ["/", "/a", "/a/{id}", "/a/*/c", "/a/b/c", "/a/**", "/**", "/a/b/**"];
+    let mut policy = Policy::default();
+    for (h, host) in hosts().into_iter().enumerate() {
+        for (p, path) in paths.iter().enumerate() {
+            let id = policy.scopes.push(scope(&format!("scope-{h}-{p}"), vec![host.clone()], &[path], &[]));
+            policy.rules.push(rule(&format!("rule-{h}-{p}"), Effect::Allow, ScopeSelector::Named(vec![id])));
+        }
+    }
+    policy.rules.push(rule("z-all", Effect::Deny, ScopeSelector::All));
+    policy
+}
+
+fn load(bytes: Vec<u8>, slice: usize) -> Result<(Snapshot, usize), LoadError> {
+    let mut loader = Loader::new(bytes);
+    let mut steps = 1;
+    loop {
+        match loader.step(slice)? {
+            Progress::More => steps += 1,
+            Progress::Done(snapshot) => return Ok((*snapshot, steps)),
+        }
+    }
+}
+
+#[test]
+fn what_is_written_is_read_in_slices_of_any_size() {
+    let snapshot = Snapshot::compile(policy()).unwrap();
+    let bytes = snapshot.encode();
+    assert_eq!(Revision::of(&bytes), snapshot.revision());
+    let mut fewest = usize::MAX;
+    for slice in [0, 1, 2, 7, 64, 100_000] {
+        let (read, steps) = load(bytes.clone(), slice).unwrap();
+        assert_eq!(read.policy(), snapshot.policy());
+        assert_eq!(read.revision(), snapshot.revision());
+        assert!(steps <= fewest, "{steps} steps of {slice}");
+        fewest = steps;
+    }
+    assert_eq!(fewest, 1);
+}
+
+#[test]
+fn every_cut_is_refused() {
+    let bytes = Snapshot::compile(policy()).unwrap().encode();
+    for length in 0..bytes.len() {
+        assert!(load(bytes[..length].to_vec(), 16).is_err(), "cut to {length} of {}", bytes.len());
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert_eq!(load(longer, 16).unwrap_err(), LoadError::Damaged);
+}
+
+#[test]
+fn another_version_and_other_files_are_told_apart() {
+    let mut bytes = Snapshot::compile(policy()).unwrap().encode();
+    bytes[8] = 9;
+    assert_eq!(load(bytes, 16).unwrap_err(), LoadError::OtherVersion(9));
+    assert_eq!(load(b"schema = 1 # and so on".to_vec(), 16).unwrap_err(), LoadError::NotASnapshot);
+}
+
+#[test]
+fn what_decisions_rely_on_is_checked() {
+    let with_scopes = |scopes: Vec<Scope>| Policy { scopes: scopes.into_iter().collect(), ..Policy::default() };
+    let with_rule = |rule: Rule| Policy {
+        scopes: [scope("s", hosts(), &["/"], &[])].into_iter().collect(),
+        rules: [rule].into_iter().collect(),
+        ..Policy::default()
+    };
+    let named = |at: &[usize]| ScopeSelector::Named(at.iter().map(|at| ScopeId::from_index(*at)).collect());
+    let chain = |length: usize| {
+        with_scopes(
+            (0..length)
+                .map(|n| {
+                    let except: &[usize] = if n + 1 < length { &[n + 1] } else { &[] };
+                    scope(&format!("s{n:03}"), vec![HostPattern::Any], &["/**"], except)
+                })
+                .collect(),
+        )
+    };
+    let circle = with_scopes(vec![scope("a", hosts(), &["/"], &[1]), scope("b", hosts(), &["/"], &[0])]);
+    let mut no_subject = rule("r", Effect::Allow, named(&[0]));
+    no_subject.when.subject = None;
+    let cases: [(&str, Policy, bool); 9] = [
+        ("a chain as deep as may be", chain(MAX_EXCEPT_DEPTH + 1), true),
+        ("a chain too deep", chain(MAX_EXCEPT_DEPTH + 2), false),
+        ("a circle", circle, false),
+        ("an exception that is not there", with_scopes(vec![scope("a", hosts(), &["/"], &[1])]), false),
+        ("a sound rule", with_rule(rule("r", Effect::Allow, named(&[0]))), true),
+        ("a scope that is not there", with_rule(rule("r", Effect::Allow, named(&[1]))), false),
+        ("scopes out of order", with_rule(rule("r", Effect::Allow, named(&[0, 0]))), false),
+        ("an allow rule about everything", with_rule(rule("r", Effect::Allow, ScopeSelector::All)), false),
+        ("an allow rule without a subject", with_rule(no_subject), false),
+    ];
+    for (what, policy, sound) in cases {
+        let bytes = format::encode(&policy);
+        assert_eq!(Snapshot::compile(policy).is_ok(), sound, "{what}");
+        // The way through a file has the same guards.
+        assert_eq!(load(bytes, 4).is_ok(), sound, "{what}, loaded");
+    }
+}
+
+#[test]
+fn the_index_finds_what_asking_each_pattern_finds() {
+    let snapshot = Snapshot::compile(policy()).unwrap();
+    let hosts = [
+        Host::Absent,
+        Host::Address("192.0.2.1"),
+        Host::Address("192.0.2.2"),
+        Host::Name("a.example.com"),
+        Host::Name("b.a.example.com"),
+        Host::Name("example.com"),
+        Host::Name("example.org"),
+        Host::Name("com"),
+    ];
+    let paths = ["/", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c", "/a/x/c", "/a/b/c/d", "/x", "/A", "*", ""];
+    for host in hosts {
+        for path in paths {
+            let target = CanonicalTarget { host, path, query: None };
+            let mut found = Vec::new();
+            snapshot.index.visit(&target, MethodSet::READ, &mut |scope| found.push(scope));
+            found.sort();
+            found.dedup();
+            let expected: Vec<ScopeId> = snapshot
+                .policy
+                .scopes
+                .iter()
+                .filter(|(_, scope)| host_holds(&scope.hosts[0], host) && path_holds(&scope.operations[0].path, path))
+                .map(|(id, _)| id)
+                .collect();
+            assert_eq!(found, expected, "{host:?} {path}");
+        }
+    }
+}
+
+fn host_holds(pattern: &HostPattern, host: Host<'_>) -> bool {
+    match (pattern, host) {
+        (HostPattern::Any, _) => true,
+        (HostPattern::Exact(name), Host::Name(text) | Host::Address(text)) => name == text,
+        (HostPattern::OneLabel(suffix), Host::Name(text)) => {
+            text.strip_suffix(suffix).and_then(|t| t.strip_suffix('.')).is_some_and(|label| !label.contains('.'))
+        }
+        (HostPattern::Labels(suffix), Host::Name(text)) => {
+            text.strip_suffix(suffix).and_then(|t| t.strip_suffix('.')).is_some_and(|labels| !labels.is_empty())
+        }
+        (_, Host::Absent | Host::Address(_)) => false,
+    }
+}
+
+fn path_holds(template: &PathTemplate, path: &str) -> bool {
+    if !path.starts_with('/') {
+        return false;
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let enough =
+        if template.rest { parts.len() >= template.segments.len() } else { parts.len() == template.segments.len() };
+    enough
+        && template.segments.iter().zip(&parts).all(|(segment, part)| match segment {
+            Segment::Literal(text) => text == part,
+            Segment::Capture(_) | Segment::Any => true,
+        })
+}
+
+#[test]
+fn a_snapshot_is_freed_in_slices() {
+    let mut retired = Snapshot::compile(policy()).unwrap().retire();
+    let mut steps = 1;
+    while !retired.step(3) {
+        steps += 1;
+        assert!(steps < 1000, "it ends");
+    }
+    assert!(steps > 20, "{steps} steps");
+}
+
+proptest! {
+    #[test]
+    fn damage_never_panics(at in 0usize..1000, with in any::<u8>(), more in prop::collection::vec(any::<u8>(), 0..40)) {
+        let mut bytes = Snapshot::compile(policy()).unwrap().encode();
+        let at = at % bytes.len();
+        bytes[at] ^= with;
+        let _ = load(bytes.clone(), 8);
+        bytes.splice(at..at, more);
+        let _ = load(bytes, 8);
+    }
+}
