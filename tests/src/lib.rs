@@ -1,1 +1,3 @@
 //! Shared fixtures of the tests that need several parts.
+
+pub mod tokens;
