@@ -1,3 +1,46 @@
-//! The command line of Luigi.
+//! The command line of Luigi: check, test and explain policies, apply them, see what is in force.
+//!
+//! This file takes the arguments apart and turns what a command returns into an exit code; each command has a file of its own in
+//! `commands/`. What a command does lives in the crates below, here is only what a terminal needs.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod failure;
+mod output;
+
+use args::{Cli, Command};
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.color.apply();
+    let result = match cli.command {
+        Command::HaproxyConfig(arguments) => commands::haproxy_config::run(&arguments),
+    };
+    match result {
+        Ok(found) => found.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+/// What a command found, if it could do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Everything is fine.
+    Fine,
+    /// The policy, its tests or an input has problems; they are on standard output.
+    Problems,
+}
+
+impl From<Found> for ExitCode {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Fine => Self::SUCCESS,
+            Found::Problems => Self::from(Failure::PROBLEMS),
+        }
+    }
+}

@@ -208,14 +208,13 @@ pub fn defaults_file(options: &Options) -> String {
          #\n\
          #     haproxy -f luigi.cfg -f haproxy.cfg\n\
          #\n\
-         # and in haproxy.cfg a `defaults` section of your own, then `frontend www from luigi`. HAProxy does not let a `defaults` section\n\
+         # and in haproxy.cfg a `defaults` section of your own, then `frontend www from luigi` with `log global` in it. HAProxy does not let a `defaults` section\n\
          # with rules serve a `listen` section, a frontend and a backend both, or another `defaults` section; there, paste what\n\
          # `luigi haproxy-config` prints.\n\
          \n\
          global\n{global}\n\
          defaults luigi\n\
          \x20   mode http\n\
-         \x20   log global\n\
          \x20   log-format \"{LOG_FORMAT}\"\n\
          \x20   timeout http-request 10s\n\
          \x20   timeout client 30s\n\
