@@ -8,6 +8,9 @@
 
 pub mod decide;
 pub mod explain;
+#[cfg(feature = "generators")]
+#[doc(hidden)]
+pub mod generators;
 pub mod grant_set;
 pub mod identity;
 pub mod kleene;

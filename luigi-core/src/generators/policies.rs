@@ -1,0 +1,318 @@
+//! Policies from choices.
+
+use super::{
+    ACRS, ADDRESSES, AMRS, CLAIM_PATHS, Choices, EMAIL_DOMAINS, EMAILS, GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS,
+    METHODS, MOMENTS, SEGMENTS, SUBJECT_PATTERNS, SUBJECTS,
+};
+use crate::identity::{Algorithm, ClaimMap, IssuerTrust};
+use crate::method::MethodSet;
+use crate::policy::model::{
+    Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash, Effect, Group,
+    GroupId, HostPattern, Issuer, IssuerId, Justification, Login, LoginId, Mode, Network, NetworkId, Operation,
+    PathTemplate, Policy, Requirements, Rule, Schedule, ScheduleId, Scope, ScopeId, ScopeSelector, Segment, Subject,
+    SubjectMatcher, Table, TableId, Weekdays,
+};
+use crate::time::Timestamp;
+
+const MEMBERS: [&str; 6] =
+    ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "192.0.2.0/24", "2001:db8::/32", "2001:db8:1::/48"];
+const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC"];
+const HOURS: [u32; 8] = [8, 18, 2, 3, 0, 22, 12, 24];
+const DATES: [(i16, i8, i8); 5] = [(2026, 3, 2), (2026, 3, 1), (2026, 3, 29), (2026, 10, 25), (2026, 10, 24)];
+
+/// A policy of up to eight rules over up to five scopes.
+#[must_use]
+pub fn policy(choices: &mut Choices<'_>) -> Policy {
+    let mut policy = Policy::default();
+    if choices.chance(50) {
+        policy.methods.intern("PURGE");
+    }
+    let issuers = choices.between(1, ISSUER_URLS.len());
+    policy.issuers = (0..issuers).map(|n| issuer(n, choices)).collect();
+    let no_default = choices.chance(8);
+    policy.default_issuer =
+        (!no_default).then(|| IssuerId::from_index(if choices.chance(25) { issuers - 1 } else { 0 }));
+    policy.groups =
+        GROUP_VALUES.iter().map(|value| Group { name: value[2..].to_owned(), value: (*value).to_owned() }).collect();
+    policy.networks = (0..choices.between(1, 3)).map(|n| network(n, choices)).collect();
+    policy.schedules = (0..choices.between(1, 3)).map(|n| schedule(n, choices)).collect();
+    policy.logins = (0..choices.between(1, 3)).map(|n| login(n, choices)).collect();
+    let scopes = choices.between(1, 5);
+    policy.scopes = (0..scopes).map(|n| scope(n, scopes, &mut policy.methods, choices)).collect();
+    for n in 0..choices.between(1, 3) {
+        let approval = approval(n, &policy, choices);
+        policy.approvals.push(approval);
+    }
+    for n in 0..choices.between(1, 8) {
+        let rule = rule(n, &policy, choices);
+        policy.rules.push(rule);
+    }
+    policy
+}
+
+fn issuer(n: usize, choices: &mut Choices<'_>) -> Issuer {
+    Issuer {
+        name: format!("issuer-{n}"),
+        trust: IssuerTrust {
+            url: ISSUER_URLS[n].to_owned(),
+            audiences: vec!["luigi".to_owned()],
+            algorithms: Algorithm::DEFAULT.to_vec(),
+            token_types: Vec::new(),
+            leeway_seconds: 30,
+            trusts_emails: choices.chance(20),
+            kind: None,
+            claims: ClaimMap::default(),
+        },
+    }
+}
+
+fn network(n: usize, choices: &mut Choices<'_>) -> Network {
+    let mut members: Vec<ipnet::IpNet> =
+        choices.some(&MEMBERS, 3).iter().map(|text| text.parse().expect("the alphabet holds networks")).collect();
+    members.sort_unstable();
+    Network { name: format!("network-{n}"), members }
+}
+
+fn schedule(n: usize, choices: &mut Choices<'_>) -> Schedule {
+    let start = *choices.pick(&HOURS) % 24 * 3600;
+    let mut end = *choices.pick(&HOURS[1..]) * 3600;
+    if end == start {
+        end = start + 3600;
+    }
+    let dates = DATES.map(|(year, month, day)| jiff::civil::date(year, month, day));
+    let days = *choices.pick(&[0b111_1111, 0b001_1111, 0b110_0000, 0b100_0000, 0b000_0001]);
+    Schedule {
+        name: format!("schedule-{n}"),
+        time_zone: choices.text(&ZONES),
+        days: Weekdays(days),
+        start,
+        end,
+        dates: choices.few(&dates, 15),
+        except_dates: choices.few(&dates, 15),
+    }
+}
+
+fn login(n: usize, choices: &mut Choices<'_>) -> Login {
+    let max_age_seconds = choices.chance(50).then(|| *choices.pick(&[900, 0, 60]));
+    let mut login = Login {
+        name: format!("login-{n}"),
+        acr_any: choices.few(&ACRS.map(str::to_owned), 30),
+        amr_any: choices.few(&AMRS.map(str::to_owned), 60),
+        max_age_seconds,
+    };
+    if login.acr_any.is_empty() && login.amr_any.is_empty() && login.max_age_seconds.is_none() {
+        login.amr_any.push("mfa".to_owned());
+    }
+    login
+}
+
+fn scope(n: usize, scopes: usize, methods: &mut crate::method::MethodTable, choices: &mut Choices<'_>) -> Scope {
+    let hosts = (0..choices.between(1, 2)).map(|_| host_pattern(choices)).collect();
+    let operations = (0..choices.between(1, 3))
+        .map(|_| Operation { methods: method_set(methods, choices), path: path_template(choices) })
+        .collect();
+    // Only later scopes are left out, so that there is no cycle.
+    let later: Vec<ScopeId> = (n + 1..scopes).map(ScopeId::from_index).collect();
+    Scope {
+        name: format!("scope-{n}"),
+        hosts,
+        operations,
+        except: choices.few(&later, 25),
+        privileged: choices.chance(30),
+        content_hash: hash(0x10, n),
+    }
+}
+
+fn hash(kind: u8, n: usize) -> ContentHash {
+    let mut bytes = [kind; 32];
+    bytes[31] = u8::try_from(n).expect("tables are small");
+    ContentHash(bytes)
+}
+
+fn host_pattern(choices: &mut Choices<'_>) -> HostPattern {
+    match choices.below(10) {
+        0..=4 => HostPattern::Any,
+        5 => HostPattern::Exact(choices.text(&HOSTS)),
+        6 => HostPattern::OneLabel(choices.text(&["a.test", "test", "x.a.test"])),
+        7 | 8 => HostPattern::Labels(choices.text(&["a.test", "test", "x.a.test"])),
+        _ => HostPattern::Exact(choices.text(&ADDRESSES)),
+    }
+}
+
+fn method_set(methods: &mut crate::method::MethodTable, choices: &mut Choices<'_>) -> MethodSet {
+    match choices.below(8) {
+        0..=3 => MethodSet::ANY,
+        4 | 5 => MethodSet::READ,
+        6 => MethodSet::WRITE,
+        _ => {
+            let name = *choices.pick(&METHODS);
+            methods.intern(name).unwrap_or(MethodSet::READ)
+        }
+    }
+}
+
+fn path_template(choices: &mut Choices<'_>) -> PathTemplate {
+    let segments = (0..*choices.pick(&[0, 0, 1, 1, 2]))
+        .map(|_| match choices.below(5) {
+            0..=2 => Segment::Literal(choices.text(&SEGMENTS)),
+            3 => Segment::Capture("id".to_owned()),
+            _ => Segment::Any,
+        })
+        .collect();
+    PathTemplate { segments, rest: !choices.chance(25) }
+}
+
+fn ids<Id: TableId, Row>(table: &Table<Id, Row>) -> Vec<Id> {
+    table.iter().map(|(id, _)| id).collect()
+}
+
+fn approval(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Approval {
+    let requesters = if choices.chance(50) { subject(policy, choices) } else { Subject::Authenticated };
+    Approval {
+        name: format!("approval-{n}"),
+        requesters,
+        approvers: Approvers::Requester,
+        quorum: 1,
+        duration_seconds: 1800,
+        max_duration_seconds: 3600,
+        justification: Justification::Required,
+        notify: Vec::new(),
+        content_hash: hash(0x20, n),
+    }
+}
+
+fn subject(policy: &Policy, choices: &mut Choices<'_>) -> Subject {
+    match choices.below(8) {
+        0 => Subject::Authenticated,
+        1 | 2 => Subject::Anyone,
+        _ => Subject::AnyOf(matchers(policy, choices)),
+    }
+}
+
+fn matchers(policy: &Policy, choices: &mut Choices<'_>) -> Vec<SubjectMatcher> {
+    let many = if choices.chance(30) { 2 } else { 1 };
+    (0..many).map(|_| matcher(policy, choices)).collect()
+}
+
+fn matcher(policy: &Policy, choices: &mut Choices<'_>) -> SubjectMatcher {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
+    let groups: Vec<GroupId> = ids(&policy.groups);
+    let mut matcher = SubjectMatcher { issuers: choices.few(&ids(&policy.issuers), 20), ..SubjectMatcher::default() };
+    // Mostly one key; two often make a predicate that nothing meets.
+    for _ in 0..if choices.chance(25) { 2 } else { 1 } {
+        match choices.below(9) {
+            0 | 1 => matcher.groups = choices.some(&groups, 2),
+            2 => matcher.groups_all = choices.some(&groups, 2),
+            3 => matcher.subjects = choices.some(&owned(&SUBJECTS), 2),
+            4 => matcher.subject_patterns = choices.some(&owned(&SUBJECT_PATTERNS), 2),
+            5 => matcher.emails = choices.some(&owned(&EMAILS), 2),
+            6 => matcher.email_domains = choices.some(&owned(&EMAIL_DOMAINS), 1),
+            7 => matcher.kinds = choices.some(&owned(&KINDS), 1),
+            _ => matcher.claims.push(claim_test(choices)),
+        }
+    }
+    matcher
+}
+
+fn claim_test(choices: &mut Choices<'_>) -> ClaimTest {
+    let path = choices.pick(&CLAIM_PATHS).iter().map(|name| (*name).to_owned()).collect();
+    let accepts = if choices.chance(25) {
+        ClaimValues::Words(choices.some(&["read", "write"].map(str::to_owned), 2))
+    } else {
+        let values = [
+            ClaimValue::Text("admin".to_owned()),
+            ClaimValue::Integer(1),
+            ClaimValue::Boolean(true),
+            ClaimValue::Text("1".to_owned()),
+        ];
+        ClaimValues::In(choices.some(&values, 2))
+    };
+    ClaimTest { path, accepts }
+}
+
+fn conditions(policy: &Policy, choices: &mut Choices<'_>, subject_percent: usize) -> Conditions {
+    Conditions {
+        subject: choices.chance(subject_percent).then(|| subject(policy, choices)),
+        from: choices.few::<NetworkId>(&ids(&policy.networks), 15),
+        during: choices.few::<ScheduleId>(&ids(&policy.schedules), 15),
+    }
+}
+
+fn unless(policy: &Policy, choices: &mut Choices<'_>, percent: usize) -> Vec<Conditions> {
+    let many = if choices.chance(percent) { choices.between(1, 2) } else { 0 };
+    (0..many)
+        .map(|_| {
+            let mut entry = conditions(policy, choices, 60);
+            if entry == Conditions::default() {
+                entry.subject = Some(subject(policy, choices));
+            }
+            entry
+        })
+        .collect()
+}
+
+fn rule(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Rule {
+    let effect = *choices.pick(&[
+        Effect::Allow,
+        Effect::Allow,
+        Effect::Allow,
+        Effect::Allow,
+        Effect::Allow,
+        Effect::Allow,
+        Effect::Restrict,
+        Effect::Restrict,
+        Effect::Restrict,
+        Effect::Deny,
+    ]);
+    let everywhere = effect != Effect::Allow && choices.chance(25);
+    let scopes = if everywhere {
+        ScopeSelector::All
+    } else {
+        ScopeSelector::Named(choices.some::<ScopeId>(&ids(&policy.scopes), 3))
+    };
+    let mut when = conditions(
+        policy,
+        choices,
+        match effect {
+            Effect::Allow => 100,
+            Effect::Restrict => 40,
+            Effect::Deny => 70,
+        },
+    );
+    if effect == Effect::Allow && when.subject.is_none() {
+        // The bytes are used up.
+        when.subject = Some(Subject::Anyone);
+    }
+    let mut require = Requirements::default();
+    let asks = match effect {
+        Effect::Deny => 0,
+        Effect::Restrict => 1 + choices.below(2),
+        Effect::Allow => choices.below(3),
+    };
+    for _ in 0..asks {
+        let approvals: Vec<ApprovalId> = ids(&policy.approvals);
+        match choices.below(8) {
+            1..=3 if !everywhere => require.approval = choices.some(&approvals, 2),
+            4 => require.subject = matchers(policy, choices),
+            5 => require.from = choices.some(&ids(&policy.networks), 2),
+            6 => require.during = choices.some(&ids(&policy.schedules), 2),
+            _ => require.login = Some(*choices.pick::<LoginId>(&ids(&policy.logins))),
+        }
+    }
+    Rule {
+        name: format!("rule-{n}"),
+        effect,
+        mode: if choices.chance(20) { Mode::Observe } else { Mode::Enforce },
+        scopes,
+        methods: choices.chance(15).then(|| *choices.pick(&[MethodSet::READ, MethodSet::WRITE, MethodSet::ANY])),
+        when,
+        unless: unless(policy, choices, if effect == Effect::Deny { 60 } else { 15 }),
+        starts: choices.chance(8).then(|| moment(choices)),
+        ends: choices.chance(8).then(|| moment(choices)),
+        require,
+    }
+}
+
+pub(super) fn moment(choices: &mut Choices<'_>) -> Timestamp {
+    Timestamp::from_unix_seconds(*choices.pick(&MOMENTS))
+}

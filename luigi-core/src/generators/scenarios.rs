@@ -1,0 +1,291 @@
+//! Requests from choices: everything that a decision depends on beside the policy.
+
+use super::policies::moment;
+use super::{
+    ACRS, ADDRESSES, AMRS, Choices, EMAILS, GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS, METHODS, SEGMENTS, SUBJECTS,
+};
+use crate::decide::{Request, Source};
+use crate::grant_set::{Grant, GrantSet};
+use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login, Provenance};
+use crate::policy::model::{ApprovalId, ContentHash, Policy, ScopeId, ScopeSelector, TableId};
+use crate::target::{Ambiguity, CanonicalTarget, Host, Target};
+use crate::time::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// A request with all that it borrows.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    method: String,
+    host: OwnedHost,
+    path: String,
+    ambiguous: bool,
+    source: Source,
+    credential: OwnedCredential,
+    time: Timestamp,
+    grants: GrantSet,
+}
+
+#[derive(Clone, Debug)]
+enum OwnedHost {
+    Absent,
+    Name(String),
+    Address(String),
+}
+
+#[derive(Clone, Debug)]
+enum OwnedCredential {
+    Absent,
+    Verified(Box<Identity>),
+    Expired,
+    Invalid(InvalidCredential),
+    Ambiguous,
+    Deferred,
+}
+
+impl Scenario {
+    /// A request with something in common with the policy, as a rule.
+    #[must_use]
+    pub fn draw(policy: &Policy, choices: &mut Choices<'_>) -> Self {
+        let time = if choices.chance(3) {
+            Timestamp::from_unix_seconds(*choices.pick(&[i64::MAX, i64::MIN]))
+        } else {
+            moment(choices)
+        };
+        let credential = credential(time, choices);
+        let source = source(choices);
+        let path = path(choices);
+        let grants = match &credential {
+            OwnedCredential::Verified(identity) => {
+                let many = choices.below(5);
+                (0..many).map(|n| grant(n, policy, identity, &path, time, choices)).collect()
+            }
+            OwnedCredential::Absent
+            | OwnedCredential::Expired
+            | OwnedCredential::Invalid(_)
+            | OwnedCredential::Ambiguous
+            | OwnedCredential::Deferred => Vec::new(),
+        };
+        Self {
+            method: choices.text(&METHODS),
+            host: host(choices),
+            path,
+            ambiguous: choices.chance(1),
+            source,
+            credential,
+            time,
+            grants: GrantSet::new(grants),
+        }
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> Request<'_> {
+        let host = match &self.host {
+            OwnedHost::Absent => Host::Absent,
+            OwnedHost::Name(name) => Host::Name(name),
+            OwnedHost::Address(address) => Host::Address(address),
+        };
+        Request {
+            method: self.method.as_bytes(),
+            target: if self.ambiguous {
+                Target::Ambiguous(Ambiguity::TooLong)
+            } else {
+                Target::Canonical(CanonicalTarget { host, path: &self.path, query: None })
+            },
+            source: self.source,
+            credential: match &self.credential {
+                OwnedCredential::Absent => Credential::Absent,
+                OwnedCredential::Verified(identity) => Credential::Verified(identity),
+                OwnedCredential::Expired => Credential::Expired,
+                OwnedCredential::Invalid(why) => Credential::Invalid(*why),
+                OwnedCredential::Ambiguous => Credential::Ambiguous,
+                OwnedCredential::Deferred => Credential::Deferred,
+            },
+            time: self.time,
+            grants: &self.grants,
+        }
+    }
+}
+
+fn host(choices: &mut Choices<'_>) -> OwnedHost {
+    match choices.below(8) {
+        6 => OwnedHost::Absent,
+        7 => OwnedHost::Address(choices.text(&ADDRESSES)),
+        _ => OwnedHost::Name(choices.text(&HOSTS)),
+    }
+}
+
+fn path(choices: &mut Choices<'_>) -> String {
+    if choices.chance(2) {
+        return choices.text(&["*", ""]);
+    }
+    let mut path: String = (0..choices.below(4)).map(|_| format!("/{}", choices.text(&SEGMENTS))).collect();
+    if path.is_empty() || choices.chance(20) {
+        path.push('/');
+    }
+    path
+}
+
+fn source(choices: &mut Choices<'_>) -> Source {
+    let addresses =
+        ["10.1.2.3", "10.1.2.4", "10.200.0.1", "192.0.2.255", "203.0.113.9", "2001:db8:1::9", "2001:db9::1"];
+    match choices.below(10) {
+        9 => Source::Unknown,
+        _ => Source::from_address(choices.pick(&addresses).parse().expect("the alphabet holds addresses")),
+    }
+}
+
+fn credential(time: Timestamp, choices: &mut Choices<'_>) -> OwnedCredential {
+    match choices.below(40) {
+        1..=4 => OwnedCredential::Absent,
+        5 | 6 => OwnedCredential::Expired,
+        7 | 8 => OwnedCredential::Invalid(InvalidCredential::BadSignature),
+        9 => OwnedCredential::Ambiguous,
+        10 => OwnedCredential::Deferred,
+        _ => OwnedCredential::Verified(Box::new(identity(time, choices))),
+    }
+}
+
+fn identity(time: Timestamp, choices: &mut Choices<'_>) -> Identity {
+    let issuer: Box<str> = if choices.chance(4) {
+        "https://foreign.test".into()
+    } else if choices.chance(30) {
+        (*choices.pick(&ISSUER_URLS)).into()
+    } else {
+        ISSUER_URLS[0].into()
+    };
+    let email = choices.chance(60).then(|| {
+        let mut address = choices.text(&[EMAILS[0], EMAILS[1], EMAILS[2], "no-at-sign"]);
+        if choices.chance(30) {
+            address.make_ascii_uppercase();
+        }
+        Email { address: address.into(), verified: *choices.pick(&[Some(true), None, Some(false), Some(true)]) }
+    });
+    let held = choices.some(&GROUP_VALUES, 4).into_iter().map(Into::into).collect();
+    let groups = if choices.chance(20) { Vec::new() } else { held };
+    let completeness = if choices.chance(20) { Completeness::CutOff } else { Completeness::Complete };
+    // Around the longest leeway; a verified identity may be a little older than its token says.
+    let lives = if choices.chance(10) { *choices.pick(&[-299, -300, -301, 0]) } else { 600 };
+    Identity {
+        issuer: issuer.clone(),
+        subject: (*choices.pick(&SUBJECTS)).into(),
+        email,
+        kind: choices.chance(60).then(|| (*choices.pick(&KINDS)).into()),
+        groups: Groups::new(groups, completeness),
+        claims: claims(choices),
+        expires_at: time.plus_seconds(lives),
+        login: login(time, choices),
+        actor: choices.chance(15).then(|| actor(&issuer, choices)),
+        provenance: Provenance::Asserted { by: "generator".into() },
+    }
+}
+
+fn actor(issuer: &str, choices: &mut Choices<'_>) -> Actor {
+    Actor {
+        issuer: if choices.chance(30) { (*choices.pick(&ISSUER_URLS)).into() } else { issuer.into() },
+        subject: (!choices.chance(15)).then(|| (*choices.pick(&SUBJECTS)).into()),
+    }
+}
+
+fn login(time: Timestamp, choices: &mut Choices<'_>) -> Login {
+    Login {
+        auth_time: (!choices.chance(20))
+            .then(|| time.plus_seconds(*choices.pick(&[0, -60, -61, -900, -901, 300, 301]))),
+        acr: (!choices.chance(40)).then(|| (*choices.pick(&ACRS)).into()),
+        amr: (!choices.chance(20)).then(|| {
+            if choices.chance(10) {
+                return Vec::new();
+            }
+            choices.some(&AMRS, 2).into_iter().map(Into::into).collect()
+        }),
+    }
+}
+
+fn claims(choices: &mut Choices<'_>) -> Map<String, Value> {
+    let role = [
+        json!("admin"),
+        json!(["guest", "admin"]),
+        json!(1),
+        json!(1.0),
+        json!("1"),
+        json!(true),
+        json!(null),
+        json!([["admin"]]),
+        json!(u64::MAX),
+    ];
+    let scope = [json!("read write"), json!("write"), json!("readwrite"), json!(["read"]), json!("")];
+    let org = [json!({"unit": "admin"}), json!({"unit": {"name": "admin"}}), json!("unit"), json!([{"unit": "admin"}])];
+    let mut claims = Map::new();
+    for (name, values) in [("role", &role[..]), ("scope", &scope), ("org", &org)] {
+        if choices.chance(70) {
+            claims.insert(name.to_owned(), choices.pick(values).clone());
+        }
+    }
+    claims
+}
+
+/// A grant that fits some requirement of the policy, or is slightly wrong.
+fn grant(
+    n: usize,
+    policy: &Policy,
+    identity: &Identity,
+    path: &str,
+    time: Timestamp,
+    choices: &mut Choices<'_>,
+) -> Grant {
+    let asking: Vec<_> =
+        policy.rules.iter().map(|(_, rule)| rule).filter(|rule| !rule.require.approval.is_empty()).collect();
+    let (scope, approval) = match (choices.chance(85), &asking[..]) {
+        (true, [_, ..]) => {
+            let rule = choices.pick(&asking);
+            let scope = match &rule.scopes {
+                ScopeSelector::Named(scopes) => *choices.pick(scopes),
+                ScopeSelector::All => ScopeId::from_index(0),
+            };
+            (scope, *choices.pick(&rule.require.approval))
+        }
+        _ => (
+            ScopeId::from_index(choices.below(policy.scopes.len())),
+            ApprovalId::from_index(choices.below(policy.approvals.len())),
+        ),
+    };
+    let (scope, approval) = (&policy.scopes[scope], &policy.approvals[approval]);
+    let actor =
+        identity.actor().and_then(|actor| Some((actor.issuer.to_string(), actor.subject.as_deref()?.to_owned())));
+    let mut grant = Grant {
+        id: format!("grant-{n}"),
+        issuer: identity.issuer().to_owned(),
+        subject: identity.subject().to_owned(),
+        actor,
+        scope: scope.name.clone(),
+        scope_hash: scope.content_hash,
+        approval: approval.name.clone(),
+        approval_hash: approval.content_hash,
+        path: None,
+        networks: Vec::new(),
+        from: time,
+        until: time.plus_seconds(1),
+    };
+    if choices.chance(30) {
+        match choices.below(9) {
+            0 => grant.path = Some(path.to_owned()),
+            1 => grant.path = Some(format!("{}/", path.trim_end_matches('/'))),
+            2 => grant.path = Some("/elsewhere".to_owned()),
+            3 => grant.networks = vec!["10.0.0.0/8".parse().expect("a network")],
+            4 => grant.scope_hash = ContentHash([0; 32]),
+            5 => grant.approval_hash = ContentHash([0; 32]),
+            6 => (grant.from, grant.until) = (time.plus_seconds(1), time.plus_seconds(2)),
+            7 => (grant.from, grant.until) = (time.plus_seconds(-1), time),
+            _ => {
+                grant.actor = match grant.actor {
+                    None => Some((ISSUER_URLS[0].to_owned(), SUBJECTS[0].to_owned())),
+                    Some(_) => None,
+                };
+            }
+        }
+    }
+    if choices.chance(5) {
+        grant.subject = choices.text(&SUBJECTS);
+    }
+    grant
+}
