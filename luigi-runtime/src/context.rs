@@ -1,36 +1,108 @@
-//! What one thread needs to evaluate requests.
+//! What one thread needs to evaluate requests, and the way from facts to an answer.
 
 use crate::answer::{Answer, Outcome};
-use crate::engine::Engine;
-use crate::evaluation_id::EvaluationId;
+use crate::counters::Tally;
+use crate::engine::Shared;
+use crate::evaluation_id::EvaluationIds;
 use crate::request::Facts;
 use crate::version::Version;
 use arc_swap::{ArcSwap, Cache};
-use luigi_core::decide::{Decision, Evaluation, Reason};
-use luigi_core::identity::Credential;
+use luigi_core::decide::{Decision, Evaluation, Reason, Request, Scratch, Source};
+use luigi_core::grant_set::GrantSet;
+use luigi_core::identity::{Authorization, Credential, TokenCache, TokenCacheLimits, credential};
 use luigi_core::policy::model::Mode;
+use luigi_core::target::{RawTarget, Target, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// The buffers and caches of one thread. Owned by the embedder; may move between threads, serves one at a time.
 #[derive(Debug)]
 pub struct Context {
+    shared: Arc<Shared>,
     version: Cache<Arc<ArcSwap<Version>>, Arc<Version>>,
+    ids: EvaluationIds,
+    tally: Arc<Tally>,
+    tools: Tools,
+    /// Set while an evaluation runs: if it is set when the next begins, a panic left the tools in doubt.
+    in_doubt: bool,
+    no_grants: GrantSet,
+}
+
+/// What an evaluation writes to.
+#[derive(Debug)]
+struct Tools {
+    scratch: Scratch,
+    target: TargetBuffer,
+    tokens: TokenCache,
+}
+
+impl Tools {
+    fn new(version: &Version) -> Self {
+        Self {
+            scratch: Scratch::for_snapshot(version.snapshot()),
+            target: TargetBuffer::new(),
+            tokens: TokenCache::new(TokenCacheLimits::default()),
+        }
+    }
+}
+
+/// What an evaluation found.
+struct Judged<'a> {
+    evaluation: Evaluation,
+    credential: Credential<'a>,
+    target: Option<Target<'a>>,
+}
+
+impl<'a> Judged<'a> {
+    fn refused(reason: Reason) -> Self {
+        let decision = Decision::refused(reason);
+        let evaluation = Evaluation { decision, candidate: decision, privileged: false };
+        Self { evaluation, credential: Credential::Absent, target: None }
+    }
 }
 
 impl Context {
-    pub(crate) fn new(engine: &Engine) -> Self {
-        Self { version: Cache::new(Arc::clone(engine.current())) }
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let mut version = Cache::new(Arc::clone(&shared.current));
+        let tools = Tools::new(version.load());
+        Self {
+            version,
+            ids: EvaluationIds::new(),
+            tally: shared.tallies.join(),
+            tools,
+            in_doubt: false,
+            no_grants: GrantSet::default(),
+            shared: Arc::clone(shared),
+        }
     }
 
-    /// Decides one request. Never panics; allocates nothing for a token that was seen before.
-    pub fn evaluate(&mut self, _facts: &Facts<'_>, now: Timestamp) -> Answer<'_> {
-        self.refuse(Reason::InternalError, now)
+    /// Decides one request.
+    ///
+    /// Total: a failure of our own, a panic included, is the answer [`Reason::InternalError`].
+    ///
+    /// # Allocation
+    /// None, once a version has been used before and the token has been seen before.
+    pub fn evaluate<'a>(&'a mut self, facts: &Facts<'a>, now: Timestamp) -> Answer<'a> {
+        let stale_after = self.shared.stale_after_seconds;
+        self.guarded(|version, tools, no_grants| {
+            if facts.host_count > 1 {
+                return Judged::refused(Reason::MalformedFacts);
+            }
+            let raw = RawTarget { method: facts.method, target: facts.target, host: facts.host };
+            let target = canonicalize(raw, &mut tools.target);
+            let credential = credential(authorization(facts), version.trust(), &mut tools.tokens, now);
+            let grants = if grants_count(version, stale_after, now) { version.grants() } else { no_grants };
+            let source = source(facts.source);
+            let request = Request { method: facts.method, target, source, credential, time: now, grants };
+            let evaluation = version.snapshot().decide(&request, &mut tools.scratch);
+            Judged { evaluation, credential, target: Some(target) }
+        })
     }
 
     /// The answer for facts that do not have the form they must have.
-    pub fn evaluate_malformed(&mut self, now: Timestamp) -> Answer<'_> {
-        self.refuse(Reason::MalformedFacts, now)
+    pub fn evaluate_malformed(&mut self) -> Answer<'_> {
+        self.guarded(|_, _, _| Judged::refused(Reason::MalformedFacts))
     }
 
     /// Lets go of a version that is no longer in force; for threads without requests.
@@ -38,21 +110,61 @@ impl Context {
         self.version.load();
     }
 
-    fn refuse(&mut self, reason: Reason, _now: Timestamp) -> Answer<'_> {
-        let version = self.version.load();
-        let decision = Decision::refused(reason);
+    /// Runs an evaluation so that nothing it does can get past: a panic becomes an answer.
+    fn guarded<'a>(
+        &'a mut self,
+        judge: impl FnOnce(&'a Version, &'a mut Tools, &'a GrantSet) -> Judged<'a>,
+    ) -> Answer<'a> {
+        let Self { version, ids, tally, tools, in_doubt, no_grants, shared: _ } = self;
+        let version: &'a Version = version.load();
+        let id = ids.next();
+        let was_in_doubt = std::mem::replace(in_doubt, true);
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            if was_in_doubt {
+                *tools = Tools::new(version);
+            }
+            judge(version, tools, no_grants)
+        }));
+        let judged = match judged {
+            Ok(judged) => {
+                *in_doubt = false;
+                judged
+            }
+            Err(_) => Judged::refused(Reason::InternalError),
+        };
         let outcome = match version.mode() {
             Mode::Observe => Outcome::Pass,
+            Mode::Enforce if judged.evaluation.decision.allows() => Outcome::Pass,
             Mode::Enforce => Outcome::Refuse,
         };
-        let evaluation = Evaluation { decision, candidate: decision, privileged: false };
-        Answer {
-            id: EvaluationId::new(0, 0),
-            outcome,
-            evaluation,
-            credential: Credential::Absent,
-            target: None,
-            version,
-        }
+        let Judged { evaluation, credential, target } = judged;
+        let answer = Answer { id, outcome, evaluation, credential, target, version };
+        tally.count(&answer);
+        answer
     }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.shared.tallies.leave(&self.tally);
+    }
+}
+
+/// Whether the writer of the feed has been heard of lately, so that what it may have taken back meanwhile is known.
+fn grants_count(version: &Version, stale_after_seconds: i64, now: Timestamp) -> bool {
+    version.heartbeat().is_some_and(|at| now.unix_seconds().saturating_sub(at.unix_seconds()) < stale_after_seconds)
+}
+
+fn authorization<'a>(facts: &Facts<'a>) -> Authorization<'a> {
+    match (facts.authorization_count, facts.authorization) {
+        (0, None) => Authorization::Absent,
+        (0 | 1, Some(value)) => Authorization::One(value),
+        // Also a count without a value: what was there cannot be known.
+        (1.., None) | (2.., Some(_)) => Authorization::Several,
+    }
+}
+
+fn source(text: Option<&[u8]>) -> Source {
+    let address = text.and_then(|text| std::str::from_utf8(text).ok()).and_then(|text| text.parse().ok());
+    address.map_or(Source::Unknown, Source::from_address)
 }

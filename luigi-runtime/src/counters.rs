@@ -1,7 +1,13 @@
 //! Counts of what was decided: written by the thread that decides, added up when somebody asks.
+//!
+//! Each context has a [`Tally`] of its own that only its thread writes, so that counting needs no lock and shares no cache line.
 
+use crate::answer::{Answer, Outcome};
+use luigi_core::decide::Reason;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts since the engine was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -19,4 +25,120 @@ pub struct Counters {
     pub would_be_refused: u64,
     /// Failures of Luigi itself: panics, and what embedders report with [`Engine::count_failure`](crate::Engine::count_failure).
     pub failures: u64,
+}
+
+const REASONS: usize = Reason::ALL.len();
+
+/// The counts of one context.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    decisions: [AtomicU64; REASONS],
+    candidates: [AtomicU64; REASONS],
+    passed: AtomicU64,
+    refused: AtomicU64,
+    would_be_refused: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Tally {
+    /// Counts an answer. Only the thread that owns the context may call it.
+    pub(crate) fn count(&self, answer: &Answer<'_>) {
+        let (decision, candidate) = (answer.decision(), answer.candidate());
+        add(&self.decisions[decision.reason as usize], 1);
+        add(&self.candidates[candidate.reason as usize], 1);
+        match answer.outcome() {
+            Outcome::Pass => {
+                add(&self.passed, 1);
+                if !decision.allows() {
+                    add(&self.would_be_refused, 1);
+                }
+            }
+            Outcome::Refuse => add(&self.refused, 1),
+        }
+        if decision.reason == Reason::InternalError {
+            add(&self.failures, 1);
+        }
+    }
+
+    fn add_to(&self, sum: &mut Counters) {
+        let counts = |into: &mut BTreeMap<&'static str, u64>, from: &[AtomicU64; REASONS]| {
+            for (reason, count) in Reason::ALL.iter().zip(from) {
+                *into.entry(reason.as_str()).or_insert(0) += count.load(Ordering::Relaxed);
+            }
+        };
+        counts(&mut sum.decisions, &self.decisions);
+        counts(&mut sum.candidates, &self.candidates);
+        sum.passed += self.passed.load(Ordering::Relaxed);
+        sum.refused += self.refused.load(Ordering::Relaxed);
+        sum.would_be_refused += self.would_be_refused.load(Ordering::Relaxed);
+        sum.failures += self.failures.load(Ordering::Relaxed);
+    }
+
+    fn absorb(&self, other: &Self) {
+        let pairs = self.decisions.iter().zip(&other.decisions).chain(self.candidates.iter().zip(&other.candidates));
+        let pairs = pairs.chain([
+            (&self.passed, &other.passed),
+            (&self.refused, &other.refused),
+            (&self.would_be_refused, &other.would_be_refused),
+            (&self.failures, &other.failures),
+        ]);
+        for (into, from) in pairs {
+            into.fetch_add(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Adds without a locked instruction: there is one writer.
+fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
+
+/// The tallies of all contexts.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies {
+    held: Mutex<Vec<Arc<Tally>>>,
+    /// What contexts counted that are gone.
+    departed: Tally,
+    reported_failures: AtomicU64,
+}
+
+impl Tallies {
+    pub(crate) fn join(&self) -> Arc<Tally> {
+        let tally = Arc::new(Tally::default());
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tally));
+        tally
+    }
+
+    pub(crate) fn leave(&self, tally: &Arc<Tally>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|other| !Arc::ptr_eq(other, tally));
+        self.departed.absorb(tally);
+    }
+
+    pub(crate) fn count_failure(&self) {
+        self.reported_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sum(&self) -> Counters {
+        let mut sum = Counters::default();
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        self.departed.add_to(&mut sum);
+        for tally in held.iter() {
+            tally.add_to(&mut sum);
+        }
+        sum.failures += self.reported_failures.load(Ordering::Relaxed);
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_count_in_their_own_place() {
+        for (at, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, at);
+        }
+    }
 }

@@ -1,18 +1,50 @@
 //! The engine: one for a process, shared by all its threads.
+//!
+//! Decisions read the version in force through one `ArcSwap`; whoever calls [`Engine::poll`] brings new versions in, slice by slice
+//! (`poller`). Nothing here starts a thread: HAProxy's tasks, or the embedder's own, do the calling.
 
-use crate::config::{EngineConfig, OpenError};
+use crate::config::{EngineConfig, FeedConfig, OpenError, PolicyFileConfig};
 use crate::context::Context;
-use crate::counters::Counters;
-use crate::status::{SourceStatus, Status};
-use crate::version::Version;
+use crate::counters::Tallies;
+use crate::feed::{Digest, FeedDirectory, MAX_KEYS_BYTES, PublicKey};
+use crate::policy_files;
+use crate::poller::{FeedPoller, Poller};
+use crate::status::{RefusalStatus, SourceStatus, Status};
+use crate::version::{KeyFile, LiveToken, Origin, Parts, Version};
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use luigi_core::identity::KeySet;
+use luigi_core::policy::diagnostics::Style;
+use luigi_core::policy::model::Mode;
+use luigi_core::snapshot::Snapshot;
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// The longest public key file that is read, in bytes.
+const MAX_PUBLIC_KEY_BYTES: u64 = 4096;
+
 /// Everything that decisions depend on, kept up to date. Shared by all threads; nothing in it blocks a decision.
-#[derive(Debug)]
+///
+/// A clone is another handle of the same engine.
+#[derive(Clone, Debug)]
 pub struct Engine {
-    current: Arc<ArcSwap<Version>>,
+    shared: Arc<Shared>,
+}
+
+/// What handles and contexts share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) current: Arc<ArcSwap<Version>>,
+    pub(crate) tallies: Tallies,
+    /// How old a heartbeat may be before grants no longer count, in seconds.
+    pub(crate) stale_after_seconds: i64,
+    pub(crate) refusal: Mutex<Option<RefusalStatus>>,
+    pub(crate) live_versions: Arc<AtomicUsize>,
+    source: SourceStatus,
+    poller: Mutex<Poller>,
 }
 
 /// How much one call of [`Engine::poll`] may do.
@@ -24,23 +56,39 @@ pub struct Budget {
     pub records: usize,
 }
 
+impl Budget {
+    /// All at once: for those who have the thread to themselves.
+    pub const UNLIMITED: Self = Self { bytes: usize::MAX, records: usize::MAX };
+}
+
 impl Default for Budget {
-    /// What a slow machine does in a few milliseconds: 256 KiB, 2,000 records.
+    /// What a slow machine does in a few milliseconds: 256 KiB, 1,000 records.
     fn default() -> Self {
-        Self { bytes: 256 * 1024, records: 2_000 }
+        Self { bytes: 256 * 1024, records: 1_000 }
     }
 }
 
 /// What a call of [`Engine::poll`] found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poll {
-    /// When to call again: at once (but let others run) if work is left, else after the usual pause.
+    /// When to call again: soon (but let others run) if work is left, else after the usual pause of a second.
     pub next: Duration,
     /// What happened, if it is worth a line in the log.
     pub event: Option<PollEvent>,
 }
 
-/// Something that happened while polling; its text is a line for the log.
+impl Poll {
+    /// Whether work is left.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.next < Self::PAUSE
+    }
+
+    pub(crate) const PAUSE: Duration = Duration::from_secs(1);
+    pub(crate) const SOON: Duration = Duration::from_millis(1);
+}
+
+/// Something that happened while polling; displayed as a line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PollEvent {
     /// A new version is in force.
@@ -49,6 +97,8 @@ pub enum PollEvent {
         revision: String,
         /// Its generation.
         generation: u64,
+        /// Its mode.
+        mode: Mode,
     },
     /// A new version was refused; the last good one stays in force. Told once for each reason.
     Refused {
@@ -57,56 +107,179 @@ pub enum PollEvent {
     },
 }
 
+impl std::fmt::Display for PollEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Published { revision, generation, mode } => {
+                let mode = match mode {
+                    Mode::Observe => "observe",
+                    Mode::Enforce => "enforce",
+                };
+                write!(f, "generation {generation} is in force: revision {revision:.12}, mode {mode}")
+            }
+            Self::Refused { why } => write!(f, "a new version was refused, the last good one stays in force: {why}"),
+        }
+    }
+}
+
 impl Engine {
     /// Opens the engine: reads the first version whole, and every path that it will ever need.
     ///
     /// # Errors
     /// A directory, key or file that cannot be read; a feed without a valid version; a policy with errors.
-    pub fn open(_config: &EngineConfig) -> Result<Self, OpenError> {
-        Err(OpenError::new("not yet"))
+    pub fn open(config: &EngineConfig) -> Result<Self, OpenError> {
+        match config {
+            EngineConfig::Feed(feed) => open_feed(feed),
+            EngineConfig::PolicyFile(file) => open_policy_file(file),
+        }
     }
 
     /// What a thread needs to evaluate requests; make one for each thread.
     #[must_use]
     pub fn context(&self) -> Context {
-        Context::new(self)
+        Context::new(&self.shared)
     }
 
     /// The version in force.
+    ///
+    /// Whoever keeps it keeps its memory: threads that evaluate use [`Engine::context`] instead.
     #[must_use]
     pub fn version(&self) -> Arc<Version> {
-        self.current.load_full()
+        self.shared.current.load_full()
     }
 
-    /// Looks for a new version and works on it for at most one slice. One thread at a time does; others return at once.
-    pub fn poll(&self, _budget: Budget) -> Poll {
-        Poll { next: Duration::from_secs(1), event: None }
+    /// Looks for a new version and works on it for at most one slice. One thread at a time does; for others, and for an engine on
+    /// a policy file, there is nothing to do.
+    pub fn poll(&self, budget: Budget) -> Poll {
+        match self.shared.poller.try_lock() {
+            Ok(mut poller) => poller.slice(&self.shared, budget),
+            Err(_) => Poll { next: Poll::PAUSE, event: None },
+        }
+    }
+
+    /// Polls until no work is left; the last event. For those who may block: tests and tools, never a proxy's thread.
+    pub fn poll_until_idle(&self) -> Option<PollEvent> {
+        let mut last = None;
+        loop {
+            let poll = self.poll(Budget::UNLIMITED);
+            let busy = poll.is_busy();
+            last = poll.event.or(last);
+            if !busy {
+                return last;
+            }
+        }
     }
 
     /// The state of the engine.
     #[must_use]
     pub fn status(&self) -> Status {
         let version = self.version();
+        let now = crate::now().unix_seconds();
         Status {
             mode: version.mode(),
             revision: version.revision().to_owned(),
             generation: version.generation(),
             epoch: version.epoch(),
-            source: SourceStatus::PolicyFile(String::new()),
+            source: self.shared.source.clone(),
             loaded_at: version.loaded_at(),
-            heartbeat_age_seconds: None,
-            refusal: None,
+            heartbeat_age_seconds: version.heartbeat().map(|at| now.saturating_sub(at.unix_seconds())),
+            refusal: self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             rules: version.policy().rules.len(),
-            issuers: std::collections::BTreeMap::new(),
-            live_versions: 1,
-            counters: Counters::default(),
+            issuers: version.trust().issuers().map(|(name, keys)| (name.to_owned(), keys)).collect(),
+            live_versions: self.shared.live_versions.load(Ordering::Relaxed),
+            counters: self.shared.tallies.sum(),
         }
     }
 
     /// Counts a failure that happened outside: in the glue between an embedder and the engine.
-    pub fn count_failure(&self) {}
+    pub fn count_failure(&self) {
+        self.shared.tallies.count_failure();
+    }
+}
 
-    pub(crate) fn current(&self) -> &Arc<ArcSwap<Version>> {
-        &self.current
+fn open_feed(config: &FeedConfig) -> Result<Engine, OpenError> {
+    let (directory, key_path) = (config.directory.display(), config.public_key.display());
+    let key = read(&config.public_key, MAX_PUBLIC_KEY_BYTES)
+        .map_err(|error| OpenError::new(format!("cannot read the public key `{key_path}`: {error}")))?;
+    let key = std::str::from_utf8(&key)
+        .map_err(|_| "it is not UTF-8".to_owned())
+        .and_then(|text| PublicKey::parse(text).map_err(|error| error.to_string()))
+        .map_err(|why| OpenError::new(format!("cannot use the public key `{key_path}`: {why}")))?;
+    let feed = FeedDirectory::open(&config.directory)
+        .map_err(|error| OpenError::new(format!("cannot open the feed `{directory}`: {error}")))?;
+    if lies_in(&config.public_key, &config.directory) {
+        let why = format!(
+            "the public key `{key_path}` lies in the feed `{directory}`: whoever writes the one could replace the other"
+        );
+        return Err(OpenError::new(why));
+    }
+    let mut poller = FeedPoller::new(feed, key);
+    let (manifest, parts) =
+        poller.first().map_err(|why| OpenError::new(format!("cannot use the feed `{directory}`: {why}")))?;
+    let live_versions = Arc::new(AtomicUsize::new(0));
+    let version = Version::new(parts, Origin::Feed(manifest), None, crate::now(), LiveToken::new(&live_versions))
+        .map_err(|why| OpenError::new(format!("cannot use the feed `{directory}`: {why}")))?;
+    let stale_after_seconds = i64::try_from(config.stale_after.as_secs()).unwrap_or(i64::MAX);
+    let source = SourceStatus::Feed(directory.to_string());
+    Ok(engine(version, Poller::of_feed(poller), source, live_versions, stale_after_seconds))
+}
+
+fn open_policy_file(config: &PolicyFileConfig) -> Result<Engine, OpenError> {
+    let sources = policy_files::read(&config.path).map_err(|error| OpenError::new(error.to_string()))?;
+    let parsed = luigi_core::policy::parse(&sources);
+    let policy = parsed.policy.ok_or_else(|| OpenError::new(parsed.diagnostics.render(&sources, Style::PLAIN)))?;
+    let snapshot = Snapshot::compile(policy)
+        .map_err(|error| OpenError::new(format!("cannot compile `{}`: {error}", config.path.display())))?;
+    let mut keys = BTreeMap::new();
+    for (issuer, path) in &config.jwks {
+        let file = read_keys(path).map_err(OpenError::new)?;
+        if keys.insert(issuer.clone(), file).is_some() {
+            return Err(OpenError::new(format!("issuer `{issuer}` is given keys twice")));
+        }
+    }
+    let parts = Parts { snapshot: Some(Arc::new(snapshot)), keys };
+    let live_versions = Arc::new(AtomicUsize::new(0));
+    let origin = Origin::PolicyFile(config.mode);
+    let version = Version::new(parts, origin, None, crate::now(), LiveToken::new(&live_versions));
+    let version = version.map_err(OpenError::new)?;
+    let source = SourceStatus::PolicyFile(config.path.display().to_string());
+    Ok(engine(version, Poller::of_policy_file(), source, live_versions, 0))
+}
+
+fn engine(
+    version: Version,
+    poller: Poller,
+    source: SourceStatus,
+    live_versions: Arc<AtomicUsize>,
+    stale_after_seconds: i64,
+) -> Engine {
+    let current = Arc::new(ArcSwap::from_pointee(version));
+    let poller = Mutex::new(poller);
+    let (tallies, refusal) = (Tallies::default(), Mutex::new(None));
+    let shared = Shared { current, tallies, stale_after_seconds, refusal, live_versions, source, poller };
+    Engine { shared: Arc::new(shared) }
+}
+
+fn read_keys(path: &PathBuf) -> Result<KeyFile, String> {
+    let at = path.display();
+    let bytes = read(path, MAX_KEYS_BYTES).map_err(|error| format!("cannot read the keys `{at}`: {error}"))?;
+    let keys = KeySet::from_jwks(&bytes).map_err(|error| format!("cannot use the keys `{at}`: {error}"))?;
+    Ok(KeyFile { digest: Digest::of(&bytes), keys: Arc::new(keys) })
+}
+
+fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, format!("it is longer than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Whether a file lies in a directory, whatever links lead there. Both exist.
+fn lies_in(file: &Path, directory: &Path) -> bool {
+    match (file.canonicalize(), directory.canonicalize()) {
+        (Ok(file), Ok(directory)) => file.starts_with(directory),
+        (Ok(_) | Err(_), _) => false,
     }
 }

@@ -1,4 +1,11 @@
 //! The 128 bits that name one evaluation in logs, headers and the ledger.
+//!
+//! One half is random and drawn at a thread's first evaluation, which is after the fork of a HAProxy worker; the other
+//! counts. A process that forks later draws again, so that parent and child never give the same id.
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Names one evaluation: a random half for the process and thread, and a counter. Printed as 32 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -7,14 +14,111 @@ pub struct EvaluationId {
     counter: u64,
 }
 
-impl EvaluationId {
-    pub(crate) const fn new(random: u64, counter: u64) -> Self {
-        Self { random, counter }
-    }
-}
-
 impl std::fmt::Display for EvaluationId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:016x}{:016x}", self.random, self.counter)
+    }
+}
+
+/// Gives the ids of one context.
+#[derive(Debug)]
+pub(crate) struct EvaluationIds {
+    drawn: Option<(u64, ProcessMark)>,
+    counter: u64,
+}
+
+impl EvaluationIds {
+    /// Nothing is drawn before the first id is asked for.
+    pub(crate) fn new() -> Self {
+        watch_forks();
+        Self { drawn: None, counter: 0 }
+    }
+
+    /// The next id. Draws random bits if none were drawn in this process; should the system have none (it never happened on a
+    /// running Linux), the id has a random half of zero and the next call tries again.
+    pub(crate) fn next(&mut self) -> EvaluationId {
+        let here = ProcessMark::now();
+        let random = match self.drawn {
+            Some((random, there)) if there == here => random,
+            Some(_) | None => {
+                let mut bytes = [0; 8];
+                let drawn = SystemRandom::new().fill(&mut bytes).is_ok();
+                let random = if drawn { u64::from_ne_bytes(bytes) } else { 0 };
+                self.drawn = drawn.then_some((random, here));
+                random
+            }
+        };
+        self.counter += 1;
+        EvaluationId { random, counter: self.counter }
+    }
+}
+
+/// Tells a process from its forks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ProcessMark(u64);
+
+/// How often this process or one of its ancestors forked since the handler was registered.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+static FORKS_ARE_WATCHED: AtomicBool = AtomicBool::new(false);
+
+impl ProcessMark {
+    fn now() -> Self {
+        // PERF: a load instead of `getpid`, which is a system call of 50 ns and more.
+        if FORKS_ARE_WATCHED.load(Ordering::Relaxed) {
+            Self(FORKS.load(Ordering::Relaxed))
+        } else {
+            Self(u64::from(std::process::id()) | 1 << 32)
+        }
+    }
+}
+
+extern "C" fn count_fork() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+fn watch_forks() {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        // SAFETY: the handler is a function of this library that touches one atomic, which is allowed between fork and exec;
+        // if the library is unloaded, libc takes the handler away with it.
+        let failed = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
+        FORKS_ARE_WATCHED.store(failed == 0, Ordering::Relaxed);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::io::{Read as _, Write as _};
+
+    #[test]
+    fn ids_are_distinct_within_and_between_contexts() {
+        let (mut a, mut b) = (EvaluationIds::new(), EvaluationIds::new());
+        let ids: HashSet<String> = (0..100).flat_map(|_| [a.next(), b.next()]).map(|id| id.to_string()).collect();
+        assert_eq!(ids.len(), 200);
+        assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())));
+    }
+
+    #[test]
+    fn a_fork_draws_again() {
+        let mut ids = EvaluationIds::new();
+        let first = ids.next();
+        let (mut theirs, mut ours) = std::io::pipe().unwrap();
+        // SAFETY: the child does nothing but draw an id, write it to the pipe and end without running exit handlers.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let id = ids.next();
+            let sent = ours.write_all(&id.random.to_ne_bytes()).is_ok();
+            // SAFETY: ends the child; nothing is left to clean up.
+            unsafe { libc::_exit(i32::from(!sent)) };
+        }
+        drop(ours);
+        let mut random = [0; 8];
+        theirs.read_exact(&mut random).unwrap();
+        // SAFETY: `child` is a child of this process that nobody else waits for.
+        assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+        assert_ne!(u64::from_ne_bytes(random), first.random);
+        assert_eq!(ids.next().random, first.random, "the parent keeps its half");
     }
 }

@@ -16,6 +16,7 @@ pub mod facts;
 pub mod feed;
 pub mod haproxy_config;
 pub mod policy_files;
+mod poller;
 pub mod reply;
 mod request;
 mod status;

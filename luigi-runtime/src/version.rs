@@ -1,25 +1,110 @@
 //! One immutable version of everything that decisions depend on.
 
+use crate::feed::{Digest, Manifest};
+use luigi_core::grant_set::GrantSet;
+use luigi_core::identity::{IssuerKeys, KeySet, Trust};
 use luigi_core::policy::model::{Mode, Policy};
+use luigi_core::snapshot::Snapshot;
 use luigi_core::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One version: policy, keys, grants and mode, published together.
 #[derive(Debug)]
 pub struct Version {
-    pub(crate) policy: Policy,
-    pub(crate) revision: String,
-    pub(crate) mode: Mode,
-    pub(crate) epoch: u64,
-    pub(crate) generation: u64,
-    pub(crate) loaded_at: Timestamp,
-    pub(crate) heartbeat: Option<Timestamp>,
+    /// INVARIANT (whole): always there in a version; shared with the versions before and after if they have the same policy.
+    snapshot: Arc<Snapshot>,
+    key_files: BTreeMap<String, KeyFile>,
+    trust: Arc<Trust>,
+    grants: GrantSet,
+    revision: String,
+    mode: Mode,
+    manifest: Option<Manifest>,
+    loaded_at: Timestamp,
+    live: LiveToken,
+}
+
+/// What a version is read from: a compiled policy and the keys of its issuers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    pub(crate) keys: BTreeMap<String, KeyFile>,
+}
+
+/// The keys of one issuer and the digest of the file that they were read from.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyFile {
+    pub(crate) digest: Digest,
+    pub(crate) keys: Arc<KeySet>,
+}
+
+/// Where the mode of a version comes from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    Feed(Manifest),
+    PolicyFile(Mode),
 }
 
 impl Version {
+    /// Puts the parts together.
+    pub(crate) fn new(
+        parts: Parts,
+        origin: Origin,
+        before: Option<&Self>,
+        loaded_at: Timestamp,
+        live: LiveToken,
+    ) -> Result<Self, String> {
+        let Parts { snapshot, keys } = parts;
+        let snapshot = snapshot.ok_or("there is no compiled policy")?;
+        let policy = snapshot.policy();
+        if let Some(name) = keys.keys().find(|name| !policy.issuers.iter().any(|(_, issuer)| issuer.name == **name)) {
+            return Err(format!("there are keys for `{name}`, which is no issuer of the policy"));
+        }
+        let trust = match before {
+            Some(before) if Arc::ptr_eq(&before.snapshot, &snapshot) && same_keys(&before.key_files, &keys) => {
+                Arc::clone(&before.trust)
+            }
+            Some(_) | None => {
+                let issuers = policy.issuers.iter().map(|(_, issuer)| IssuerKeys {
+                    name: issuer.name.clone(),
+                    trust: issuer.trust.clone(),
+                    keys: keys.get(&issuer.name).map(|file| Arc::clone(&file.keys)),
+                });
+                Arc::new(Trust::new(issuers.collect()).map_err(|error| error.to_string())?)
+            }
+        };
+        let (mode, manifest) = match origin {
+            Origin::Feed(manifest) => (manifest.mode, Some(manifest)),
+            Origin::PolicyFile(mode) => (mode, None),
+        };
+        let revision = snapshot.revision().to_string();
+        let grants = GrantSet::default();
+        Ok(Self { snapshot, key_files: keys, trust, grants, revision, mode, manifest, loaded_at, live })
+    }
+
+    /// The compiled policy.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// The policy, for names and descriptions.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.policy
+        self.snapshot.policy()
+    }
+
+    /// Whose tokens are believed, and with which keys.
+    #[must_use]
+    pub fn trust(&self) -> &Arc<Trust> {
+        &self.trust
+    }
+
+    /// Every grant in force.
+    #[must_use]
+    pub fn grants(&self) -> &GrantSet {
+        &self.grants
     }
 
     /// The revision of the compiled policy, in hex.
@@ -37,13 +122,13 @@ impl Version {
     /// When the feed was made, in seconds since the Unix epoch; 0 for a policy file.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.epoch
+        self.manifest.as_ref().map_or(0, |manifest| manifest.epoch)
     }
 
     /// How many times the feed was published in its epoch; 0 for a policy file.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.generation
+        self.manifest.as_ref().map_or(0, |manifest| manifest.generation)
     }
 
     /// When this engine published the version.
@@ -55,6 +140,43 @@ impl Version {
     /// When the feed's writer last said that it lives; `None` for a policy file.
     #[must_use]
     pub fn heartbeat(&self) -> Option<Timestamp> {
-        self.heartbeat
+        self.manifest.as_ref().map(|manifest| manifest.heartbeat)
+    }
+
+    pub(crate) fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
+    /// What the version was read from, to be taken over by the next.
+    pub(crate) fn parts(&self) -> Parts {
+        Parts { snapshot: Some(Arc::clone(&self.snapshot)), keys: self.key_files.clone() }
+    }
+
+    /// Takes the version apart; what is left to free in slices.
+    pub(crate) fn into_remains(self) -> (Arc<Snapshot>, LiveToken) {
+        (self.snapshot, self.live)
+    }
+}
+
+fn same_keys(a: &BTreeMap<String, KeyFile>, b: &BTreeMap<String, KeyFile>) -> bool {
+    let digests =
+        |files: &BTreeMap<String, KeyFile>| files.iter().map(|(k, v)| (k.clone(), v.digest)).collect::<Vec<_>>();
+    digests(a) == digests(b)
+}
+
+/// Counts how many versions are in memory.
+#[derive(Debug)]
+pub(crate) struct LiveToken(Arc<AtomicUsize>);
+
+impl LiveToken {
+    pub(crate) fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for LiveToken {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
