@@ -1,1 +1,0 @@
-//! What a denied caller is sent.
