@@ -138,3 +138,86 @@ fn call(rules: usize, people: &[Vec<String>], numbers: &mut Numbers) -> Call {
     let source = if numbers.below(3) == 0 { [198, 51, 100, 7] } else { [10, 8, 3, 9] };
     Call { method: "GET", host: host(rule), target, source: source.into(), person }
 }
+
+/// A workload made ready: compiled policy, canonical targets, identities.
+#[derive(Debug)]
+pub struct Ready {
+    /// The compiled policy.
+    pub snapshot: luigi_core::snapshot::Snapshot,
+    /// The workload's people, as an embedder would assert them.
+    pub people: Vec<luigi_core::identity::Identity>,
+    /// The workload's requests.
+    pub calls: Vec<Call>,
+}
+
+/// The moment at which workloads take place.
+pub const NOW: luigi_core::time::Timestamp = luigi_core::time::Timestamp::from_unix_seconds(1_772_442_000);
+
+impl Ready {
+    /// Parses and compiles a workload.
+    ///
+    /// # Panics
+    /// If the workload's policy is not sound: a mistake in this file.
+    #[must_use]
+    pub fn new(workload: Workload) -> Self {
+        let mut sources = luigi_core::policy::SourceSet::new();
+        sources.add("estate.toml", &workload.policy);
+        let parsed = luigi_core::policy::parse(&sources);
+        let policy = parsed.policy.expect("the policy of a workload is sound");
+        let snapshot = luigi_core::snapshot::Snapshot::compile(policy).expect("the policy of a workload compiles");
+        let people = workload.people.iter().enumerate().map(|(n, groups)| person(n, groups)).collect();
+        Self { snapshot, people, calls: workload.calls }
+    }
+
+    /// Canonicalises and decides one call: everything that a request costs beside its token.
+    pub fn decide(&self, call: &Call, hands: &mut Hands) -> luigi_core::decide::Evaluation {
+        let raw = luigi_core::target::RawTarget {
+            method: call.method.as_bytes(),
+            target: call.target.as_bytes(),
+            host: Some(call.host.as_bytes()),
+        };
+        let target = luigi_core::target::canonicalize(raw, &mut hands.buffer);
+        let request = luigi_core::decide::Request {
+            method: call.method.as_bytes(),
+            target,
+            source: luigi_core::decide::Source::from_address(call.source),
+            credential: match call.person {
+                Some(person) => luigi_core::identity::Credential::Verified(&self.people[person]),
+                None => luigi_core::identity::Credential::Absent,
+            },
+            time: NOW,
+            grants: &hands.grants,
+        };
+        self.snapshot.decide(&request, &mut hands.scratch)
+    }
+}
+
+/// What a thread keeps for its decisions.
+#[derive(Debug)]
+pub struct Hands {
+    buffer: luigi_core::target::TargetBuffer,
+    scratch: luigi_core::decide::Scratch,
+    grants: luigi_core::grant_set::GrantSet,
+}
+
+impl Hands {
+    /// Buffers that fit the workload.
+    #[must_use]
+    pub fn for_workload(ready: &Ready) -> Self {
+        Self {
+            buffer: luigi_core::target::TargetBuffer::new(),
+            scratch: luigi_core::decide::Scratch::for_snapshot(&ready.snapshot),
+            grants: luigi_core::grant_set::GrantSet::default(),
+        }
+    }
+}
+
+fn person(number: usize, groups: &[String]) -> luigi_core::identity::Identity {
+    use luigi_core::identity::{Completeness, Groups, Identity, Login};
+    let groups = groups.iter().map(|group| group.as_str().into()).collect();
+    let login = Login { auth_time: Some(NOW), acr: None, amr: Some(vec!["mfa".into()]) };
+    Identity::assert("benchmark", ISSUER, &format!("person-{number}"), NOW.plus_seconds(3600))
+        .groups(Groups::new(groups, Completeness::Complete))
+        .login(login)
+        .finish()
+}
