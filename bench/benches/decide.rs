@@ -53,8 +53,14 @@ fn floor(c: &mut Criterion) {
 fn canonical_target(c: &mut Criterion) {
     let mut group = c.benchmark_group("target");
     let cases = [
-        ("canonical-85-bytes", "/v1/orders/8f7e0c52-1f7c-4b7e-9d0e-0d4f1c2a7b11/items/17/lines/42?page=2&sort=asc&size=50"),
-        ("needs-decoding", "/v1/%6frders/./8f7e0c52-1f7c-4b7e-9d0e-0d4f1c2a7b11/x/../items//17/lines/42?page=2&sort=asc"),
+        (
+            "canonical-85-bytes",
+            "/v1/orders/8f7e0c52-1f7c-4b7e-9d0e-0d4f1c2a7b11/items/17/lines/42?page=2&sort=asc&size=50",
+        ),
+        (
+            "needs-decoding",
+            "/v1/%6frders/./8f7e0c52-1f7c-4b7e-9d0e-0d4f1c2a7b11/x/../items//17/lines/42?page=2&sort=asc",
+        ),
     ];
     for (name, target) in cases {
         let mut buffer = luigi_core::target::TargetBuffer::new();

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 /// The methods of RFC 9110 and RFC 5789, in the order of their bits.
 const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
 
+/// The bit of the first method that a policy names beyond those.
+const FIRST_EXTENSION: u32 = 9;
+
 /// How many methods a policy may name beyond those of RFC 9110 and RFC 5789.
-pub const MAX_EXTENSION_METHODS: usize = 64 - KNOWN.len() - 1;
+pub const MAX_EXTENSION_METHODS: usize = (OTHER - FIRST_EXTENSION) as usize;
 
 /// The bit of every method that is neither well known nor named by the policy.
 const OTHER: u32 = 63;
@@ -33,11 +36,10 @@ impl MethodTable {
             b"OPTIONS" => 6,
             b"CONNECT" => 7,
             b"TRACE" => 8,
-            other => self
-                .extensions
-                .iter()
-                .position(|name| name.as_bytes() == other)
-                .map_or(OTHER, |at| (KNOWN.len() + at) as u32),
+            other => {
+                let mut named = self.extensions.iter().zip(FIRST_EXTENSION..);
+                named.find(|(name, _)| name.as_bytes() == other).map_or(OTHER, |(_, bit)| bit)
+            }
         };
         MethodSet(1 << bit)
     }
