@@ -3,4 +3,9 @@
 //! Today that is [`apply`]: check, test, compile, sign and publish a policy into a feed. Everything here may block, lock and
 //! allocate; nothing here runs inside a proxy.
 
+#![forbid(unsafe_code)]
+
 pub mod apply;
+mod disk;
+mod feed_writer;
+mod signing_key;
