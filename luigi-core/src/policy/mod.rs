@@ -6,13 +6,14 @@
 
 pub mod diagnostics;
 pub mod model;
+mod resolve;
 pub mod source;
+mod syntax;
 pub mod test_case;
 
 pub use diagnostics::Diagnostics;
 pub use source::SourceSet;
 
-use diagnostics::{Code, Diagnostic};
 use model::Policy;
 use test_case::TestCase;
 
@@ -33,9 +34,11 @@ pub struct Parsed {
 #[must_use]
 pub fn parse(sources: &SourceSet) -> Parsed {
     let mut diagnostics = Diagnostics::default();
-    if sources.is_empty() {
-        diagnostics.push(Diagnostic::without_place(Code::NoSource, "there is no policy file"));
-    }
+    let syntax = syntax::read(sources, &mut diagnostics);
+    let resolved = syntax.and_then(|syntax| resolve::resolve(&syntax, sources, &mut diagnostics));
     diagnostics.finish(sources);
-    Parsed { policy: None, tests: Vec::new(), diagnostics }
+    match resolved {
+        Some((policy, tests)) => Parsed { policy: Some(policy), tests, diagnostics },
+        None => Parsed { policy: None, tests: Vec::new(), diagnostics },
+    }
 }

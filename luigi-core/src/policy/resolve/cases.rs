@@ -1,0 +1,82 @@
+//! Tests that stand in the policy.
+
+use super::Scene;
+use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
+use crate::policy::source::{SourceSet, Span};
+use crate::policy::syntax::{self, quoted};
+use crate::policy::test_case::{TestCase, TestCredential, TestGrant, TestIdentity};
+use std::collections::HashMap;
+
+impl Scene {
+    /// The tests, in order of their sources' names and their places.
+    pub(super) fn cases(&self, cases: &[syntax::Case], sources: &SourceSet, out: &mut Diagnostics) -> Vec<TestCase> {
+        let mut first: HashMap<&str, Span> = HashMap::new();
+        for name in cases.iter().filter_map(|case| case.name.as_ref()) {
+            if let Some(earlier) = first.insert(&name.value, name.span) {
+                let message = format!("test {} is defined twice", quoted(&name.value));
+                let problem = Diagnostic::error(Code::DuplicateName, name.span, message).label("again");
+                out.push(problem.also(earlier, "first here"));
+            }
+        }
+        let mut resolved: Vec<_> = cases.iter().filter_map(|case| self.case(case, out)).collect();
+        resolved.sort_by(|a, b| {
+            let key = |case: &TestCase| (case.span.source, case.span.start);
+            (sources.name(a.span.source), key(a)).cmp(&(sources.name(b.span.source), key(b)))
+        });
+        resolved
+    }
+
+    fn case(&self, case: &syntax::Case, out: &mut Diagnostics) -> Option<TestCase> {
+        let credential = match &case.credential {
+            syntax::CaseCredential::Absent => Some(TestCredential::Absent),
+            syntax::CaseCredential::Expired => Some(TestCredential::Expired),
+            syntax::CaseCredential::Invalid => Some(TestCredential::Invalid),
+            syntax::CaseCredential::Identity(identity) => self.identity(identity, out).map(TestCredential::Identity),
+        };
+        let mut grants = Vec::new();
+        for grant in &case.grants {
+            let scope = grant.scope.as_ref().and_then(|name| self.scopes.find_text(name, out));
+            let approval = grant.approval.as_ref().and_then(|name| self.approvals.find_text(name, out));
+            grants.extend(scope.zip(approval).map(|(scope, approval)| TestGrant { scope, approval }));
+        }
+        grants.sort();
+        grants.dedup();
+        let rule = case.rule.as_ref().and_then(|name| Some((self.rules.find_text(name, out)?, name.span)));
+        let (name, request, expect) = (case.name.as_ref()?, case.request.as_ref()?, case.expect.as_ref()?);
+        Some(TestCase {
+            name: name.value.clone(),
+            span: name.span,
+            method: request.value.method.clone(),
+            host: request.value.host.clone(),
+            target: request.value.target.clone(),
+            request_span: request.span,
+            credential: credential?,
+            from: case.from,
+            at: case.at,
+            grants,
+            expect: expect.value,
+            expect_span: expect.span,
+            expect_candidate: case.expect_candidate.as_ref().map(|expect| (expect.value, expect.span)),
+            rule,
+            reason: case.reason.as_ref().map(|reason| (reason.value, reason.span)),
+        })
+    }
+
+    fn identity(&self, identity: &syntax::CaseIdentity, out: &mut Diagnostics) -> Option<TestIdentity> {
+        let issuer = match &identity.issuer {
+            Some(name) => self.issuers.find_text(name, out),
+            None => self.needs_default(identity.span, "`as` without `issuer`", out),
+        };
+        let login = identity.login.as_ref().map(|name| self.logins.find_text(name, out));
+        let groups = self.groups.find_all(&identity.groups, out);
+        Some(TestIdentity {
+            issuer: issuer?,
+            subject: identity.subject.clone().unwrap_or_else(|| "test".to_owned()),
+            kind: identity.kind.clone(),
+            email: identity.email.clone(),
+            groups,
+            claims: identity.claims.clone(),
+            login: login.flatten(),
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! From syntax to [`model`](super::model): names become ids, and what follows from the whole policy is checked.
+//!
+//! Everything is sorted on the way, so that neither the order of files nor that of tables shows in the model. What a name stands for
+//! is settled before anything that uses it is looked at, so a definition with a problem of its own is still defined.
+
+mod cases;
+mod hash;
+mod names;
+mod scopes;
+mod subjects;
+
+use super::diagnostics::{Code, Diagnostic, Diagnostics};
+use super::model::{
+    Approval, ApprovalId, Approvers, Conditions, ContentHash, Effect, Group, GroupId, Issuer, IssuerId, Login, LoginId,
+    Network, NetworkId, Policy, Requirements, Rule, RuleId, Schedule, ScheduleId, ScopeId, ScopeSelector, Table,
+    TableId,
+};
+use super::source::{SourceSet, Span};
+use super::syntax::{self, Entry, Syntax, Text, quoted};
+use super::test_case::TestCase;
+use crate::method::{MethodSet, MethodTable};
+use names::Names;
+use std::collections::BTreeMap;
+
+/// What the names of a policy stand for.
+struct Scene {
+    methods: MethodTable,
+    issuers: Names<IssuerId>,
+    default_issuer: Option<IssuerId>,
+    groups: Names<GroupId>,
+    networks: Names<NetworkId>,
+    schedules: Names<ScheduleId>,
+    logins: Names<LoginId>,
+    scopes: Names<ScopeId>,
+    approvals: Names<ApprovalId>,
+    rules: Names<RuleId>,
+}
+
+/// Resolves a policy.
+///
+/// Returns `None` if anything is wrong with it, also if that was reported before.
+pub(super) fn resolve(syntax: &Syntax, sources: &SourceSet, out: &mut Diagnostics) -> Option<(Policy, Vec<TestCase>)> {
+    let scene = scene(syntax, out);
+    check_issuer_urls(&syntax.issuers, out);
+
+    let issuers = rows(&syntax.issuers, |name, issuer| Issuer { name: name.to_owned(), trust: issuer.trust.clone() });
+    let groups = rows(&syntax.groups, |name, value| Group { name: name.to_owned(), value: value.clone() });
+    let networks = rows(&syntax.networks, |name, members| Network { name: name.to_owned(), members: members.clone() });
+    let schedules: Table<ScheduleId, Schedule> = rows(&syntax.schedules, |_, schedule| schedule.clone());
+    let logins: Table<LoginId, Login> = rows(&syntax.logins, |_, login| login.clone());
+    let scopes = rows(&syntax.scopes, |name, scope| scene.scope(name, scope, out));
+    let order = scopes::except_order(&syntax.scopes, &scene.scopes, out);
+    let approvals = rows(&syntax.approvals, |name, approval| scene.approval(name, approval, out));
+    let mut rules: BTreeMap<&str, Rule> = BTreeMap::new();
+    for rule in &syntax.rules {
+        if let Some((id, row)) = scene.rule(rule, out) {
+            rules.insert(id, row);
+        }
+    }
+    let cases = scene.cases(&syntax.cases, sources, out);
+
+    if out.has_errors() {
+        return None;
+    }
+    let mut policy = Policy {
+        methods: scene.methods,
+        issuers,
+        default_issuer: scene.default_issuer,
+        groups,
+        networks,
+        schedules,
+        logins,
+        scopes,
+        approvals,
+        rules: rules.into_values().collect(),
+    };
+    hash::fill_in(&mut policy, &order);
+    Some((policy, cases))
+}
+
+/// The rows of a table in the order of their names.
+fn rows<Id: TableId, T, Row>(entries: &[Entry<T>], mut row: impl FnMut(&str, &T) -> Row) -> Table<Id, Row> {
+    let by_name: BTreeMap<&str, &T> =
+        entries.iter().filter_map(|entry| Some((entry.name.value.as_str(), entry.item.as_ref()?))).collect();
+    by_name.into_iter().map(|(name, item)| row(name, item)).collect()
+}
+
+fn scene(syntax: &Syntax, out: &mut Diagnostics) -> Scene {
+    fn names<Id: TableId, T>(kind: &'static str, entries: &[Entry<T>], out: &mut Diagnostics) -> Names<Id> {
+        Names::new(kind, entries.iter().map(|entry| &entry.name), out)
+    }
+    let issuers = names("issuer", &syntax.issuers, out);
+    Scene {
+        methods: methods(syntax, out),
+        default_issuer: default_issuer(&syntax.issuers, &issuers, out),
+        issuers,
+        groups: names("group", &syntax.groups, out),
+        networks: names("network", &syntax.networks, out),
+        schedules: names("schedule", &syntax.schedules, out),
+        logins: names("login", &syntax.logins, out),
+        scopes: names("scope", &syntax.scopes, out),
+        approvals: names("approval", &syntax.approvals, out),
+        rules: Names::new("rule", syntax.rules.iter().filter_map(|rule| rule.id.as_ref()), out),
+    }
+}
+
+/// Gives the policy's own methods their bits, in the order of their names.
+fn methods(syntax: &Syntax, out: &mut Diagnostics) -> MethodTable {
+    let of_scopes = syntax.scopes.iter().filter_map(|scope| scope.item.as_ref()).flat_map(|scope| &scope.operations);
+    let lists =
+        of_scopes.map(|(methods, _)| methods).chain(syntax.rules.iter().filter_map(|rule| rule.methods.as_ref()));
+    let texts = lists.flat_map(|methods| match methods {
+        syntax::Methods::Named(_) => &[][..],
+        syntax::Methods::Listed(texts) => texts,
+    });
+    let by_name: BTreeMap<&str, Span> = texts.map(|text| (text.value.as_str(), text.span)).collect();
+    let mut table = MethodTable::default();
+    for (name, span) in by_name {
+        // The form was checked before: what fails now is that there are too many.
+        if table.intern(name).is_none() {
+            let message = format!("{} is one method too many", quoted(name));
+            let help =
+                format!("a policy can name {} methods beyond the usual ones", crate::method::MAX_EXTENSION_METHODS);
+            out.push(Diagnostic::error(Code::OutOfRange, span, message).help(help));
+        }
+    }
+    table
+}
+
+fn default_issuer(
+    entries: &[Entry<syntax::Issuer>],
+    names: &Names<IssuerId>,
+    out: &mut Diagnostics,
+) -> Option<IssuerId> {
+    let flags = entries.iter().filter_map(|entry| Some((&entry.name, entry.item.as_ref()?.default.as_ref()?)));
+    let mut chosen: Option<(&Text, Span)> = None;
+    for (name, flag) in flags.clone().filter(|(_, flag)| flag.value) {
+        match chosen {
+            None => chosen = Some((name, flag.span)),
+            Some((first, span)) => {
+                let message =
+                    format!("{} and {} are both the default issuer", quoted(&first.value), quoted(&name.value));
+                let problem = Diagnostic::error(Code::SeveralDefaultIssuers, flag.span, message).label("again");
+                out.push(problem.also(span, "first here").help("keep `default = true` with one of them"));
+            }
+        }
+    }
+    match (chosen, entries) {
+        (Some((name, _)), _) => names.find(&name.value),
+        (None, [only]) if flags.count() == 0 => names.find(&only.name.value),
+        (None, _) => None,
+    }
+}
+
+fn check_issuer_urls(entries: &[Entry<syntax::Issuer>], out: &mut Diagnostics) {
+    let mut first: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
+    for entry in entries {
+        let Some(issuer) = &entry.item else { continue };
+        if let Some((other, span)) = first.insert(&issuer.trust.url, (&entry.name.value, issuer.url_span)) {
+            let message = format!("{} and {} are the same issuer", quoted(other), quoted(&entry.name.value));
+            let problem = Diagnostic::error(Code::DuplicateIssuer, issuer.url_span, message).label("again");
+            out.push(problem.also(span, "first here").help("give one issuer all audiences and settings"));
+        }
+    }
+}
+
+impl Scene {
+    /// The default issuer, for something that needs one.
+    fn needs_default(&self, span: Span, what: &str, out: &mut Diagnostics) -> Option<IssuerId> {
+        if self.default_issuer.is_none() {
+            let message = format!("{what} means the default issuer, and there is none");
+            let help = if self.issuers.is_empty() {
+                "define the issuer of your tokens as `[issuers.NAME]`"
+            } else {
+                "write `default = true` with one of the issuers, or name the `issuers` here"
+            };
+            out.push(Diagnostic::error(Code::NoDefaultIssuer, span, message).help(help));
+        }
+        self.default_issuer
+    }
+
+    fn method_set(&self, methods: &syntax::Methods) -> MethodSet {
+        match methods {
+            syntax::Methods::Named(set) => *set,
+            syntax::Methods::Listed(texts) => {
+                let sets = texts.iter().map(|text| self.methods.resolve(text.value.as_bytes()));
+                sets.fold(MethodSet::NONE, MethodSet::union)
+            }
+        }
+    }
+
+    fn approval(&self, name: &str, approval: &syntax::Approval, out: &mut Diagnostics) -> Approval {
+        let requesters = match &approval.requesters {
+            Some(subject) => self.subject(subject, out),
+            None => {
+                self.needs_default(approval.span, "an approval without `requesters`", out);
+                super::model::Subject::Authenticated
+            }
+        };
+        let approvers = match &approval.approvers {
+            Some(syntax::Approvers::Matching(matchers)) => Approvers::Matching(self.matchers(matchers, out)),
+            Some(syntax::Approvers::Requester) | None => Approvers::Requester,
+        };
+        Approval {
+            name: name.to_owned(),
+            requesters,
+            approvers,
+            quorum: approval.quorum,
+            duration_seconds: approval.duration_seconds,
+            max_duration_seconds: approval.max_duration_seconds,
+            justification: approval.justification,
+            notify: approval.notify.clone(),
+            content_hash: ContentHash([0; 32]),
+        }
+    }
+
+    fn rule<'s>(&self, rule: &'s syntax::Rule, out: &mut Diagnostics) -> Option<(&'s str, Rule)> {
+        let scopes = match &rule.scopes {
+            Some(syntax::Scopes::All) => ScopeSelector::All,
+            Some(syntax::Scopes::Named(names)) => ScopeSelector::Named(self.scopes.find_all(names, out)),
+            None => ScopeSelector::Named(Vec::new()),
+        };
+        let when = self.conditions(&rule.when, out);
+        let unless: Vec<_> = rule.unless.iter().map(|conditions| self.conditions(conditions, out)).collect();
+        let require = self.requirements(&rule.require, out);
+        let id = rule.id.as_ref()?;
+        let row = Rule {
+            name: id.value.clone(),
+            // Missing means reported: such a policy is never used, and if it were this would deny.
+            effect: rule.effect.unwrap_or(Effect::Deny),
+            mode: rule.mode,
+            scopes,
+            methods: rule.methods.as_ref().map(|methods| self.method_set(methods)),
+            when,
+            unless,
+            starts: rule.starts,
+            ends: rule.ends,
+            require,
+        };
+        Some((&id.value, row))
+    }
+
+    fn conditions(&self, conditions: &syntax::Conditions, out: &mut Diagnostics) -> Conditions {
+        Conditions {
+            subject: conditions.subject.as_ref().map(|subject| self.subject(subject, out)),
+            from: self.networks.find_all(&conditions.from, out),
+            during: self.schedules.find_all(&conditions.during, out),
+        }
+    }
+
+    fn requirements(&self, require: &syntax::Requirements, out: &mut Diagnostics) -> Requirements {
+        Requirements {
+            login: require.login.as_ref().and_then(|name| self.logins.find_text(name, out)),
+            subject: require.subject.as_ref().map(|subject| self.required_subject(subject, out)).unwrap_or_default(),
+            from: self.networks.find_all(&require.from, out),
+            during: self.schedules.find_all(&require.during, out),
+            approval: self.approvals.find_all(&require.approval, out),
+        }
+    }
+}

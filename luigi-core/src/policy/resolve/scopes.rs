@@ -1,0 +1,102 @@
+//! Scopes: operations by path, and what they leave out.
+
+use super::Scene;
+use super::names::Names;
+use crate::method::MethodSet;
+use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
+use crate::policy::model::{ContentHash, Operation, Scope, ScopeId, TableId};
+use crate::policy::syntax::{self, Entry, Text, quoted};
+use std::collections::BTreeMap;
+
+impl Scene {
+    pub(super) fn scope(&self, name: &str, scope: &syntax::Scope, out: &mut Diagnostics) -> Scope {
+        // One entry for each path, so that `GET /a` beside `POST /a` is what `GET, POST /a` would be.
+        let mut by_path: BTreeMap<_, MethodSet> = BTreeMap::new();
+        for (methods, path) in &scope.operations {
+            let set = by_path.entry(path).or_default();
+            *set = set.union(self.method_set(methods));
+        }
+        Scope {
+            name: name.to_owned(),
+            hosts: scope.hosts.clone(),
+            operations: by_path.into_iter().map(|(path, methods)| Operation { methods, path: path.clone() }).collect(),
+            except: self.scopes.find_all(&scope.except, out),
+            privileged: scope.privileged,
+            content_hash: ContentHash([0; 32]),
+        }
+    }
+}
+
+/// How far a scope has been looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    Not,
+    Open,
+    Done,
+}
+
+/// An order of all scopes in which each comes after those it leaves out; cycles are errors.
+pub(super) fn except_order(
+    entries: &[Entry<syntax::Scope>],
+    names: &Names<ScopeId>,
+    out: &mut Diagnostics,
+) -> Vec<ScopeId> {
+    let mut scopes: BTreeMap<usize, (&Text, Vec<(usize, &Text)>)> = BTreeMap::new();
+    for entry in entries {
+        let Some(id) = names.find(&entry.name.value) else { continue };
+        let except = entry.item.iter().flat_map(|scope| &scope.except);
+        let except = except.filter_map(|text| Some((names.find(&text.value)?.index(), text))).collect();
+        scopes.entry(id.index()).or_insert((&entry.name, except));
+    }
+    let mut visits = vec![Visit::Not; scopes.len()];
+    let mut order = Vec::with_capacity(scopes.len());
+    for start in 0..scopes.len() {
+        // A chain of scopes may be as long as the policy: no recursion.
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        if visits[start] == Visit::Not {
+            visits[start] = Visit::Open;
+            open.push((start, 0));
+        }
+        while let Some((at, next)) = open.last_mut() {
+            let at = *at;
+            let Some((other, text)) = scopes[&at].1.get(*next) else {
+                visits[at] = Visit::Done;
+                order.push(ScopeId::from_index(at));
+                open.pop();
+                continue;
+            };
+            *next += 1;
+            match visits[*other] {
+                Visit::Not => {
+                    visits[*other] = Visit::Open;
+                    open.push((*other, 0));
+                }
+                Visit::Open => {
+                    let from = open.iter().position(|(id, _)| id == other).unwrap_or(0);
+                    let cycle: Vec<_> =
+                        open[from..].iter().map(|(id, next)| (scopes[id].0, scopes[id].1[next - 1].1)).collect();
+                    out.push(cycle_problem(&cycle, text));
+                }
+                Visit::Done => {}
+            }
+        }
+    }
+    order
+}
+
+/// `cycle` has each scope with the name in its `except` that leads on; `closing` is the last of those.
+fn cycle_problem(cycle: &[(&Text, &Text)], closing: &Text) -> Diagnostic {
+    const SHOWN: usize = 5;
+    let first = quoted(&cycle[0].0.value);
+    let mut chain: Vec<_> = cycle.iter().take(SHOWN).map(|(name, _)| quoted(&name.value)).collect();
+    if cycle.len() > SHOWN {
+        chain.push("...".to_owned());
+    }
+    chain.push(first.clone());
+    let message = format!("scope {first} leaves itself out: {}", chain.join(" -> "));
+    let problem = Diagnostic::error(Code::ExceptCycle, closing.span, message).label("closes the circle");
+    let others = cycle.iter().take(SHOWN).filter(|(_, link)| link.span != closing.span);
+    others.fold(problem, |problem, (name, link)| {
+        problem.also(link.span, format!("{} leaves out {}", quoted(&name.value), quoted(&link.value)))
+    })
+}

@@ -1,0 +1,72 @@
+//! Subjects and their matchers.
+
+use super::Scene;
+use crate::policy::diagnostics::Diagnostics;
+use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, Subject, SubjectMatcher};
+use crate::policy::syntax;
+
+impl Scene {
+    pub(super) fn subject(&self, subject: &syntax::Subject, out: &mut Diagnostics) -> Subject {
+        match subject {
+            syntax::Subject::Anyone => Subject::Anyone,
+            syntax::Subject::Authenticated(span) => {
+                self.needs_default(*span, "\"authenticated\"", out);
+                Subject::Authenticated
+            }
+            syntax::Subject::AnyOf(matchers) => Subject::AnyOf(self.matchers(matchers, out)),
+        }
+    }
+
+    /// A subject as a requirement, where "authenticated" is a matcher of nothing but the default issuer.
+    pub(super) fn required_subject(&self, subject: &syntax::Subject, out: &mut Diagnostics) -> Vec<SubjectMatcher> {
+        match subject {
+            syntax::Subject::Anyone => Vec::new(),
+            syntax::Subject::Authenticated(span) => {
+                let default = self.needs_default(*span, "\"authenticated\"", out);
+                vec![SubjectMatcher { issuers: default.into_iter().collect(), ..SubjectMatcher::default() }]
+            }
+            syntax::Subject::AnyOf(matchers) => self.matchers(matchers, out),
+        }
+    }
+
+    pub(super) fn matchers(&self, matchers: &[syntax::Matcher], out: &mut Diagnostics) -> Vec<SubjectMatcher> {
+        matchers.iter().map(|matcher| self.matcher(matcher, out)).collect()
+    }
+
+    fn matcher(&self, matcher: &syntax::Matcher, out: &mut Diagnostics) -> SubjectMatcher {
+        if matcher.issuers.is_empty() {
+            self.needs_default(matcher.span, "a matcher without `issuers`", out);
+        }
+        let mut claims = matcher.claims.clone();
+        claims.sort_by_cached_key(claim_key);
+        claims.dedup();
+        SubjectMatcher {
+            issuers: self.issuers.find_all(&matcher.issuers, out),
+            kinds: matcher.kinds.clone(),
+            subjects: matcher.subjects.clone(),
+            subject_patterns: matcher.subject_patterns.clone(),
+            emails: matcher.emails.clone(),
+            email_domains: matcher.email_domains.clone(),
+            groups: self.groups.find_all(&matcher.groups, out),
+            groups_all: self.groups.find_all(&matcher.groups_all, out),
+            claims,
+        }
+    }
+}
+
+/// Something to sort tests of claims by: their order means nothing.
+fn claim_key(test: &ClaimTest) -> (Vec<String>, bool, Vec<String>) {
+    let (words, values) = match &test.accepts {
+        ClaimValues::In(values) => (false, values.iter().map(value_key).collect()),
+        ClaimValues::Words(words) => (true, words.clone()),
+    };
+    (test.path.clone(), words, values)
+}
+
+fn value_key(value: &ClaimValue) -> String {
+    match value {
+        ClaimValue::Text(text) => format!("text {text}"),
+        ClaimValue::Integer(number) => format!("integer {number}"),
+        ClaimValue::Boolean(value) => format!("boolean {value}"),
+    }
+}

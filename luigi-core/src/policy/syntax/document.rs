@@ -1,0 +1,114 @@
+//! From text to TOML documents, and from the TOML parser's complaints to ours.
+
+use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
+use crate::policy::source::{MAX_SOURCE_BYTES, MAX_TOTAL_BYTES, SourceId, SourceSet, Span, floor_char_boundary};
+use toml::de::DeTable;
+
+/// A document and how far it is to be believed.
+pub(super) struct Document<'s> {
+    pub(super) source: SourceId,
+    pub(super) root: toml::Spanned<DeTable<'s>>,
+    /// Whether everything in the text is in `root`; only repeated keys may be missing.
+    pub(super) whole: bool,
+}
+
+/// Reads every source that is not too large.
+pub(super) fn read_all<'s>(sources: &'s SourceSet, out: &mut Diagnostics) -> Option<Vec<Document<'s>>> {
+    if sources.is_empty() {
+        out.push(Diagnostic::without_place(Code::NoSource, "there is no policy file"));
+        return None;
+    }
+    let total: usize = sources.ids().map(|id| sources.text(id).len()).sum();
+    if total > MAX_TOTAL_BYTES {
+        let message = format!("the files of the policy have {total} bytes together, more than {MAX_TOTAL_BYTES}");
+        out.push(Diagnostic::without_place(Code::SourceTooLarge, message));
+        return None;
+    }
+    let documents: Vec<_> = sources.ids().map(|id| read(id, sources.text(id), out)).collect();
+    documents.into_iter().collect()
+}
+
+fn read<'s>(source: SourceId, text: &'s str, out: &mut Diagnostics) -> Option<Document<'s>> {
+    if text.len() > MAX_SOURCE_BYTES {
+        let message = format!("the file has {} bytes, more than {MAX_SOURCE_BYTES}", text.len());
+        let problem = Diagnostic::error(Code::SourceTooLarge, Span::new(source, &(0..0)), message);
+        out.push(problem.help("spread the policy over several files of a directory"));
+        return None;
+    }
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut whole = true;
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        let start = floor_char_boundary(text, span.start);
+        let end = floor_char_boundary(text, span.end.max(start));
+        if error.message() == "duplicate key" {
+            let problem = Diagnostic::error(
+                Code::DuplicateName,
+                Span::new(source, &(start..end)),
+                format!("{} is defined twice", super::node::quoted(&text[start..end])),
+            );
+            let problem = problem.label("again");
+            out.push(match first_definition(text, start, end) {
+                Some(first) => problem.also(Span::new(source, &first), "first here"),
+                None => problem,
+            });
+        } else {
+            whole = false;
+            let end = if start == end { next_char_end(text, start) } else { end };
+            out.push(Diagnostic::error(
+                Code::TomlSyntax,
+                Span::new(source, &(start..end)),
+                lower_case(error.message()),
+            ));
+        }
+    }
+    Some(Document { source, root, whole })
+}
+
+/// The end of the character at `at`, unless a line ends there.
+fn next_char_end(text: &str, at: usize) -> usize {
+    match text[at..].chars().next() {
+        None | Some('\n' | '\r') => at,
+        Some(c) => at + c.len_utf8(),
+    }
+}
+
+/// Our messages begin in lower case and are one line.
+fn lower_case(message: &str) -> String {
+    let message = message.lines().collect::<Vec<_>>().join(", ");
+    let mut chars = message.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// Where the key at `start..end` was defined before: a best effort by looking at the lines above, since the TOML parser does not say.
+fn first_definition(text: &str, start: usize, end: usize) -> Option<std::ops::Range<usize>> {
+    const LOOK_BACK_BYTES: usize = 1024 * 1024;
+    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    let begin = floor_char_boundary(text, line_start.saturating_sub(LOOK_BACK_BYTES));
+    let header = |line: &str| line.trim_start().starts_with('[');
+    let without_comment = |line: &'_ str| line.split('#').next().unwrap_or("").trim().to_owned();
+
+    let own = &text[line_start..line_end];
+    let own_header = header(own).then(|| without_comment(own));
+    let mut at = line_start;
+    for line in text[begin..line_start].split_inclusive('\n').rev() {
+        at -= line.len();
+        let indent = line.len() - line.trim_start().len();
+        match &own_header {
+            Some(own) if header(line) && without_comment(line) == *own => {
+                return Some(at + indent..at + line.trim_end().len());
+            }
+            Some(_) => {}
+            None if header(line) => return None,
+            None => {
+                let key = &text[start..end];
+                let rest = line.trim_start().strip_prefix(key);
+                if rest.is_some_and(|rest| rest.trim_start().starts_with(['=', '.'])) {
+                    return Some(at + indent..at + indent + key.len());
+                }
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,214 @@
+//! The syntax of a policy: what is written, typed and with its place, names not yet looked up.
+//!
+//! Checks everything that can be checked without knowing the rest of the policy: keys, types, words, the form of values, and keys that
+//! do not go together. What had a problem is left out or half filled.
+//!
+//! INVARIANT (reported): whatever is missing here that must be there has been reported as an error, so nothing that was built from a
+//! syntax with errors is ever used.
+
+mod cases;
+mod document;
+mod node;
+mod rules;
+mod suggest;
+mod tables;
+mod targets;
+mod values;
+
+pub(super) use node::{Text, listed, quoted};
+pub(super) use suggest::suggestion;
+pub(super) use targets::Methods;
+pub(super) use values::written;
+
+use super::diagnostics::{Code, Diagnostic, Diagnostics};
+use super::model::{self, ClaimTest, Effect, HostPattern, Justification, Mode, PathTemplate};
+use super::source::{SourceSet, Span, Spanned};
+use super::test_case::Expectation;
+use crate::decide::Reason;
+use crate::identity::IssuerTrust;
+use crate::time::Timestamp;
+use ipnet::IpNet;
+use node::Fields;
+use std::net::IpAddr;
+
+/// Everything that the sources of a policy say.
+#[derive(Default)]
+pub(super) struct Syntax {
+    pub(super) issuers: Vec<Entry<Issuer>>,
+    pub(super) groups: Vec<Entry<String>>,
+    pub(super) networks: Vec<Entry<Vec<IpNet>>>,
+    pub(super) schedules: Vec<Entry<model::Schedule>>,
+    pub(super) logins: Vec<Entry<model::Login>>,
+    pub(super) scopes: Vec<Entry<Scope>>,
+    pub(super) approvals: Vec<Entry<Approval>>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) cases: Vec<Case>,
+}
+
+/// A definition under a name. The item is `None` if nothing can be made of it, but the name is defined all the same.
+pub(super) struct Entry<T> {
+    pub(super) name: Text,
+    pub(super) item: Option<T>,
+}
+
+pub(super) struct Issuer {
+    pub(super) trust: IssuerTrust,
+    pub(super) url_span: Span,
+    pub(super) default: Option<Spanned<bool>>,
+}
+
+pub(super) struct Scope {
+    pub(super) hosts: Vec<HostPattern>,
+    pub(super) operations: Vec<(Methods, PathTemplate)>,
+    pub(super) except: Vec<Text>,
+    pub(super) privileged: bool,
+}
+
+pub(super) struct Approval {
+    /// `None`: authenticated.
+    pub(super) requesters: Option<Subject>,
+    pub(super) approvers: Option<Approvers>,
+    pub(super) quorum: u32,
+    pub(super) duration_seconds: u32,
+    pub(super) max_duration_seconds: u32,
+    pub(super) justification: Justification,
+    pub(super) notify: Vec<String>,
+    /// Where it is defined.
+    pub(super) span: Span,
+}
+
+pub(super) enum Approvers {
+    Requester,
+    Matching(Vec<Matcher>),
+}
+
+pub(super) struct Rule {
+    pub(super) id: Option<Text>,
+    pub(super) effect: Option<Effect>,
+    pub(super) mode: Mode,
+    pub(super) scopes: Option<Scopes>,
+    pub(super) methods: Option<Methods>,
+    pub(super) when: Conditions,
+    pub(super) unless: Vec<Conditions>,
+    pub(super) starts: Option<Timestamp>,
+    pub(super) ends: Option<Timestamp>,
+    pub(super) require: Requirements,
+}
+
+pub(super) enum Scopes {
+    All,
+    Named(Vec<Text>),
+}
+
+#[derive(Default)]
+pub(super) struct Conditions {
+    pub(super) subject: Option<Subject>,
+    pub(super) from: Vec<Text>,
+    pub(super) during: Vec<Text>,
+}
+
+#[derive(Default)]
+pub(super) struct Requirements {
+    pub(super) login: Option<Text>,
+    pub(super) subject: Option<Subject>,
+    pub(super) from: Vec<Text>,
+    pub(super) during: Vec<Text>,
+    pub(super) approval: Vec<Text>,
+}
+
+pub(super) enum Subject {
+    Anyone,
+    Authenticated(Span),
+    AnyOf(Vec<Matcher>),
+}
+
+pub(super) struct Matcher {
+    pub(super) span: Span,
+    pub(super) issuers: Vec<Text>,
+    pub(super) kinds: Vec<String>,
+    pub(super) subjects: Vec<String>,
+    pub(super) subject_patterns: Vec<String>,
+    pub(super) emails: Vec<String>,
+    pub(super) email_domains: Vec<String>,
+    pub(super) groups: Vec<Text>,
+    pub(super) groups_all: Vec<Text>,
+    pub(super) claims: Vec<ClaimTest>,
+}
+
+/// A `[[tests]]` table.
+pub(super) struct Case {
+    pub(super) name: Option<Text>,
+    pub(super) request: Option<Spanned<CaseRequest>>,
+    pub(super) credential: CaseCredential,
+    pub(super) from: Option<IpAddr>,
+    pub(super) at: Option<Timestamp>,
+    pub(super) grants: Vec<CaseGrant>,
+    pub(super) expect: Option<Spanned<Expectation>>,
+    pub(super) expect_candidate: Option<Spanned<Expectation>>,
+    pub(super) rule: Option<Text>,
+    pub(super) reason: Option<Spanned<Reason>>,
+}
+
+pub(super) struct CaseRequest {
+    pub(super) method: String,
+    pub(super) host: Option<String>,
+    pub(super) target: String,
+}
+
+pub(super) enum CaseCredential {
+    Absent,
+    Expired,
+    Invalid,
+    Identity(Box<CaseIdentity>),
+}
+
+pub(super) struct CaseIdentity {
+    pub(super) span: Span,
+    pub(super) issuer: Option<Text>,
+    pub(super) subject: Option<String>,
+    pub(super) kind: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) groups: Vec<Text>,
+    pub(super) claims: serde_json::Map<String, serde_json::Value>,
+    pub(super) login: Option<Text>,
+}
+
+pub(super) struct CaseGrant {
+    pub(super) scope: Option<Text>,
+    pub(super) approval: Option<Text>,
+}
+
+/// The version of the language.
+const SCHEMA: i64 = 1;
+
+const TOP: [&str; 10] =
+    ["schema", "issuers", "groups", "networks", "schedules", "logins", "scopes", "approvals", "rules", "tests"];
+
+/// Reads the sources.
+///
+/// Returns `None` if some text could not be read as TOML: names that seem to be missing may stand in what was not understood.
+pub(super) fn read(sources: &SourceSet, out: &mut Diagnostics) -> Option<Syntax> {
+    let documents = document::read_all(sources, out)?;
+    let mut syntax = Syntax::default();
+    for document in documents.iter().filter(|document| document.whole) {
+        let top = Fields::of_document(document.source, document.root.get_ref(), &TOP, out);
+        check_schema(&top, out);
+        tables::read(&top, &mut syntax, out);
+        rules::read(&top, &mut syntax, out);
+        cases::read(&top, &mut syntax, out);
+    }
+    documents.iter().all(|document| document.whole).then_some(syntax)
+}
+
+fn check_schema(top: &Fields<'_>, out: &mut Diagnostics) {
+    let Some(node) = top.get("schema") else {
+        let problem = Diagnostic::error(Code::MissingKey, top.span(), "the file has no `schema`");
+        out.push(problem.label("expected in every file").help("begin the file with `schema = 1`"));
+        return;
+    };
+    let Some(schema) = node.integer("schema", out) else { return };
+    if schema.value != SCHEMA {
+        let message = format!("schema {} is not one that this version reads", schema.value);
+        out.push(Diagnostic::error(Code::UnsupportedSchema, schema.span, message).help("write `schema = 1`"));
+    }
+}

@@ -1,0 +1,412 @@
+//! The tables of definitions: issuers, groups, networks, schedules, logins, scopes, approvals.
+
+use super::node::{Fields, Node, Text, listed, quoted};
+use super::values::{self, Edge, MAX_DURATION_SECONDS};
+use super::{Approval, Approvers, Entry, Issuer, Scope, Subject, Syntax, rules, suggestion, targets, written};
+use crate::identity::{Algorithm, ClaimMap, IssuerTrust, ListFormat};
+use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
+use crate::policy::model::{self, HostPattern, Justification, Weekdays};
+
+/// Reads the tables of definitions of one document.
+pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics) {
+    entries(top, "issuers", "issuer", &mut syntax.issuers, out, issuer);
+    entries(top, "groups", "group", &mut syntax.groups, out, group);
+    entries(top, "networks", "network", &mut syntax.networks, out, network);
+    entries(top, "schedules", "schedule", &mut syntax.schedules, out, schedule);
+    entries(top, "logins", "login", &mut syntax.logins, out, login);
+    entries(top, "scopes", "scope", &mut syntax.scopes, out, scope);
+    entries(top, "approvals", "approval", &mut syntax.approvals, out, approval);
+}
+
+fn entries<T>(
+    top: &Fields<'_>,
+    key: &str,
+    what: &str,
+    into: &mut Vec<Entry<T>>,
+    out: &mut Diagnostics,
+    read: fn(Node<'_>, &Text, &str, &mut Diagnostics) -> Option<T>,
+) {
+    let Some(node) = top.get(key) else { return };
+    for (name, node) in Fields::entries(node, &quoted(key), out) {
+        values::check_name(&name, what, out);
+        let item = read(node, &name, &format!("{what} {}", quoted(&name.value)), out);
+        into.push(Entry { name, item });
+    }
+}
+
+fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort();
+    values.dedup();
+    values
+}
+
+pub(super) fn strings(texts: Vec<Text>) -> Vec<String> {
+    sorted(texts.into_iter().map(|text| text.value).collect())
+}
+
+fn issuer(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<Issuer> {
+    const KEYS: [&str; 9] =
+        ["url", "audiences", "default", "algorithms", "token-types", "leeway", "trust-emails", "kind", "claims"];
+    let fields = Fields::open(node, what, &KEYS, out)?;
+    let url = fields.require("url", "the URL that stands in `iss`, like \"https://example.okta.com\"", out);
+    let url = url.and_then(|node| node.text("url", out));
+    if let Some(url) = &url {
+        values::check_issuer_url(url, out);
+    }
+    let audiences = fields.require("audiences", "tokens for somebody else must not open anything here", out);
+    let audiences = audiences.and_then(|node| node.texts("audiences", out));
+    let algorithms = fields.get("algorithms").and_then(|node| algorithms(node, out));
+    let token_types = fields.texts("token-types", out).unwrap_or_default();
+    let token_types = token_types.into_iter().map(|text| {
+        let lower = text.value.to_ascii_lowercase();
+        lower.strip_prefix("application/").map_or(lower.clone(), str::to_owned)
+    });
+    let token_types = sorted(token_types.collect());
+    let leeway = fields.text("leeway", out).and_then(|text| values::duration(&text, 0, 300, out));
+    let trusts_emails = fields.get("trust-emails").and_then(|node| node.boolean("trust-emails", out));
+    let default = fields.get("default").and_then(|node| node.boolean("default", out));
+    let kind = fields.text("kind", out).map(|text| text.value);
+    let claims = fields.get("claims").and_then(|node| claim_map(node, what, out));
+    let url = url?;
+    Some(Issuer {
+        url_span: url.span,
+        default,
+        trust: IssuerTrust {
+            url: url.value,
+            audiences: strings(audiences?),
+            algorithms: algorithms.unwrap_or_else(|| Algorithm::DEFAULT.to_vec()),
+            token_types,
+            leeway_seconds: leeway.unwrap_or(30),
+            trusts_emails: trusts_emails.is_some_and(|flag| flag.value),
+            kind,
+            claims: claims.unwrap_or_default(),
+        },
+    })
+}
+
+fn algorithms(node: Node<'_>, out: &mut Diagnostics) -> Option<Vec<Algorithm>> {
+    let mut words: Vec<_> = Algorithm::DEFAULT.iter().map(|algorithm| (algorithm.as_str(), *algorithm)).collect();
+    words.push((Algorithm::HS256.as_str(), Algorithm::HS256));
+    let texts = node.texts("algorithms", out)?;
+    let named: Vec<_> = texts.iter().filter_map(|text| node.word_of(text, "algorithms", &words, out)).collect();
+    // In the order of the language, not of the text: the order of a set means nothing.
+    Some(words.iter().map(|(_, algorithm)| *algorithm).filter(|algorithm| named.contains(algorithm)).collect())
+}
+
+fn claim_map(node: Node<'_>, what: &str, out: &mut Diagnostics) -> Option<ClaimMap> {
+    let what = format!("`claims` of {what}");
+    let fields = Fields::open(node, &what, &["subject", "email", "groups", "groups-format", "kind"], out)?;
+    if fields.is_empty() {
+        out.push(Diagnostic::error(Code::EmptyValue, fields.span(), "`claims` is an empty table"));
+    }
+    let mut path = |key: &str| fields.get(key).and_then(|node| node.claim_path(key, out));
+    let default = ClaimMap::default();
+    let (subject, email, groups, kind) = (path("subject"), path("email"), path("groups"), path("kind"));
+    let formats = [("array", ListFormat::Array), ("words", ListFormat::Words)];
+    let groups_format = fields.get("groups-format").and_then(|node| node.word("groups-format", &formats, out));
+    Some(ClaimMap {
+        subject: subject.unwrap_or(default.subject),
+        email: email.unwrap_or(default.email),
+        groups: groups.unwrap_or(default.groups),
+        groups_format: groups_format.unwrap_or(default.groups_format),
+        kind,
+    })
+}
+
+fn group(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<String> {
+    let value = node.text(&name.value, out)?;
+    if let Some(at) = value.value.find(['{', '}']) {
+        let message = format!("{} is not the name of a group", quoted(&value.value));
+        let problem = Diagnostic::error(Code::InvalidGroup, value.part(at..value.value.len()), message);
+        out.push(problem.help("group families are not part of this version of the policy language"));
+        return None;
+    }
+    if value.value.chars().any(char::is_control) || value.value.trim() != value.value {
+        let message = format!("{} is not the name of a group", quoted(&value.value));
+        let problem = Diagnostic::error(Code::InvalidGroup, value.span, message);
+        out.push(problem.label("a control character, or a space at the beginning or end"));
+        return None;
+    }
+    Some(value.value)
+}
+
+fn network(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<Vec<ipnet::IpNet>> {
+    if let toml::de::DeValue::Table(_) = node.value() {
+        let help = "networks in files of their own are not part of this version of the policy language";
+        out.push(node.wrong_type(&name.value, "a list of networks").help(help));
+        return None;
+    }
+    let texts = node.texts(&name.value, out)?;
+    let members: Vec<_> = texts.iter().map(|text| values::network(text, out)).collect();
+    let members: Option<Vec<_>> = members.into_iter().collect();
+    members.map(sorted)
+}
+
+fn schedule(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<model::Schedule> {
+    let fields = Fields::open(node, what, &["time-zone", "days", "start", "end", "dates", "except-dates"], out)?;
+    let zone =
+        fields.require("time-zone", "hours and days mean nothing without one, like \"Europe/Berlin\" or \"UTC\"", out);
+    let zone = zone.and_then(|node| node.text("time-zone", out)).and_then(|text| time_zone(&text, out));
+    const DAYS: [(&str, u8); 7] =
+        [("mon", 1), ("tue", 2), ("wed", 4), ("thu", 8), ("fri", 16), ("sat", 32), ("sun", 64)];
+    let days = fields.get("days").and_then(|node| {
+        let texts = node.texts("days", out)?;
+        Some(texts.iter().filter_map(|text| node.word_of(text, "days", &DAYS, out)).fold(0, |set, bit| set | bit))
+    });
+    let start = fields.text("start", out).and_then(|text| values::time_of_day(&text, Edge::Start, out));
+    let end = fields.text("end", out).and_then(|text| values::time_of_day(&text, Edge::End, out));
+    let one_edge = match (fields.key_span("start"), fields.key_span("end")) {
+        (Some(span), None) => Some((span, "end")),
+        (None, Some(span)) => Some((span, "start")),
+        _ => None,
+    };
+    if let Some((span, missing)) = one_edge {
+        let problem = Diagnostic::error(Code::MissingKey, span, format!("{what} has no `{missing}`"));
+        out.push(problem.label("this edge alone").help("give both, or neither for whole days"));
+    }
+    if let (Some(from), Some(to)) = (start, end)
+        && from == to
+        && let Some(node) = fields.get("end")
+    {
+        let problem = Diagnostic::error(Code::InvalidSchedule, node.span(), format!("{what} ends when it starts"));
+        out.push(problem.help("leave out both `start` and `end` for whole days, or end at \"24:00\""));
+    }
+    let mut dates = |key: &str| {
+        let nodes = fields.get(key)?.list(key, "dates", out)?;
+        Some(nodes.into_iter().filter_map(|node| node.date(key, out)).collect::<Vec<_>>())
+    };
+    let (dates, except_dates) = (dates("dates").unwrap_or_default(), dates("except-dates").unwrap_or_default());
+    for out_date in &except_dates {
+        if let Some(in_date) = dates.iter().find(|date| date.value == out_date.value) {
+            let message = format!("{} is both a date and an exception", quoted(&out_date.value.to_string()));
+            let problem = Diagnostic::error(Code::InvalidSchedule, out_date.span, message);
+            out.push(problem.label("left out here").also(in_date.span, "named here"));
+        }
+    }
+    if !["days", "start", "end", "dates", "except-dates"].iter().any(|key| fields.get(key).is_some()) {
+        let problem = Diagnostic::error(Code::EmptyValue, fields.span(), format!("{what} is always true"));
+        out.push(problem.help("say which `days`, from `start` to `end`, or which `dates`"));
+    }
+    let plain = |dates: Vec<super::Spanned<_>>| sorted(dates.into_iter().map(|date| date.value).collect());
+    Some(model::Schedule {
+        name: name.value.clone(),
+        time_zone: zone?,
+        days: Weekdays(days.unwrap_or(0x7f)),
+        start: start.unwrap_or(0),
+        end: end.unwrap_or(86_400),
+        dates: plain(dates),
+        except_dates: plain(except_dates),
+    })
+}
+
+fn time_zone(text: &Text, out: &mut Diagnostics) -> Option<String> {
+    let found = jiff::tz::db().get(&text.value).ok();
+    if let Some(name) = found.as_ref().and_then(|zone| zone.iana_name()) {
+        return Some(name.to_owned());
+    }
+    let message = format!("{} is not a time zone", quoted(&text.value));
+    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    let help = match suggestion(&text.value, names.iter().map(String::as_str)) {
+        Some(name) => format!("did you mean {}?", quoted(name)),
+        None => "use a name of the IANA time zone database, like \"Europe/Berlin\" or \"UTC\"".to_owned(),
+    };
+    out.push(Diagnostic::error(Code::UnknownTimeZone, text.span, message).help(help));
+    None
+}
+
+fn login(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<model::Login> {
+    let fields = Fields::open(node, what, &["acr-any", "amr-any", "max-age"], out)?;
+    let acr_any = strings(fields.texts("acr-any", out).unwrap_or_default());
+    let amr_any = strings(fields.texts("amr-any", out).unwrap_or_default());
+    let max_age = fields.text("max-age", out);
+    let max_age_seconds = max_age.and_then(|text| values::duration(&text, 1, MAX_DURATION_SECONDS, out));
+    if !["acr-any", "amr-any", "max-age"].iter().any(|key| fields.get(key).is_some()) {
+        let problem = Diagnostic::error(Code::EmptyValue, fields.span(), format!("{what} asks for nothing"));
+        out.push(problem.help("set at least one of `acr-any`, `amr-any` and `max-age`"));
+    }
+    Some(model::Login { name: name.value.clone(), acr_any, amr_any, max_age_seconds })
+}
+
+fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<Scope> {
+    const KEYS: [&str; 8] =
+        ["hosts", "operations", "paths", "methods", "except", "privileged", "description", "accept"];
+    let fields = Fields::open(node, what, &KEYS, out)?;
+    fields.description(out);
+    accept(&fields, out);
+    let hosts = fields.require("hosts", "name the hosts, or write `hosts = \"any\"`", out).map(|node| hosts(node, out));
+    let except = fields.texts("except", out).unwrap_or_default();
+    let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
+    Some(Scope {
+        hosts: sorted(hosts.unwrap_or_default()),
+        operations: operations(&fields, out),
+        except,
+        privileged: privileged.is_some_and(|flag| flag.value),
+    })
+}
+
+fn hosts(node: Node<'_>, out: &mut Diagnostics) -> Vec<HostPattern> {
+    if let toml::de::DeValue::String(word) = node.value() {
+        if word == "any" {
+            return vec![HostPattern::Any];
+        }
+        let message = format!("{} is not a value of `hosts`", quoted(word));
+        let help = format!("write it as a list of one, `[\"{}\"]`, or `\"any\"`", word.escape_debug());
+        out.push(Diagnostic::error(Code::UnknownWord, node.span(), message).help(help));
+        return Vec::new();
+    }
+    let texts = node.texts("hosts", out).unwrap_or_default();
+    texts.iter().filter_map(|text| targets::host_pattern(text, out)).collect()
+}
+
+fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> Vec<(targets::Methods, model::PathTemplate)> {
+    let both = fields.key_span("paths").or(fields.key_span("methods"));
+    if let (Some(operations), Some(other)) = (fields.key_span("operations"), both) {
+        let message = format!("{} has both `operations` and `paths` or `methods`", fields.what());
+        let help =
+            "`operations` name methods and paths together, `paths` and `methods` every combination; use one of the two";
+        let problem = Diagnostic::error(Code::ConflictingKeys, operations, message).label("methods and paths together");
+        out.push(problem.also(other, "every combination").help(help));
+    }
+    if let Some(texts) = fields.texts("operations", out) {
+        let read = texts.iter().filter_map(|text| targets::operation(text, out));
+        return read.map(|(method, path)| (targets::Methods::Listed(vec![method]), path)).collect();
+    }
+    if fields.get("operations").is_some() {
+        return Vec::new();
+    }
+    if fields.get("paths").is_none() && fields.get("methods").is_none() {
+        let message = format!("{} has neither `operations` nor `paths`", fields.what());
+        let help = "list `operations = [\"GET /orders/{id}\"]`, or `paths` and `methods`";
+        out.push(Diagnostic::error(Code::MissingKey, fields.span(), message).help(help));
+        return Vec::new();
+    }
+    let paths = fields.require("paths", "`methods` stand beside `paths = [\"/orders/{id}\"]`", out);
+    let paths = paths.and_then(|node| node.texts("paths", out)).unwrap_or_default();
+    let templates: Vec<_> =
+        paths.iter().filter_map(|text| targets::path_template(text, 0..text.value.len(), out)).collect();
+    let methods = fields.require("methods", "write `methods = \"read\"`, \"write\", \"any\" or a list", out);
+    let methods = methods.and_then(|node| targets::methods(node, out));
+    methods.map(|methods| templates.into_iter().map(|path| (methods.clone(), path)).collect()).unwrap_or_default()
+}
+
+/// Lints whose findings a policy may accept.
+const LINTS: [&str; 15] = [
+    "open-allow",
+    "privileged-open",
+    "swallowed-scope",
+    "observed-escape",
+    "family-overlap",
+    "dead-rule",
+    "silent-glass",
+    "spoofable",
+    "weak-deny",
+    "capture-overlap",
+    "product",
+    "rubber-stamp",
+    "ends-soon",
+    "stats-uri",
+    "overlap",
+];
+
+/// `accept = { lint = "reason" }`: checked here, used by whoever lints.
+pub(super) fn accept(fields: &Fields<'_>, out: &mut Diagnostics) {
+    let Some(node) = fields.get("accept") else { return };
+    for (lint, reason) in Fields::entries(node, "`accept`", out) {
+        reason.text(&lint.value, out);
+        if !LINTS.contains(&lint.value.as_str()) {
+            let message = format!("{} is not a lint", quoted(&lint.value));
+            let help = match suggestion(&lint.value, LINTS) {
+                Some(close) => format!("did you mean {}?", quoted(close)),
+                None => format!("the lints are {}", listed(LINTS, "and")),
+            };
+            out.push(Diagnostic::error(Code::UnknownLint, lint.span, message).help(help));
+        }
+    }
+}
+
+fn approval(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<Approval> {
+    const KEYS: [&str; 9] = [
+        "requesters",
+        "approvers",
+        "quorum",
+        "duration",
+        "max-duration",
+        "justification",
+        "notify",
+        "description",
+        "accept",
+    ];
+    let fields = Fields::open(node, what, &KEYS, out)?;
+    fields.description(out);
+    accept(&fields, out);
+    let requesters = fields.get("requesters").and_then(|node| rules::subject(node, "requesters", out));
+    if let (Some(Subject::Anyone), Some(node)) = (&requesters, fields.get("requesters")) {
+        let problem = Diagnostic::error(Code::UnknownWord, node.span(), "\"anyone\" cannot request access");
+        out.push(problem.help("a grant is for a person: leave the key out for everyone who is authenticated"));
+    }
+    let approvers =
+        fields.require("approvers", "write \"requester\" or who may say yes, like `{ groups = [\"leads\"] }`", out);
+    let approvers = approvers.and_then(|node| approvers_of(node, out));
+    let quorum = fields.get("quorum").and_then(|node| node.integer("quorum", out));
+    let quorum = quorum.map(|number| {
+        if !(1..=100).contains(&number.value) {
+            let message = format!("a quorum of {} is out of range", number.value);
+            out.push(Diagnostic::error(Code::OutOfRange, number.span, message).help("it can be 1 to 100"));
+        }
+        if number.value > 1 && matches!(approvers, Some(Approvers::Requester)) {
+            let message = format!("{what} wants {} approvers and accepts the requester alone", number.value);
+            out.push(Diagnostic::error(Code::ConflictingKeys, number.span, message));
+        }
+        u32::try_from(number.value).unwrap_or(1)
+    });
+    let duration = fields.require("duration", "how long a grant lasts, like \"30m\"", out);
+    let duration = duration.and_then(|node| node.text("duration", out));
+    let seconds = duration.as_ref().and_then(|text| values::duration(text, 1, MAX_DURATION_SECONDS, out));
+    let longest = fields.text("max-duration", out);
+    let longest_seconds = longest.as_ref().and_then(|text| values::duration(text, 1, MAX_DURATION_SECONDS, out));
+    if let (Some(shorter), Some(longer), Some(duration), Some(longest)) =
+        (seconds, longest_seconds, &duration, &longest)
+        && shorter > longer
+    {
+        let message = format!("{} lasts longer than its `max-duration`", quoted(&duration.value));
+        let problem = Diagnostic::error(Code::OutOfRange, duration.span, message).label("the usual duration");
+        let help = format!("leave `max-duration` out for the same, or raise it to {} at least", written(shorter));
+        out.push(problem.also(longest.span, "the longest").help(help));
+    }
+    let justifications = [("required", Justification::Required), ("optional", Justification::Optional)];
+    let justification = fields.get("justification").and_then(|node| node.word("justification", &justifications, out));
+    let notify = fields.texts("notify", out).unwrap_or_default();
+    for target in &notify {
+        check_notify(target, out);
+    }
+    Some(Approval {
+        requesters,
+        approvers,
+        quorum: quorum.unwrap_or(1),
+        duration_seconds: seconds?,
+        max_duration_seconds: longest_seconds.or(seconds)?,
+        justification: justification.unwrap_or(Justification::Required),
+        notify: strings(notify),
+        span: name.span,
+    })
+}
+
+fn approvers_of(node: Node<'_>, out: &mut Diagnostics) -> Option<Approvers> {
+    if let toml::de::DeValue::String(_) = node.value() {
+        return node.word("approvers", &[("requester", ())], out).map(|()| Approvers::Requester);
+    }
+    rules::matchers(node, "approvers", out).map(Approvers::Matching)
+}
+
+fn check_notify(target: &Text, out: &mut Diagnostics) {
+    let fine = target.value.split_once(':').is_some_and(|(service, place)| {
+        let service_fine = service.starts_with(|c: char| c.is_ascii_lowercase())
+            && service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        service_fine && !place.is_empty() && place.chars().all(|c| !c.is_whitespace() && !c.is_control())
+    });
+    if !fine {
+        let message = format!("{} is not somewhere to tell", quoted(&target.value));
+        let help = "write a service and a place, like \"slack:#access-requests\"";
+        out.push(Diagnostic::error(Code::InvalidNotify, target.span, message).help(help));
+    }
+}
