@@ -3,6 +3,7 @@
 use crate::haproxy::{Haproxy, Place, Setup};
 use crate::installation::Release;
 use crate::upstream::Upstream;
+use luigi_core::policy::diagnostics::{Color, Style};
 use luigi_runtime::Mode;
 use luigi_runtime::haproxy_config::PolicySource;
 use luigi_workflow::apply::{Applied, ApplyError, ApplyRequest, apply};
@@ -52,6 +53,7 @@ impl Site {
             jwks: self.jwks.clone(),
             mode,
             key: self.path("feed.key"),
+            style: Style { color: Color::Never, width: 120 },
         })
     }
 
