@@ -1,9 +1,17 @@
 //! The arguments of each command, and the help that `luigi --help` prints.
 
-use crate::output::Color;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use crate::output::{Color, Format};
+use crate::question::{Asker, NamedGrant, timestamp};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use luigi_core::policy::model::Mode;
+use luigi_core::time::Timestamp;
 use luigi_runtime::haproxy_config::{DEFAULT_HOME, IdentityHeader};
+use std::net::IpAddr;
 use std::path::PathBuf;
+
+const DEFAULT_FEED: &str = "/var/lib/luigi/feed";
+const DEFAULT_KEY: &str = "/var/lib/luigi/feed.key";
+const DEFAULT_PUBLIC_KEY: &str = "/var/lib/luigi/feed.pub";
 
 /// Decides how and when HAProxy's gates open.
 #[derive(Debug, Parser)]
@@ -11,7 +19,7 @@ use std::path::PathBuf;
     name = "luigi",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 fine, 1 the policy, its tests or an input has problems, 2 wrong usage, 3 a file, feed or process is at fault."
+    after_help = "Exit codes: 0 fine; 1 the policy, its tests or an input has problems; 2 wrong usage; 3 a file, feed or process is at fault."
 )]
 pub(crate) struct Cli {
     /// When to use colours
@@ -24,33 +32,179 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Check(Check),
+    Test(Test),
+    Explain(Explain),
+    Decide(Decide),
+    Apply(Apply),
+    Status(Status),
     HaproxyConfig(HaproxyConfig),
+}
+
+/// Check policies and report every problem
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Policies, each a file or a directory of *.toml files
+    #[arg(required = true, value_name = "POLICY")]
+    pub(crate) policies: Vec<PathBuf>,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Run the tests that stand in a policy
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// The policy: a file or a directory of *.toml files
+    pub(crate) policy: PathBuf,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Explain how a request would be decided: each rule considered, each predicate true, false or unknown
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The policy: a file or a directory of *.toml files
+    pub(crate) policy: PathBuf,
+    /// The request, as "METHOD URL"
+    #[arg(long, short, value_name = "REQUEST")]
+    pub(crate) request: String,
+    /// Who asks: JSON like {"sub": "anna", "groups": ["billing"], "login": "fresh-mfa"} with issuer, sub, kind, email, groups,
+    /// claims and login as in [[tests]]; or nobody, expired, invalid
+    #[arg(long = "as", value_name = "WHO", value_parser = Asker::from_argument, conflicts_with = "token")]
+    pub(crate) asker: Option<Asker>,
+    /// Who asks: whoever this token is for, if it can be verified; `-` reads it from standard input
+    #[arg(long, value_name = "JWT")]
+    pub(crate) token: Option<String>,
+    /// The key set of an issuer, to verify the token (repeatable)
+    #[arg(long, value_name = "ISSUER=FILE", value_parser = key_file)]
+    pub(crate) jwks: Vec<(String, PathBuf)>,
+    /// The address that the request comes from; unknown if not given
+    #[arg(long, value_name = "IP")]
+    pub(crate) from: Option<IpAddr>,
+    /// When, as in RFC 3339; now if not given
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
+    pub(crate) at: Option<Timestamp>,
+    /// A grant in force for whoever asks (repeatable)
+    #[arg(long = "grant", value_name = "SCOPE:APPROVAL", value_parser = NamedGrant::from_argument)]
+    pub(crate) grants: Vec<NamedGrant>,
+    /// Show rules about other scopes, and what each predicate is made of, too
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// How to print the explanation
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Decide requests: JSON lines on standard input, one decision a line on standard output
+///
+/// Each line is an object with `request` ("METHOD URL") and, if need be, `as` or `token`, `from`, `at`, `grants`
+/// ([{"scope": ..., "approval": ...}]) and an `id` that comes back with the decision. A line that is no question is answered with
+/// {"error": ...}, and the exit code is 1 in the end.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("source").required(true).args(["policy", "feed"]))]
+pub(crate) struct Decide {
+    /// The policy: a file or a directory of *.toml files
+    pub(crate) policy: Option<PathBuf>,
+    /// The key set of an issuer of the policy, to verify tokens (repeatable)
+    #[arg(long, value_name = "ISSUER=FILE", value_parser = key_file, conflicts_with = "feed")]
+    pub(crate) jwks: Vec<(String, PathBuf)>,
+    /// Decide by what is in force in this feed, grants included
+    #[arg(long, value_name = "DIR")]
+    pub(crate) feed: Option<PathBuf>,
+    /// The public key that the feed's manifests are signed with
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
+    pub(crate) public_key: PathBuf,
+}
+
+/// Check, test, compile and sign a policy, and publish it to those who follow a feed
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The policy: a file or a directory of *.toml files
+    pub(crate) policy: PathBuf,
+    /// The feed, a directory; made if it is not there
+    #[arg(long = "to", value_name = "FEED")]
+    pub(crate) feed: PathBuf,
+    /// The key set of an issuer (repeatable); issuers that are not named keep the keys they have in the feed
+    #[arg(long, value_name = "ISSUER=FILE", value_parser = key_file)]
+    pub(crate) jwks: Vec<(String, PathBuf)>,
+    /// Whether decisions have effect; if not given, as it is in the feed, and observe in a new one
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<ModeName>,
+    /// The signing key; made if it is not there, with its public half beside it
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_KEY)]
+    pub(crate) key: PathBuf,
+    /// How to print what was done
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Show what is in force in a feed, or in a running HAProxy
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The feed, read as a data plane reads it
+    #[arg(default_value = DEFAULT_FEED)]
+    pub(crate) feed: PathBuf,
+    /// The public key that the feed's manifests are signed with
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
+    pub(crate) public_key: PathBuf,
+    /// Ask the HAProxy with this stats socket instead
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["feed", "public_key"])]
+    pub(crate) socket: Option<PathBuf>,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// Print the HAProxy configuration that puts Luigi in front of a service
 #[derive(Debug, Args)]
 pub(crate) struct HaproxyConfig {
-    /// A policy file or directory that HAProxy compiles as it starts, for a first try; it must be free of errors
+    /// A policy file or directory that HAProxy compiles as it starts, for a first try
     #[arg(conflicts_with_all = ["feed", "public_key"])]
     pub(crate) policy: Option<PathBuf>,
     /// The key set of an issuer of the policy (repeatable)
-    #[arg(long, value_name = "ISSUER=FILE", value_parser = pair, requires = "policy")]
-    pub(crate) jwks: Vec<(String, String)>,
+    #[arg(long, value_name = "ISSUER=FILE", value_parser = key_file, requires = "policy")]
+    pub(crate) jwks: Vec<(String, PathBuf)>,
     /// The feed that HAProxy follows
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/luigi/feed")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_FEED)]
     pub(crate) feed: PathBuf,
     /// The public key that the feed's manifests are signed with
-    #[arg(long, value_name = "FILE", default_value = "/etc/luigi/feed.pub")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
     pub(crate) public_key: PathBuf,
     /// The folder with the module and its Lua glue
     #[arg(long, value_name = "DIR", default_value = DEFAULT_HOME)]
     pub(crate) home: PathBuf,
     /// The headers that tell backends who asks, separated by commas; `none` for none
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "evaluation,issuer,subject,email,groups")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "evaluation,issuer,subject,email,groups"
+    )]
     pub(crate) headers: Vec<HeaderName>,
     /// Print a whole file with a named `defaults` section instead, for configurations that start fresh
     #[arg(long)]
     pub(crate) defaults: bool,
+}
+
+/// A mode of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeName {
+    /// Every request passes; what would have happened is reported.
+    Observe,
+    /// Decisions have effect.
+    Enforce,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::Observe => Self::Observe,
+            ModeName::Enforce => Self::Enforce,
+        }
+    }
 }
 
 /// A header for backends.
@@ -80,10 +234,10 @@ impl HeaderName {
     }
 }
 
-/// `NAME=VALUE`, neither of them empty.
-fn pair(text: &str) -> Result<(String, String), String> {
+/// `ISSUER=FILE`, neither of them empty.
+fn key_file(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some((issuer, file)) if !issuer.is_empty() && !file.is_empty() => Ok((issuer.to_owned(), file.into())),
         Some(_) | None => Err("expected ISSUER=FILE".to_owned()),
     }
 }

@@ -8,7 +8,9 @@
 mod args;
 mod commands;
 mod failure;
+mod load;
 mod output;
+mod question;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -19,6 +21,12 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.color.apply();
     let result = match cli.command {
+        Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Test(arguments) => commands::test::run(&arguments),
+        Command::Explain(arguments) => commands::explain::run(&arguments),
+        Command::Decide(arguments) => commands::decide::run(&arguments),
+        Command::Apply(arguments) => commands::apply::run(&arguments),
+        Command::Status(arguments) => commands::status::run(&arguments),
         Command::HaproxyConfig(arguments) => commands::haproxy_config::run(&arguments),
     };
     match result {

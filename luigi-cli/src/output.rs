@@ -1,7 +1,13 @@
 //! Standard output: colours and width follow the terminal, what is piped is plain.
 
+use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use std::io::{self, Write};
+use luigi_core::explain::{Line, Tone};
+use luigi_core::policy::SourceSet;
+use luigi_core::policy::diagnostics::{self, Diagnostics};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use terminal_size::{Width, terminal_size};
 
 /// Whether to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -42,4 +48,48 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Writes a value to standard output as indented JSON.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> io::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Problems of a policy as text, coloured and as wide as the terminal.
+pub(crate) fn diagnostics(diagnostics: &Diagnostics, sources: &SourceSet) -> String {
+    let width = terminal_size().map_or(diagnostics::Style::PLAIN.width, |(Width(columns), _)| usize::from(columns));
+    diagnostics.render(sources, diagnostics::Style { color: diagnostics::Color::Always, width })
+}
+
+/// Lines of an explanation, coloured; each ended, and indented by so many columns.
+pub(crate) fn explanation(lines: &[Line], indent: usize) -> String {
+    let mut text = String::new();
+    for line in lines {
+        if line.spans.iter().any(|span| !span.text.is_empty()) {
+            let _ = write!(text, "{:indent$}", "");
+        }
+        for span in &line.spans {
+            let style = style(span.tone);
+            let _ = write!(text, "{style}{}{style:#}", span.text);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// How a tone looks on a terminal.
+pub(crate) const fn style(tone: Tone) -> Style {
+    match tone {
+        Tone::Plain => Style::new(),
+        Tone::Strong => Style::new().bold(),
+        Tone::Faint => Style::new().dimmed(),
+        Tone::Good => AnsiColor::Green.on_default(),
+        Tone::Doubtful => AnsiColor::Yellow.on_default(),
+        Tone::Bad => AnsiColor::Red.on_default(),
+    }
+}
+
+/// `1 rule`, `2 rules`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }

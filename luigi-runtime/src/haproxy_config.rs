@@ -95,7 +95,7 @@ impl Default for Options {
             home: DEFAULT_HOME.to_owned(),
             source: PolicySource::Feed {
                 directory: "/var/lib/luigi/feed".to_owned(),
-                public_key: "/etc/luigi/feed.pub".to_owned(),
+                public_key: "/var/lib/luigi/feed.pub".to_owned(),
             },
             headers: IdentityHeader::ALL[..5].to_vec(),
         }

@@ -13,7 +13,7 @@ pub(crate) fn run(arguments: &HaproxyConfig) -> Result<Found, Failure> {
             jwks: arguments
                 .jwks
                 .iter()
-                .map(|(issuer, file)| Ok((issuer.clone(), text(Path::new(file))?)))
+                .map(|(issuer, file)| Ok((issuer.clone(), text(file)?)))
                 .collect::<Result<_, Failure>>()?,
         },
         None => PolicySource::Feed { directory: text(&arguments.feed)?, public_key: text(&arguments.public_key)? },

@@ -1,3 +1,9 @@
 //! The commands, one file each.
 
+pub(crate) mod apply;
+pub(crate) mod check;
+pub(crate) mod decide;
+pub(crate) mod explain;
 pub(crate) mod haproxy_config;
+pub(crate) mod status;
+pub(crate) mod test;

@@ -71,7 +71,7 @@ pub(super) fn page(refusal: &Refusal) -> String {
     if let Some(subject) = &refusal.subject {
         entry(&mut page, "You are", "", subject.email.as_ref().unwrap_or(&subject.subject));
     }
-    entry(&mut page, "When", "", &refusal.at.to_string());
+    entry(&mut page, "When", "", &refusal.at.to_string().replace('T', " ").replace('Z', " UTC"));
     entry(&mut page, "Reason", "", refusal.reason.as_str());
     entry(&mut page, "Reference", " class=\"id\"", &refusal.evaluation);
     // Writing to a string cannot fail.

@@ -80,7 +80,7 @@ pub(super) fn next_step(refusal: &Refusal) -> &'static str {
         Remedy::Authenticate => "Log in, then open this page again.",
         Remedy::NewCredential(_) | Remedy::StepUp(_) => "Log out and log in again, then open this page again.",
         Remedy::RequestAccess(_) => {
-            "Ask for one of the approvals below, and say what you need it for. Then open this page again."
+            "Ask for an approval listed below, and say what you need it for. Then open this page again."
         }
         Remedy::Retry => "Wait a moment, then open this page again.",
         Remedy::None => {

@@ -1,0 +1,87 @@
+//! From paths on the command line to what decides: a policy with keys, or a feed as a data plane sees it.
+
+use crate::failure::Failure;
+use crate::output;
+use luigi_core::grant_set::GrantSet;
+use luigi_core::identity::{IssuerKeys, KeySet, Trust};
+use luigi_core::policy::model::Policy;
+use luigi_core::policy::{Parsed, SourceSet, parse};
+use luigi_core::snapshot::Snapshot;
+use luigi_runtime::{Engine, EngineConfig, Version, policy_files};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What decides.
+pub(crate) enum Deciding {
+    /// A policy, compiled just now, and whoever's tokens it trusts.
+    Policy(Box<Snapshot>, Trust),
+    /// What is in force in a feed.
+    Feed(Arc<Version>),
+}
+
+impl Deciding {
+    /// A policy that must be free of errors, and the key sets of its issuers.
+    pub(crate) fn policy(path: &Path, jwks: &[(String, PathBuf)]) -> Result<Self, Failure> {
+        let (sources, parsed) = read(path)?;
+        let Some(policy) = parsed.policy else {
+            return Err(Failure::Problems(output::diagnostics(&parsed.diagnostics, &sources)));
+        };
+        let trust = trust(&policy, jwks)?;
+        let snapshot = Snapshot::compile(policy).map_err(|error| Failure::Problems(format!("error: {error}\n")))?;
+        Ok(Self::Policy(Box::new(snapshot), trust))
+    }
+
+    /// A feed, opened as a data plane opens it.
+    pub(crate) fn feed(directory: &Path, public_key: &Path) -> Result<Self, Failure> {
+        let engine = Engine::open(&EngineConfig::feed(directory, public_key)).map_err(Failure::environment)?;
+        Ok(Self::Feed(engine.version()))
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        match self {
+            Self::Policy(snapshot, _) => snapshot,
+            Self::Feed(version) => version.snapshot(),
+        }
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        match self {
+            Self::Policy(_, trust) => trust,
+            Self::Feed(version) => version.trust(),
+        }
+    }
+
+    /// The grants in force, if there is a feed to have them.
+    pub(crate) fn grants(&self) -> Option<&GrantSet> {
+        match self {
+            Self::Policy(..) => None,
+            Self::Feed(version) => Some(version.grants()),
+        }
+    }
+}
+
+/// Reads and parses a policy, errors and all.
+pub(crate) fn read(path: &Path) -> Result<(SourceSet, Parsed), Failure> {
+    let sources = policy_files::read(path).map_err(Failure::environment)?;
+    let parsed = parse(&sources);
+    Ok((sources, parsed))
+}
+
+/// Trust in the issuers of a policy, with the keys that were named.
+fn trust(policy: &Policy, jwks: &[(String, PathBuf)]) -> Result<Trust, Failure> {
+    let mut issuers: Vec<IssuerKeys> = policy
+        .issuers
+        .iter()
+        .map(|(_, issuer)| IssuerKeys { name: issuer.name.clone(), trust: issuer.trust.clone(), keys: None })
+        .collect();
+    for (name, path) in jwks {
+        let issuer = issuers.iter_mut().find(|issuer| issuer.name == *name);
+        let issuer =
+            issuer.ok_or_else(|| Failure::usage(format!("the policy has no issuer `{}`", name.escape_debug())))?;
+        let at = path.display();
+        let text = std::fs::read(path).map_err(|error| Failure::environment(format!("cannot read `{at}`: {error}")))?;
+        let keys = KeySet::from_jwks(&text).map_err(|error| Failure::environment(format!("`{at}`: {error}")))?;
+        issuer.keys = Some(Arc::new(keys));
+    }
+    Trust::new(issuers).map_err(Failure::environment)
+}

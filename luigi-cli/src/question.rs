@@ -1,0 +1,396 @@
+//! A request that somebody describes instead of sending: for `explain` on the command line, for `decide` in a line of JSON.
+//!
+//! The words are those of `[[tests]]` in a policy. Whoever is described is believed: the identity's provenance says so. A token is not
+//! believed but verified. Nothing is normalised here: what a client would send goes to the decision as it stands.
+
+use luigi_core::decide::{Request, Source};
+use luigi_core::grant_set::{Grant, GrantSet};
+use luigi_core::identity::{
+    Completeness, Credential, CredentialError, Email, Groups, Identity, InvalidCredential, Login, Trust,
+};
+use luigi_core::policy::model::{Issuer, Policy};
+use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
+use luigi_core::time::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::net::IpAddr;
+
+/// How long described identities and grants last, in seconds, on either side of the moment of the request.
+const AROUND_SECONDS: i64 = 3600;
+
+/// A request and its circumstances, in names.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    method: String,
+    host: Option<String>,
+    target: String,
+    asker: Asker,
+    from: Option<IpAddr>,
+    at: Timestamp,
+    grants: Vec<NamedGrant>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) enum Asker {
+    /// No credential at all.
+    Nobody,
+    /// Somebody with a token that has expired.
+    Expired,
+    /// Somebody with a token that is not to be believed.
+    Invalid,
+    /// Whoever this token is for.
+    Token(String),
+    /// This person.
+    Person(Box<Person>),
+}
+
+/// A person or program, described.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Person {
+    issuer: Option<String>,
+    sub: Option<String>,
+    kind: Option<String>,
+    email: Option<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    claims: Map<String, Value>,
+    login: Option<String>,
+}
+
+/// A grant in force for whoever asks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NamedGrant {
+    pub(crate) scope: String,
+    pub(crate) approval: String,
+}
+
+/// One line of `luigi decide`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(default)]
+    id: Value,
+    request: String,
+    #[serde(rename = "as", default)]
+    asker: Value,
+    token: Option<String>,
+    from: Option<IpAddr>,
+    at: Option<String>,
+    #[serde(default)]
+    grants: Vec<NamedGrant>,
+}
+
+impl Question {
+    /// A question from its parts; `request` is a method, a space, and a URL or a path.
+    pub(crate) fn new(
+        request: &str,
+        asker: Asker,
+        from: Option<IpAddr>,
+        at: Timestamp,
+        grants: Vec<NamedGrant>,
+    ) -> Result<Self, String> {
+        let (method, host, target) = split_request(request)?;
+        Ok(Self { method, host, target, asker, from, at, grants })
+    }
+
+    /// A question from a JSON object, with the value of its `id` (null if it has none). `now` is for those without `at`.
+    pub(crate) fn from_json(text: &str, now: Timestamp) -> Result<(Value, Self), (Value, String)> {
+        let line: Line = serde_json::from_str(text).map_err(|error| {
+            let id = serde_json::from_str::<Value>(text).ok().and_then(|value| value.get("id").cloned());
+            (id.unwrap_or(Value::Null), error.to_string())
+        })?;
+        let Line { id, request, asker, token, from, at, grants } = line;
+        let question = || {
+            let asker = match (asker, token) {
+                (Value::Null, Some(token)) => Asker::Token(token),
+                (asker, None) => Asker::from_json(asker)?,
+                (_, Some(_)) => return Err("`as` and `token` cannot stand together".to_owned()),
+            };
+            let at = at.map_or(Ok(now), |at| timestamp(&at))?;
+            Self::new(&request, asker, from, at, grants)
+        };
+        match question() {
+            Ok(question) => Ok((id, question)),
+            Err(error) => Err((id, error)),
+        }
+    }
+
+    /// Resolves the names and verifies the token.
+    ///
+    /// `standing` are the grants that count if the question names none.
+    pub(crate) fn prepare<'a>(
+        &'a self,
+        policy: &Policy,
+        trust: &Trust,
+        standing: Option<&'a GrantSet>,
+    ) -> Result<Prepared<'a>, String> {
+        let credential = match &self.asker {
+            Asker::Nobody => Prepare::Absent,
+            Asker::Expired => Prepare::Expired,
+            Asker::Invalid => Prepare::Invalid(InvalidCredential::BadSignature),
+            Asker::Token(token) => match trust.verify(token.as_bytes(), self.at) {
+                Ok(identity) => Prepare::Identity(Box::new(identity)),
+                Err(CredentialError::Expired) => Prepare::Expired,
+                Err(CredentialError::Invalid(why)) => Prepare::Invalid(why),
+            },
+            Asker::Person(person) => Prepare::Identity(Box::new(person.identity(policy, self.at)?)),
+        };
+        let grants = match (&self.grants[..], &credential, standing) {
+            ([], _, Some(standing)) => Grants::Standing(standing),
+            ([], _, None) => Grants::Own(GrantSet::default()),
+            (named, Prepare::Identity(identity), _) => {
+                let grants = named.iter().map(|named| named.resolve(policy, identity, self.at));
+                Grants::Own(GrantSet::new(grants.collect::<Result<_, _>>()?))
+            }
+            (_, Prepare::Absent | Prepare::Expired | Prepare::Invalid(_), _) => {
+                return Err("grants need somebody they are for".to_owned());
+            }
+        };
+        Ok(Prepared { question: self, credential, grants, target: TargetBuffer::new() })
+    }
+}
+
+/// A question with its names resolved.
+#[derive(Debug)]
+pub(crate) struct Prepared<'a> {
+    question: &'a Question,
+    credential: Prepare,
+    grants: Grants<'a>,
+    target: TargetBuffer,
+}
+
+#[derive(Debug)]
+enum Prepare {
+    Absent,
+    Expired,
+    Invalid(InvalidCredential),
+    Identity(Box<Identity>),
+}
+
+#[derive(Debug)]
+enum Grants<'a> {
+    Standing(&'a GrantSet),
+    Own(GrantSet),
+}
+
+impl Prepared<'_> {
+    /// The request that a decision is about.
+    pub(crate) fn request(&mut self) -> Request<'_> {
+        let question = self.question;
+        let raw = RawTarget {
+            method: question.method.as_bytes(),
+            target: question.target.as_bytes(),
+            host: question.host.as_deref().map(str::as_bytes),
+        };
+        Request {
+            method: question.method.as_bytes(),
+            target: canonicalize(raw, &mut self.target),
+            source: question.from.map_or(Source::Unknown, Source::from_address),
+            credential: match &self.credential {
+                Prepare::Absent => Credential::Absent,
+                Prepare::Expired => Credential::Expired,
+                Prepare::Invalid(why) => Credential::Invalid(*why),
+                Prepare::Identity(identity) => Credential::Verified(identity),
+            },
+            time: question.at,
+            grants: match &self.grants {
+                Grants::Standing(grants) => grants,
+                Grants::Own(grants) => grants,
+            },
+        }
+    }
+}
+
+impl Asker {
+    /// `"nobody"`, `"expired"`, `"invalid"` or an object that describes a person; null is nobody.
+    pub(crate) fn from_json(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Null => Ok(Self::Nobody),
+            Value::String(word) => match word.as_str() {
+                "nobody" => Ok(Self::Nobody),
+                "expired" => Ok(Self::Expired),
+                "invalid" => Ok(Self::Invalid),
+                other => {
+                    Err(format!("`as` is an object, `nobody`, `expired` or `invalid`, not `{}`", other.escape_debug()))
+                }
+            },
+            object @ Value::Object(_) => match serde_json::from_value(object) {
+                Ok(person) => Ok(Self::Person(Box::new(person))),
+                Err(error) => Err(format!("`as`: {error}")),
+            },
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+                Err("`as` is an object, `nobody`, `expired` or `invalid`".to_owned())
+            }
+        }
+    }
+
+    /// As [`Asker::from_json`], from the text of an argument; a bare word needs no quotes.
+    pub(crate) fn from_argument(text: &str) -> Result<Self, String> {
+        if text.trim_start().starts_with('{') {
+            let value = serde_json::from_str(text).map_err(|error| format!("`as`: {error}"))?;
+            Self::from_json(value)
+        } else {
+            Self::from_json(Value::String(text.to_owned()))
+        }
+    }
+}
+
+impl Person {
+    fn identity(&self, policy: &Policy, at: Timestamp) -> Result<Identity, String> {
+        let issuer = self.issuer(policy)?;
+        let subject = self.sub.as_deref().unwrap_or("test");
+        let groups = self.groups.iter().map(|name| {
+            let group = policy.groups.iter().find(|(_, group)| group.name == *name);
+            group.map(|(_, group)| group.value.as_str().into()).ok_or_else(|| unknown("group", name))
+        });
+        let groups = Groups::new(groups.collect::<Result<_, _>>()?, Completeness::Complete);
+        let expires_at = at.plus_seconds(AROUND_SECONDS);
+        let mut identity = Identity::assert("the command line", &issuer.trust.url, subject, expires_at)
+            .groups(groups)
+            .claims(self.claims.clone())
+            .login(self.login(policy, at)?);
+        if let Some(kind) = self.kind.as_ref().or(issuer.trust.kind.as_ref()) {
+            identity = identity.kind(kind);
+        }
+        if let Some(address) = &self.email {
+            identity = identity.email(Email { address: address.as_str().into(), verified: Some(true) });
+        }
+        Ok(identity.finish())
+    }
+
+    fn issuer<'p>(&self, policy: &'p Policy) -> Result<&'p Issuer, String> {
+        match (&self.issuer, policy.default_issuer) {
+            (Some(name), _) => {
+                let found = policy.issuers.iter().find(|(_, issuer)| issuer.name == *name);
+                found.map(|(_, issuer)| issuer).ok_or_else(|| unknown("issuer", name))
+            }
+            (None, Some(id)) => policy.issuers.row(id).ok_or_else(|| "the policy has no default issuer".to_owned()),
+            (None, None) => {
+                Err("the policy has no default issuer: say which `issuer` vouches for whoever asks".to_owned())
+            }
+        }
+    }
+
+    /// A login just made that meets the requirement of this name.
+    fn login(&self, policy: &Policy, at: Timestamp) -> Result<Login, String> {
+        let Some(name) = &self.login else { return Ok(Login::default()) };
+        let found = policy.logins.iter().find(|(_, login)| login.name == *name);
+        let (_, login) = found.ok_or_else(|| unknown("login", name))?;
+        Ok(Login {
+            auth_time: Some(at),
+            acr: login.acr_any.first().map(|acr| acr.as_str().into()),
+            amr: login.amr_any.first().map(|amr| vec![amr.as_str().into()]),
+        })
+    }
+}
+
+impl NamedGrant {
+    /// `SCOPE:APPROVAL`, as on the command line.
+    pub(crate) fn from_argument(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some((scope, approval)) if !scope.is_empty() && !approval.is_empty() => {
+                Ok(Self { scope: scope.to_owned(), approval: approval.to_owned() })
+            }
+            Some(_) | None => Err("expected SCOPE:APPROVAL".to_owned()),
+        }
+    }
+
+    fn resolve(&self, policy: &Policy, identity: &Identity, at: Timestamp) -> Result<Grant, String> {
+        let scope = policy.scopes.iter().find(|(_, scope)| scope.name == self.scope);
+        let (_, scope) = scope.ok_or_else(|| unknown("scope", &self.scope))?;
+        let approval = policy.approvals.iter().find(|(_, approval)| approval.name == self.approval);
+        let (_, approval) = approval.ok_or_else(|| unknown("approval", &self.approval))?;
+        Ok(Grant {
+            id: format!("{}:{}", self.scope, self.approval),
+            issuer: identity.issuer().to_owned(),
+            subject: identity.subject().to_owned(),
+            actor: None,
+            scope: self.scope.clone(),
+            scope_hash: scope.content_hash,
+            approval: self.approval.clone(),
+            approval_hash: approval.content_hash,
+            path: None,
+            networks: Vec::new(),
+            from: at.plus_seconds(-AROUND_SECONDS),
+            until: at.plus_seconds(AROUND_SECONDS),
+        })
+    }
+}
+
+/// A moment as in RFC 3339.
+pub(crate) fn timestamp(text: &str) -> Result<Timestamp, String> {
+    let at: jiff::Timestamp =
+        text.parse().map_err(|_| format!("`{}` is not a time like 2026-03-02T10:00:00+01:00", text.escape_debug()))?;
+    Ok(at.into())
+}
+
+fn unknown(what: &str, name: &str) -> String {
+    format!("the policy has no {what} `{}`", name.escape_debug())
+}
+
+/// Method, Host header and target of `GET https://host/path` or `GET /path`.
+fn split_request(request: &str) -> Result<(String, Option<String>, String), String> {
+    let shape = || format!("`{}` is not a request like `GET https://host.example/path`", request.escape_debug());
+    let (method, url) = request.trim().split_once(' ').ok_or_else(shape)?;
+    let url = url.trim_start();
+    if method.is_empty() || url.is_empty() || url.contains(' ') {
+        return Err(shape());
+    }
+    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else {
+        return if url.starts_with('/') || url == "*" {
+            Ok((method.to_owned(), None, url.to_owned()))
+        } else {
+            Err(shape())
+        };
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, target) = rest.split_at(end);
+    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+    Ok((method.to_owned(), Some(host.to_owned()), target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_taken_apart_and_nothing_is_changed() {
+        let check = |request: &str, expected: Option<(&str, Option<&str>, &str)>| {
+            let found = split_request(request).ok();
+            let found = found.as_ref().map(|(m, h, t)| (m.as_str(), h.as_deref(), t.as_str()));
+            assert_eq!(found, expected, "{request}");
+        };
+        check("GET https://A.test:8443/%41/../b?c#d", Some(("GET", Some("A.test:8443"), "/%41/../b?c#d")));
+        check("get http://a.test", Some(("get", Some("a.test"), "/")));
+        check("GET https://a.test?x=1", Some(("GET", Some("a.test"), "/?x=1")));
+        check("GET  /a//b", Some(("GET", None, "/a//b")));
+        check("OPTIONS *", Some(("OPTIONS", None, "*")));
+        for bad in ["", "GET", "/a", "GET a.test/b", "GET /a b", "GET ftp://a/b"] {
+            check(bad, None);
+        }
+    }
+
+    #[test]
+    fn lines_that_are_no_questions_say_why_and_keep_their_id() {
+        let now = Timestamp::from_unix_seconds(0);
+        let check = |line: &str, id: Value, says: &str| {
+            let (found, error) = Question::from_json(line, now).expect_err(line);
+            assert!(error.contains(says), "{line}: {error}");
+            assert_eq!(found, id, "{line}");
+        };
+        check("", Value::Null, "EOF");
+        check("[]", Value::Null, "invalid length");
+        check(r#"{"id": 7}"#, 7.into(), "missing field `request`");
+        check(r#"{"id": "a", "request": "GET"}"#, "a".into(), "not a request");
+        check(r#"{"request": "GET /", "user": 1}"#, Value::Null, "unknown field `user`");
+        check(r#"{"request": "GET /", "from": "x"}"#, Value::Null, "IP address");
+        check(r#"{"request": "GET /", "at": "noon"}"#, Value::Null, "not a time");
+        check(r#"{"request": "GET /", "as": "root"}"#, Value::Null, "`root`");
+        check(r#"{"request": "GET /", "as": {"group": []}}"#, Value::Null, "unknown field `group`");
+        check(r#"{"request": "GET /", "as": {}, "token": "x"}"#, Value::Null, "cannot stand together");
+    }
+}
