@@ -57,8 +57,13 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> io::Result<()> {
 
 /// Problems of a policy as text, coloured and as wide as the terminal.
 pub(crate) fn diagnostics(diagnostics: &Diagnostics, sources: &SourceSet) -> String {
+    diagnostics.render(sources, diagnostic_style())
+}
+
+/// As wide as the terminal, and coloured: who prints takes the colours away if nobody would see them.
+pub(crate) fn diagnostic_style() -> diagnostics::Style {
     let width = terminal_size().map_or(diagnostics::Style::PLAIN.width, |(Width(columns), _)| usize::from(columns));
-    diagnostics.render(sources, diagnostics::Style { color: diagnostics::Color::Always, width })
+    diagnostics::Style { color: diagnostics::Color::Always, width }
 }
 
 /// Lines of an explanation, coloured; each ended, and indented by so many columns.

@@ -3,7 +3,7 @@
 use crate::Found;
 use crate::args::Apply;
 use crate::failure::Failure;
-use crate::output::{Format, count, print, print_json, style};
+use crate::output::{Format, count, diagnostic_style, print, print_json, style};
 use luigi_core::explain::Tone;
 use luigi_core::policy::model::Mode;
 use luigi_workflow::apply::{Applied, ApplyErrorKind, ApplyRequest, apply};
@@ -16,6 +16,7 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
         jwks: arguments.jwks.clone(),
         mode: arguments.mode.map(Mode::from),
         key: arguments.key.clone(),
+        style: diagnostic_style(),
     };
     let applied = apply(&request).map_err(|error| {
         let text = error.to_string();
