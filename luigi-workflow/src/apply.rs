@@ -1,7 +1,7 @@
 //! `luigi apply`: check, test, compile, sign and publish a policy.
 //!
 //! What can be wrong with a policy or its keys is found before anything is written. After that the feed changes in one step, the renaming
-//! of its manifest; whatever fails before it leaves the feed as it was, whatever fails after it (tidying up) is a warning.
+//! of its manifest; whatever fails before it leaves the feed as it was, whatever fails after it (syncing, tidying up) is a warning.
 
 use crate::disk::{Change, Disk};
 use crate::feed_writer::FeedWriter;
@@ -239,7 +239,7 @@ fn publish(
     let manifest = Manifest { epoch, generation, mode, published_at: now, heartbeat: now, policy, keys, tool };
     feed.publish(&manifest, &key, disk)?;
     if let Err(why) = feed.tidy(&manifest, disk) {
-        warnings.push(format!("warning: {why}"));
+        warnings.push(format!("warning: the policy is in force, but {why}"));
     }
     Ok(Published { manifest, previous, public_key: key.public_path, key_is_new: key.is_new })
 }

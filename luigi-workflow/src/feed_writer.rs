@@ -83,12 +83,12 @@ impl FeedWriter {
             return Err(format!("a manifest of {} bytes is more than engines read", bytes.len()));
         }
         self.sync(disk)?;
-        self.put_named(MANIFEST_NAME, &bytes, disk)?;
-        self.sync(disk)
+        self.put_named(MANIFEST_NAME, &bytes, disk)
     }
 
-    /// Removes what neither this manifest nor the one before it names.
+    /// After publishing: makes the manifest's name last, and removes what neither this manifest nor the one before it names.
     pub(crate) fn tidy(&self, published: &Manifest, disk: &mut Disk<'_>) -> Result<(), String> {
+        self.sync(disk)?;
         let cannot = |error: io::Error| format!("cannot tidy up the feed `{}`: {error}", self.path.display());
         let needed: BTreeSet<String> = self.current.iter().flat_map(Manifest::files).chain(published.files()).collect();
         for name in self.directory.names().map_err(cannot)? {

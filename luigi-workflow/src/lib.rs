@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+#[cfg(test)]
+mod crash_tests;
 mod disk;
 mod feed_writer;
 mod signing_key;

@@ -4,6 +4,7 @@
 //! effect, see [`wait`].
 
 pub mod client;
+pub mod feed;
 pub mod haproxy;
 pub mod installation;
 pub mod site;
