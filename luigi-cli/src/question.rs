@@ -101,7 +101,10 @@ impl Question {
     pub(crate) fn from_json(text: &str, now: Timestamp) -> Result<(Value, Self), (Value, String)> {
         let line: Line = serde_json::from_str(text).map_err(|error| {
             let id = serde_json::from_str::<Value>(text).ok().and_then(|value| value.get("id").cloned());
-            (id.unwrap_or(Value::Null), error.to_string())
+            // The text is one line of many: the line that serde_json counts would mislead.
+            let says = error.to_string();
+            let says = says.split_once(" at line ").map_or(says.as_str(), |(says, _)| says);
+            (id.unwrap_or(Value::Null), format!("{says} at column {}", error.column()))
         })?;
         let Line { id, request, asker, token, from, at, grants } = line;
         let question = || {

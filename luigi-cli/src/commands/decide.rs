@@ -45,9 +45,9 @@ pub(crate) fn run(arguments: &Decide) -> Result<Found, Failure> {
         };
         let answer = answer.unwrap_or_else(|(id, error)| {
             found = Found::Problems;
-            json!({ "id": id, "line": number, "error": error })
+            json!({ "id": id, "line": number, "error": error }).to_string()
         });
-        serde_json::to_writer(&mut output, &answer).map_err(std::io::Error::from)?;
+        output.write_all(answer.as_bytes())?;
         output.write_all(b"\n")?;
         // Whoever asks line by line wants the answer before the next question.
         output.flush()?;
@@ -76,7 +76,7 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<us
     }
 }
 
-fn decide(text: &str, deciding: &Deciding, scratch: &mut Scratch, now: Timestamp) -> Result<Value, (Value, String)> {
+fn decide(text: &str, deciding: &Deciding, scratch: &mut Scratch, now: Timestamp) -> Result<String, (Value, String)> {
     let (id, question) = Question::from_json(text, now)?;
     let snapshot = deciding.snapshot();
     let policy = snapshot.policy();
@@ -92,7 +92,7 @@ fn decide(text: &str, deciding: &Deciding, scratch: &mut Scratch, now: Timestamp
         privileged: evaluation.privileged,
         revision: snapshot.revision().to_string(),
     };
-    serde_json::to_value(answer).map_err(|error| (id.clone(), error.to_string()))
+    serde_json::to_string(&answer).map_err(|error| (id.clone(), error.to_string()))
 }
 
 /// One line of output.
