@@ -3,6 +3,8 @@
 //! Each measures the whole workload of 1,024 requests; divide by 1,024 for one. Needs valgrind and `gungraun-runner` of the version in Cargo.lock;
 //! `bench/run` takes care of both.
 
+#![allow(missing_docs, unused_qualifications, reason = "what the macros make")]
+
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use luigi_bench::{Hands, Ready, estate};
 use std::hint::black_box;
