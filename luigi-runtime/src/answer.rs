@@ -202,3 +202,51 @@ impl<'a> Answer<'a> {
         self.version.policy().rules.row(rule?).map(|rule| rule.name.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Engine, EngineConfig};
+    use luigi_core::decide::MissingApprovals;
+    use luigi_core::identity::InvalidCredential;
+    use luigi_core::policy::model::{RuleId, TableId as _};
+
+    #[test]
+    fn the_status_follows_from_reason_credential_and_advice() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("policy.toml");
+        std::fs::write(&path, "schema = 1\n").unwrap();
+        let engine = Engine::open(&EngineConfig::policy_file(path)).unwrap();
+        let mut context = engine.context();
+        let answer = context.evaluate_malformed();
+        let (login, rule) = (LoginId::from_index(0), RuleId::from_index(0));
+        let step_up = Some(Advice::StepUp { login, rule });
+        let ask = Some(Advice::RequestAccess { approvals: MissingApprovals::new(), rule });
+        let invalid = Credential::Invalid(InvalidCredential::BadSignature);
+        let (none, authenticate) = (None, Some(Advice::Authenticate));
+        for (reason, credential, advice, status, challenge) in [
+            (Reason::AllowedByRule, Credential::Absent, none, 200, None),
+            (Reason::AllowedByRule, invalid, none, 200, None),
+            (Reason::NoRuleAllows, Credential::Absent, none, 403, None),
+            (Reason::NoRuleAllows, Credential::Absent, authenticate, 401, Some(Challenge::Authenticate)),
+            (Reason::NoRuleAllows, invalid, none, 401, Some(Challenge::InvalidToken)),
+            (Reason::AllowRuleUnknown, Credential::Expired, none, 401, Some(Challenge::InvalidToken)),
+            (Reason::DenyRuleUnknown, Credential::Expired, none, 401, Some(Challenge::InvalidToken)),
+            (Reason::DenyRuleUnknown, Credential::Absent, none, 403, None),
+            (Reason::DeniedByRule, invalid, none, 403, None),
+            (Reason::LoginRequired, Credential::Absent, step_up, 401, Some(Challenge::StepUp(login))),
+            (Reason::ApprovalRequired, Credential::Absent, ask, 403, None),
+            (Reason::SourceRequired, Credential::Absent, none, 403, None),
+            (Reason::MalformedFacts, Credential::Absent, none, 400, None),
+            (Reason::AmbiguousTarget, invalid, none, 400, None),
+            (Reason::AmbiguousCredential, Credential::Ambiguous, none, 400, None),
+            (Reason::Deferred, Credential::Deferred, none, 503, None),
+            (Reason::InternalError, Credential::Absent, none, 503, None),
+        ] {
+            let decision = Decision { advice, ..Decision::refused(reason) };
+            let evaluation = Evaluation { decision, candidate: decision, privileged: false };
+            let answer = Answer { evaluation, credential, ..answer };
+            assert_eq!((answer.status_code(), answer.challenge()), (status, challenge), "{reason:?} {credential:?}");
+        }
+    }
+}

@@ -168,3 +168,88 @@ fn source(text: Option<&[u8]>) -> Source {
     let address = text.and_then(|text| std::str::from_utf8(text).ok()).and_then(|text| text.parse().ok());
     address.map_or(Source::Unknown, Source::from_address)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Engine, EngineConfig, PolicyFileConfig};
+    use std::net::IpAddr;
+
+    fn engine(mode: Mode) -> Engine {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("policy.toml");
+        let policy = "schema = 1\n[scopes.open]\nhosts = \"any\"\noperations = [\"GET /open\"]\n\
+                      [[rules]]\nid = \"open\"\neffect = \"allow\"\nscopes = [\"open\"]\nsubject = \"anyone\"\n";
+        std::fs::write(&path, policy).unwrap();
+        Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig { path, jwks: Vec::new(), mode })).unwrap()
+    }
+
+    fn open<'a>() -> Facts<'a> {
+        Facts { method: b"GET", target: b"/open", host: Some(b"example.com"), host_count: 1, ..Facts::default() }
+    }
+
+    #[test]
+    fn a_panic_is_an_answer_and_the_next_evaluation_is_sound() {
+        for (mode, outcome) in [(Mode::Observe, Outcome::Pass), (Mode::Enforce, Outcome::Refuse)] {
+            let engine = engine(mode);
+            let mut context = engine.context();
+            let answer = context.guarded(|_, _, _| panic!("in the middle of an evaluation"));
+            assert_eq!((answer.decision().reason, answer.outcome()), (Reason::InternalError, outcome));
+            assert_eq!(answer.status_code(), 503);
+            assert!(context.in_doubt);
+            let answer = context.evaluate(&open(), crate::now());
+            assert_eq!((answer.decision().reason, answer.outcome()), (Reason::AllowedByRule, Outcome::Pass));
+            assert!(!context.in_doubt);
+            let counters = engine.status().counters;
+            assert_eq!((counters.failures, counters.decisions["internal-error"]), (1, 1));
+            drop(context);
+            engine.count_failure();
+            assert_eq!(engine.status().counters.failures, 2, "what a context counted stays when it is gone");
+        }
+    }
+
+    #[test]
+    fn refusals_of_our_own_have_effect_only_while_enforcing() {
+        let two_hosts = Facts { host_count: 2, ..open() };
+        let two_tokens = Facts { authorization: Some(b"Bearer x"), authorization_count: 2, ..open() };
+        let lost_token = Facts { authorization: None, authorization_count: 1, ..open() };
+        let ambiguous = Facts { target: b"/x%2f../open", ..open() };
+        for (mode, outcome) in [(Mode::Observe, Outcome::Pass), (Mode::Enforce, Outcome::Refuse)] {
+            let engine = engine(mode);
+            let mut context = engine.context();
+            for (facts, reason) in [
+                (two_hosts, Reason::MalformedFacts),
+                (two_tokens, Reason::AmbiguousCredential),
+                (lost_token, Reason::AmbiguousCredential),
+                (ambiguous, Reason::AmbiguousTarget),
+            ] {
+                let answer = context.evaluate(&facts, crate::now());
+                assert_eq!((answer.decision().reason, answer.outcome()), (reason, outcome), "{facts:?}");
+                assert_eq!((answer.status_code(), answer.challenge()), (400, None));
+            }
+            let answer = context.evaluate_malformed();
+            assert_eq!((answer.decision().reason, answer.outcome()), (Reason::MalformedFacts, outcome));
+            let counters = engine.status().counters;
+            assert_eq!(counters.would_be_refused + counters.refused, 5);
+            assert_eq!(counters.failures, 0);
+        }
+    }
+
+    #[test]
+    fn sources_are_addresses_or_unknown() {
+        let address = |text: &str| Source::Address(text.parse::<IpAddr>().unwrap());
+        for (text, expected) in [
+            (Some(&b"203.0.113.9"[..]), address("203.0.113.9")),
+            (Some(b"2001:db8::1"), address("2001:db8::1")),
+            (Some(b"::ffff:203.0.113.9"), address("203.0.113.9")),
+            (Some(b""), Source::Unknown),
+            (Some(b"unix:1"), Source::Unknown),
+            (Some(b"203.0.113.009"), Source::Unknown),
+            (Some(b"203.0.113.9 "), Source::Unknown),
+            (Some(b"\xff"), Source::Unknown),
+            (None, Source::Unknown),
+        ] {
+            assert_eq!(source(text), expected, "{text:?}");
+        }
+    }
+}
