@@ -1,0 +1,73 @@
+//! The direction in which crates may depend on each other, as docs/ARCHITECTURE.md draws it.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+/// What each crate may use of the others outside its tests.
+const MAY_USE: [(&str, &[&str]); 7] = [
+    ("luigi-core", &[]),
+    ("luigi-runtime", &["luigi-core"]),
+    ("luigi-lua", &["luigi-core", "luigi-runtime"]),
+    ("luigi-workflow", &["luigi-core", "luigi-runtime"]),
+    ("luigi-cli", &["luigi-core", "luigi-runtime", "luigi-workflow"]),
+    ("luigi-bench", &["luigi-core"]),
+    ("luigi-tests", &["luigi-core", "luigi-runtime", "luigi-workflow"]),
+];
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
+}
+
+#[test]
+fn crates_depend_on_each_other_in_one_direction_only() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(workspace())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
+    let packages = metadata["packages"].as_array().expect("a list of packages");
+    let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for package in packages {
+        let dependencies = package["dependencies"].as_array().expect("a list of dependencies");
+        let ours = dependencies
+            .iter()
+            .filter(|d| d["kind"].is_null())
+            .filter_map(|d| d["name"].as_str())
+            .filter(|name| name.starts_with("luigi-"));
+        found.insert(package["name"].as_str().expect("a name"), ours.collect());
+    }
+    let rooms: BTreeSet<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
+    assert_eq!(found.keys().copied().collect::<BTreeSet<_>>(), rooms, "a crate came or went: say here what it may use");
+    for (name, may_use) in MAY_USE {
+        let too_much: Vec<_> = found[name].iter().filter(|used| !may_use.contains(used)).collect();
+        assert!(too_much.is_empty(), "{name} uses {too_much:?}");
+    }
+}
+
+/// The core is pure: it names nothing of the outside world.
+#[test]
+fn the_core_has_no_file_socket_clock_or_thread() {
+    let forbidden = ["std::fs", "std::net::Tcp", "std::net::Udp", "std::thread", "SystemTime", "Instant::now", "std::env", "std::process"];
+    let mut folders = vec![workspace().join("luigi-core/src")];
+    let mut read = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the core's folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            read += 1;
+            for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+                let found = forbidden.iter().find(|word| line.contains(**word));
+                assert!(found.is_none(), "{}:{}: {line}", path.display(), number + 1);
+            }
+        }
+    }
+    assert!(read > 30, "{read} files");
+}
