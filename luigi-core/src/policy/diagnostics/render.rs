@@ -50,7 +50,7 @@ impl Diagnostics {
             if !text.is_empty() {
                 text.push('\n');
             }
-            text.push_str(&render_one(item, sources, &renderer));
+            text.push_str(&render_one(item, sources, &renderer, style.width.max(40)));
             text.push('\n');
         }
         text
@@ -89,7 +89,7 @@ fn json_of(item: &Diagnostic, sources: &SourceSet) -> serde_json::Value {
     object.into()
 }
 
-fn render_one(item: &Diagnostic, sources: &SourceSet, renderer: &Renderer) -> String {
+fn render_one(item: &Diagnostic, sources: &SourceSet, renderer: &Renderer, width: usize) -> String {
     let level = match item.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -105,9 +105,28 @@ fn render_one(item: &Diagnostic, sources: &SourceSet, renderer: &Renderer) -> St
         }
     }
     if let Some(help) = &item.help {
-        group = group.element(Level::HELP.message(annotate_snippets::normalize_untrusted_str(help)));
+        group = group.element(
+            Level::HELP.message(wrap(&annotate_snippets::normalize_untrusted_str(help), width.saturating_sub(16))),
+        );
     }
     renderer.render(&[group])
+}
+
+/// Breaks a line between words.
+fn wrap(text: &str, width: usize) -> String {
+    let mut wrapped = String::with_capacity(text.len() + 8);
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 {
+            let (gap, start) = if column + 1 + length > width { ('\n', 0) } else { (' ', column + 1) };
+            wrapped.push(gap);
+            column = start;
+        }
+        wrapped.push_str(word);
+        column += length;
+    }
+    wrapped
 }
 
 /// One snippet with the label `first` and every later one near it.

@@ -65,7 +65,7 @@ impl Scene {
     fn identity(&self, identity: &syntax::CaseIdentity, out: &mut Diagnostics) -> Option<TestIdentity> {
         let issuer = match &identity.issuer {
             Some(name) => self.issuers.find_text(name, out),
-            None => self.needs_default(identity.span, "`as` without `issuer`", out),
+            None => self.needs_default(identity.span, "`as` without `issuer`", "name the `issuer` here", out),
         };
         let login = identity.login.as_ref().map(|name| self.logins.find_text(name, out));
         let groups = self.groups.find_all(&identity.groups, out);

@@ -165,14 +165,14 @@ fn check_issuer_urls(entries: &[Entry<syntax::Issuer>], out: &mut Diagnostics) {
 }
 
 impl Scene {
-    /// The default issuer, for something that needs one.
-    fn needs_default(&self, span: Span, what: &str, out: &mut Diagnostics) -> Option<IssuerId> {
+    /// The default issuer, for something that needs one; `instead` is another way out.
+    fn needs_default(&self, span: Span, what: &str, instead: &str, out: &mut Diagnostics) -> Option<IssuerId> {
         if self.default_issuer.is_none() {
             let message = format!("{what} means the default issuer, and there is none");
             let help = if self.issuers.is_empty() {
-                "define the issuer of your tokens as `[issuers.NAME]`"
+                "define the issuer of your tokens as `[issuers.NAME]`".to_owned()
             } else {
-                "write `default = true` with one of the issuers, or name the `issuers` here"
+                format!("write `default = true` with one of the issuers, or {instead}")
             };
             out.push(Diagnostic::error(Code::NoDefaultIssuer, span, message).help(help));
         }
@@ -193,7 +193,12 @@ impl Scene {
         let requesters = match &approval.requesters {
             Some(subject) => self.subject(subject, out),
             None => {
-                self.needs_default(approval.span, "an approval without `requesters`", out);
+                self.needs_default(
+                    approval.span,
+                    "an approval without `requesters`",
+                    "say who may ask as `requesters`",
+                    out,
+                );
                 super::model::Subject::Authenticated
             }
         };

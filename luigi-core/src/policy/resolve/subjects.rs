@@ -10,7 +10,7 @@ impl Scene {
         match subject {
             syntax::Subject::Anyone => Subject::Anyone,
             syntax::Subject::Authenticated(span) => {
-                self.needs_default(*span, "\"authenticated\"", out);
+                self.needs_default(*span, "\"authenticated\"", "write `{ issuers = [...] }`", out);
                 Subject::Authenticated
             }
             syntax::Subject::AnyOf(matchers) => Subject::AnyOf(self.matchers(matchers, out)),
@@ -22,7 +22,7 @@ impl Scene {
         match subject {
             syntax::Subject::Anyone => Vec::new(),
             syntax::Subject::Authenticated(span) => {
-                let default = self.needs_default(*span, "\"authenticated\"", out);
+                let default = self.needs_default(*span, "\"authenticated\"", "write `{ issuers = [...] }`", out);
                 vec![SubjectMatcher { issuers: default.into_iter().collect(), ..SubjectMatcher::default() }]
             }
             syntax::Subject::AnyOf(matchers) => self.matchers(matchers, out),
@@ -35,7 +35,7 @@ impl Scene {
 
     fn matcher(&self, matcher: &syntax::Matcher, out: &mut Diagnostics) -> SubjectMatcher {
         if matcher.issuers.is_empty() {
-            self.needs_default(matcher.span, "a matcher without `issuers`", out);
+            self.needs_default(matcher.span, "a matcher without `issuers`", "add `issuers` to the matcher", out);
         }
         let mut claims = matcher.claims.clone();
         claims.sort_by_cached_key(claim_key);

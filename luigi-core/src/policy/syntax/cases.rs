@@ -20,11 +20,8 @@ pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics)
 fn case(node: Node<'_>, out: &mut Diagnostics) -> Option<Case> {
     const KEYS: [&str; 10] =
         ["name", "request", "as", "from", "at", "grants", "expect", "expect-candidate", "rule", "reason"];
-    let mut fields = Fields::open(node, "a test", &KEYS, out)?;
+    let fields = Fields::open_named(node, "test", "name", &KEYS, out)?;
     let name = fields.require("name", "say in a few words what must hold", out).and_then(|node| node.text("name", out));
-    if let Some(name) = &name {
-        fields.rename(format!("test {}", quoted(&name.value)), name.span);
-    }
     let request = fields.require("request", "a method and a URL, like \"GET https://example.com/orders\"", out);
     let request = request.and_then(|node| node.text("request", out)).and_then(|text| request_of(&text, out));
     let credential = fields.get("as").map_or(Some(CaseCredential::Absent), |node| credential(node, out));

@@ -2,6 +2,8 @@
 
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::source::{MAX_SOURCE_BYTES, MAX_TOTAL_BYTES, SourceId, SourceSet, Span, floor_char_boundary};
+use std::collections::HashSet;
+use std::ops::Range;
 use toml::de::DeTable;
 
 /// A document and how far it is to be believed.
@@ -35,8 +37,11 @@ fn read<'s>(source: SourceId, text: &'s str, out: &mut Diagnostics) -> Option<Do
         out.push(problem.help("spread the policy over several files of a directory"));
         return None;
     }
-    let (root, errors) = DeTable::parse_recoverable(text);
+    let (root, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map(|span| span.start));
     let mut whole = true;
+    // Lines with a problem and headers that stand there twice: what follows from one mistake is not reported as more of them.
+    let (mut broken_line, mut repeated_headers) = (None, HashSet::new());
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         let start = floor_char_boundary(text, span.start);
@@ -48,18 +53,27 @@ fn read<'s>(source: SourceId, text: &'s str, out: &mut Diagnostics) -> Option<Do
                 format!("{} is defined twice", super::node::quoted(&text[start..end])),
             );
             let problem = problem.label("again");
-            out.push(match first_definition(text, start, end) {
-                Some(first) => problem.also(Span::new(source, &first), "first here"),
-                None => problem,
-            });
+            let first = if out.is_full() { First::Unknown } else { first_definition(text, start, end) };
+            match first {
+                First::Header(first) => {
+                    repeated_headers.insert(line_start(text, start));
+                    out.push(problem.also(Span::new(source, &first), "first here"));
+                }
+                First::Key(first) => out.push(problem.also(Span::new(source, &first), "first here")),
+                First::NotUnder(header) if repeated_headers.contains(&header) => {}
+                First::NotUnder(_) | First::Unknown => out.push(problem),
+            }
         } else {
             whole = false;
+            let line = line_start(text, start);
+            if broken_line.replace(line) == Some(line) {
+                continue;
+            }
             let end = if start == end { next_char_end(text, start) } else { end };
-            out.push(Diagnostic::error(
-                Code::TomlSyntax,
-                Span::new(source, &(start..end)),
-                lower_case(error.message()),
-            ));
+            let problem =
+                Diagnostic::error(Code::TomlSyntax, Span::new(source, &(start..end)), lower_case(error.message()));
+            let in_array = error.message().contains("array") && text[line..start].trim().is_empty();
+            out.push(if in_array { problem.help("is the list above closed with `]`?") } else { problem });
         }
     }
     Some(Document { source, root, whole })
@@ -80,10 +94,26 @@ fn lower_case(message: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+}
+
+/// Where something was defined before.
+enum First {
+    /// A table, by this header.
+    Header(Range<usize>),
+    /// A key, here.
+    Key(Range<usize>),
+    /// A key, but not since the header that begins here.
+    NotUnder(usize),
+    /// Nowhere near.
+    Unknown,
+}
+
 /// Where the key at `start..end` was defined before: a best effort by looking at the lines above, since the TOML parser does not say.
-fn first_definition(text: &str, start: usize, end: usize) -> Option<std::ops::Range<usize>> {
+fn first_definition(text: &str, start: usize, end: usize) -> First {
     const LOOK_BACK_BYTES: usize = 1024 * 1024;
-    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line_start = line_start(text, start);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let begin = floor_char_boundary(text, line_start.saturating_sub(LOOK_BACK_BYTES));
     let header = |line: &str| line.trim_start().starts_with('[');
@@ -97,18 +127,18 @@ fn first_definition(text: &str, start: usize, end: usize) -> Option<std::ops::Ra
         let indent = line.len() - line.trim_start().len();
         match &own_header {
             Some(own) if header(line) && without_comment(line) == *own => {
-                return Some(at + indent..at + line.trim_end().len());
+                return First::Header(at + indent..at + line.trim_end().len());
             }
             Some(_) => {}
-            None if header(line) => return None,
+            None if header(line) => return First::NotUnder(at),
             None => {
                 let key = &text[start..end];
                 let rest = line.trim_start().strip_prefix(key);
                 if rest.is_some_and(|rest| rest.trim_start().starts_with(['=', '.'])) {
-                    return Some(at + indent..at + indent + key.len());
+                    return First::Key(at + indent..at + indent + key.len());
                 }
             }
         }
     }
-    None
+    First::Unknown
 }

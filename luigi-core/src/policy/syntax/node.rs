@@ -78,7 +78,13 @@ impl<'t> Node<'t> {
 
     pub(super) fn wrong_type(self, key: &str, expected: &str) -> Diagnostic {
         let message = format!("{} must be {expected}, not {}", quoted(key), self.kind());
-        Diagnostic::error(Code::WrongType, self.span(), message).label(format!("this is {}", self.kind()))
+        Diagnostic::error(Code::WrongType, self.span(), message)
+    }
+
+    /// For an item of a list.
+    fn wrong_item(self, key: &str, expected: &str) -> Diagnostic {
+        let message = format!("{} must hold {expected}, not {}", quoted(key), self.kind());
+        Diagnostic::error(Code::WrongType, self.span(), message)
     }
 
     /// A string; may be empty.
@@ -98,6 +104,17 @@ impl<'t> Node<'t> {
             return None;
         }
         Some(text)
+    }
+
+    /// A string of a list, not empty.
+    fn item_text(self, key: &str, out: &mut Diagnostics) -> Option<Text> {
+        match self.value() {
+            DeValue::String(_) => self.text(key, out),
+            _ => {
+                out.push(self.wrong_item(key, "strings"));
+                None
+            }
+        }
     }
 
     /// One of a few words.
@@ -164,7 +181,7 @@ impl<'t> Node<'t> {
         };
         if array.is_empty() {
             let message = format!("{} is an empty list", quoted(key));
-            let help = "leave the key out if it should not matter, or name what is meant";
+            let help = "an empty list could mean nothing or everything: name what is meant, or leave out a key that is not needed";
             out.push(Diagnostic::error(Code::EmptyValue, self.span(), message).help(help));
             return None;
         }
@@ -183,7 +200,7 @@ impl<'t> Node<'t> {
     /// A list of strings, not empty, none of them empty or there twice.
     pub(super) fn texts(self, key: &str, out: &mut Diagnostics) -> Option<Vec<Text>> {
         let items = self.list(key, "strings", out)?;
-        let texts: Vec<_> = items.iter().map(|item| item.text(key, out)).collect();
+        let texts: Vec<_> = items.iter().map(|item| item.item_text(key, out)).collect();
         let mut first: HashMap<&str, Span> = HashMap::new();
         for text in texts.iter().flatten() {
             if let Some(earlier) = first.insert(&text.value, text.span) {
@@ -208,14 +225,14 @@ impl<'t> Node<'t> {
             out.push(Diagnostic::error(Code::InvalidClaim, self.span(), "the path of a claim has more than 16 names"));
             return None;
         }
-        let names: Vec<_> = items.iter().map(|item| item.text(key, out).map(|text| text.value)).collect();
+        let names: Vec<_> = items.iter().map(|item| item.item_text(key, out).map(|text| text.value)).collect();
         names.into_iter().collect()
     }
 
     /// A point in time: date, time and offset.
     pub(super) fn instant(self, key: &str, out: &mut Diagnostics) -> Option<Spanned<jiff::Timestamp>> {
         let expected = "a date and time with an offset";
-        let example = "like `2026-12-24T18:00:00Z` or `2026-12-24T18:00:00+01:00`, without quotes";
+        let example = "write it like `2026-12-24T18:00:00Z` or `2026-12-24T18:00:00+01:00`, without quotes";
         let DeValue::Datetime(value) = self.value() else {
             out.push(self.wrong_type(key, expected).help(example));
             return None;
@@ -238,14 +255,14 @@ impl<'t> Node<'t> {
 
     /// A calendar date.
     pub(super) fn date(self, key: &str, out: &mut Diagnostics) -> Option<Spanned<jiff::civil::Date>> {
-        let example = "like `2026-12-24`, without quotes";
+        let example = "write dates like `2026-12-24`, without quotes";
         if let DeValue::Datetime(value) = self.value()
             && value.time.is_none()
             && let Ok(date) = value.to_string().parse()
         {
             return Some(Spanned::new(date, self.span()));
         }
-        out.push(self.wrong_type(key, "a list of dates").help(example));
+        out.push(self.wrong_item(key, "dates").help(example));
         None
     }
 }
@@ -294,6 +311,25 @@ impl<'t> Fields<'t> {
         fields
     }
 
+    /// The keys of a table that has its name under one of them: "rule `x`" if it is there, "a rule" otherwise.
+    pub(super) fn open_named(
+        node: Node<'t>,
+        kind: &str,
+        key: &str,
+        known: &[&str],
+        out: &mut Diagnostics,
+    ) -> Option<Self> {
+        let name = node.value().as_table().and_then(|table| table.get(key)).filter(|name| name.get_ref().is_str());
+        let what = name
+            .and_then(|name| name.get_ref().as_str())
+            .map_or(format!("a {kind}"), |name| format!("{kind} {}", quoted(name)));
+        let mut fields = Self::open(node, &what, known, out)?;
+        if let Some(name) = name {
+            fields.span = Span::new(node.source, &name.span());
+        }
+        Some(fields)
+    }
+
     /// The keys of a table, which must be among `known`.
     pub(super) fn open(node: Node<'t>, what: &str, known: &[&str], out: &mut Diagnostics) -> Option<Self> {
         let DeValue::Table(table) = node.value() else {
@@ -323,7 +359,7 @@ impl<'t> Fields<'t> {
 
     fn not_a_table(node: Node<'_>, what: &str) -> Diagnostic {
         let message = format!("{what} must be a table, not {}", node.kind());
-        Diagnostic::error(Code::WrongType, node.span(), message).label(format!("this is {}", node.kind()))
+        Diagnostic::error(Code::WrongType, node.span(), message)
     }
 
     fn refuse_unknown(&self, known: &[&str], out: &mut Diagnostics) {
@@ -352,12 +388,6 @@ impl<'t> Fields<'t> {
 
     pub(super) fn what(&self) -> &str {
         &self.what
-    }
-
-    /// Calls the table something else from here on.
-    pub(super) fn rename(&mut self, what: String, span: Span) {
-        self.what = what;
-        self.span = span;
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -46,12 +46,11 @@ fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
         "description",
         "accept",
     ];
-    let mut fields = Fields::open(node, "a rule", &KEYS, out)?;
+    let fields = Fields::open_named(node, "rule", "id", &KEYS, out)?;
     let id = fields.require("id", "every rule has a name, which decisions and logs show", out);
     let id = id.and_then(|node| node.text("id", out));
     if let Some(id) = &id {
         values::check_name(id, "a rule", out);
-        fields.rename(format!("rule {}", quoted(&id.value)), id.span);
     }
     fields.description(out);
     accept(&fields, out);
@@ -283,7 +282,8 @@ fn claim(node: Node<'_>, out: &mut Diagnostics) -> Option<ClaimTest> {
     let path =
         fields.require("path", "an array of names that leads to the claim, like `[\"realm_access\", \"roles\"]`", out);
     let path = path.and_then(|node| node.claim_path("path", out));
-    let given: Vec<_> = ACCEPTS.iter().filter_map(|key| fields.key_span(key).map(|span| (*key, span))).collect();
+    let mut given: Vec<_> = ACCEPTS.iter().filter_map(|key| fields.key_span(key).map(|span| (*key, span))).collect();
+    given.sort_by_key(|(_, span)| *span);
     match given[..] {
         [] => {
             let problem =
@@ -294,7 +294,8 @@ fn claim(node: Node<'_>, out: &mut Diagnostics) -> Option<ClaimTest> {
         [(first, earlier), (second, later), ..] => {
             let message = format!("a test of a claim has both `{first}` and `{second}`");
             let problem = Diagnostic::error(Code::ConflictingKeys, later, message);
-            out.push(problem.also(earlier, "").help("write two tests of the claim if both must hold"));
+            let problem = problem.label("and this").also(earlier, "this");
+            out.push(problem.help("write two tests of the claim if both must hold"));
         }
     }
     let accepts = if let Some(node) = fields.get("equals") {

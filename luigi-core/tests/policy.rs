@@ -1,0 +1,77 @@
+//! Policies as their authors meet them: whole examples, and the diagnostics of broken ones as golden files.
+//!
+//! Each case in `tests/diagnostics` is a TOML file, or a directory of them, and a text with what is rendered for it. With
+//! `UPDATE_GOLDEN=1` the texts are written anew; look at the difference before it is committed.
+
+use luigi_core::policy::diagnostics::{Code, Style};
+use luigi_core::policy::{Parsed, SourceSet, parse};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn manifest_dir() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources_at(path: &Path) -> SourceSet {
+    let mut sources = SourceSet::new();
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+    }
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        sources.add(name, fs::read_to_string(file).unwrap());
+    }
+    sources
+}
+
+fn parse_at(path: &Path) -> (SourceSet, Parsed) {
+    let sources = sources_at(path);
+    let parsed = parse(&sources);
+    (sources, parsed)
+}
+
+#[test]
+fn the_example_policies_are_clean() {
+    let folder = manifest_dir().join("../examples/policies");
+    let mut seen = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let (sources, parsed) = parse_at(&entry.unwrap().path());
+        assert_eq!(parsed.diagnostics.render(&sources, Style::PLAIN), "");
+        assert!(parsed.policy.is_some());
+        assert!(!parsed.tests.is_empty());
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn broken_policies_are_explained_as_the_golden_files_say() {
+    let folder = manifest_dir().join("tests/diagnostics");
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.retain(|path| path.is_dir() || path.extension().is_some_and(|ext| ext == "toml"));
+    cases.sort();
+    let mut seen = BTreeSet::new();
+    let mut different = Vec::new();
+    for case in cases {
+        let (sources, parsed) = parse_at(&case);
+        assert!(parsed.policy.is_none() || !parsed.diagnostics.has_errors(), "{}", case.display());
+        seen.extend(parsed.diagnostics.iter().map(|item| item.code));
+        let rendered = parsed.diagnostics.render(&sources, Style::PLAIN);
+        assert!(!rendered.is_empty(), "{} has no problem", case.display());
+        let golden = case.with_extension("txt");
+        if update {
+            fs::write(&golden, &rendered).unwrap();
+        } else if fs::read_to_string(&golden).ok().as_deref() != Some(rendered.as_str()) {
+            different.push(format!("{}:\n{rendered}", golden.display()));
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n\n"));
+    // These two need sources that are no files in a repository; `limits_are_explained` has them.
+    let elsewhere = [Code::NoSource, Code::SourceTooLarge, Code::TooManyProblems];
+    let missing: Vec<_> = Code::ALL.iter().filter(|code| !seen.contains(code) && !elsewhere.contains(code)).collect();
+    assert!(missing.is_empty(), "no golden file shows {missing:?}");
+}
