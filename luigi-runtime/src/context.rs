@@ -193,13 +193,19 @@ mod tests {
         for (mode, outcome) in [(Mode::Observe, Outcome::Pass), (Mode::Enforce, Outcome::Refuse)] {
             let engine = engine(mode);
             let mut context = engine.context();
-            let answer = context.guarded(|_, _, _| panic!("in the middle of an evaluation"));
+            let limits = TokenCacheLimits { entries: 64, ..TokenCacheLimits::default() };
+            let answer = context.guarded(|_, tools, _| {
+                tools.tokens = TokenCache::new(limits);
+                panic!("in the middle of an evaluation")
+            });
             assert_eq!((answer.decision().reason, answer.outcome()), (Reason::InternalError, outcome));
             assert_eq!(answer.status_code(), 503);
             assert!(context.in_doubt);
             let answer = context.evaluate(&open(), crate::now());
             assert_eq!((answer.decision().reason, answer.outcome()), (Reason::AllowedByRule, Outcome::Pass));
             assert!(!context.in_doubt);
+            let fresh = TokenCache::new(TokenCacheLimits::default());
+            assert_eq!(format!("{:?}", context.tools.tokens), format!("{fresh:?}"), "what a panic left is thrown away");
             let counters = engine.status().counters;
             assert_eq!((counters.failures, counters.decisions["internal-error"]), (1, 1));
             drop(context);

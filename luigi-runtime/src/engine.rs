@@ -18,7 +18,7 @@ use luigi_core::policy::model::Mode;
 use luigi_core::snapshot::Snapshot;
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -260,7 +260,7 @@ fn engine(
     Engine { shared: Arc::new(shared) }
 }
 
-fn read_keys(path: &PathBuf) -> Result<KeyFile, String> {
+fn read_keys(path: &Path) -> Result<KeyFile, String> {
     let at = path.display();
     let bytes = read(path, MAX_KEYS_BYTES).map_err(|error| format!("cannot read the keys `{at}`: {error}"))?;
     let keys = KeySet::from_jwks(&bytes).map_err(|error| format!("cannot use the keys `{at}`: {error}"))?;

@@ -56,7 +56,7 @@ pub(crate) struct Candidate {
 enum Work {
     /// Whatever is next.
     Next,
-    Reading(Reading, Purpose),
+    Reading(Box<Reading>, Purpose),
     Validating(Box<Loader>),
 }
 
@@ -130,7 +130,7 @@ impl Candidate {
                 Some(held) if held.revision().to_string() == digest.to_string() => self.ready.snapshot = Some(held),
                 Some(_) | None => {
                     let reading = Reading::open(directory, self.manifest.policy, FileKind::Policy)?;
-                    self.work = Work::Reading(reading, Purpose::Policy);
+                    self.work = Work::Reading(Box::new(reading), Purpose::Policy);
                 }
             }
             return Ok(Step::More);
@@ -145,7 +145,7 @@ impl Candidate {
             }
             Some(_) | None => {
                 let reading = Reading::open(directory, entry, FileKind::Keys)?;
-                self.work = Work::Reading(reading, Purpose::Keys(issuer));
+                self.work = Work::Reading(Box::new(reading), Purpose::Keys(issuer));
             }
         }
         Ok(Step::More)
