@@ -75,3 +75,51 @@ fn broken_policies_are_explained_as_the_golden_files_say() {
     let missing: Vec<_> = Code::ALL.iter().filter(|code| !seen.contains(code) && !elsewhere.contains(code)).collect();
     assert!(missing.is_empty(), "no golden file shows {missing:?}");
 }
+
+/// The heading of the table of codes in the reference, which ends the page.
+const CODES: &str = "| code | meaning |\n|---|---|\n";
+
+#[test]
+fn the_reference_explains_every_code() {
+    let path = manifest_dir().join("../docs/POLICY.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, table) = page.split_once(CODES).expect("the page has a table of codes");
+    let line = |code: &Code| format!("| `{}` | {} |\n", code.as_str(), code.explanation().replace('|', "\\|"));
+    let expected: String = Code::ALL.iter().map(line).collect();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, format!("{before}{CODES}{expected}")).unwrap();
+    } else {
+        assert_eq!(table, expected, "write the table anew with UPDATE_GOLDEN=1");
+    }
+}
+
+#[test]
+fn the_examples_of_the_reference_are_policies() {
+    let page = fs::read_to_string(manifest_dir().join("../docs/POLICY.md")).unwrap();
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() > 10);
+    let mut whole = 0;
+    for block in blocks {
+        let mut sources = SourceSet::new();
+        let text = if block.starts_with("schema") {
+            whole += 1;
+            block.to_owned()
+        } else if block.starts_with("subject") {
+            format!("schema = 1\n[[rules]]\nid = \"x\"\neffect = \"deny\"\nscopes = \"all\"\n{block}")
+        } else {
+            format!("schema = 1\n{block}")
+        };
+        sources.add("POLICY.md", text);
+        let mut problems = parse(&sources).diagnostics;
+        if !block.starts_with("schema") {
+            // Excerpts name what stands elsewhere; everything else about them must be right.
+            let elsewhere = [Code::UnknownName, Code::NoDefaultIssuer];
+            let here = problems.iter().any(|item| !elsewhere.contains(&item.code));
+            if !here {
+                problems = luigi_core::policy::Diagnostics::default();
+            }
+        }
+        assert_eq!(problems.render(&sources, Style::PLAIN), "");
+    }
+    assert!(whole > 0);
+}

@@ -31,9 +31,13 @@ impl Scene {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Visit {
     Not,
-    Open,
+    /// Its turn has come, and it is at this place of those that are open.
+    Open(usize),
     Done,
 }
+
+/// How many scopes of a circle are named.
+const SHOWN: usize = 5;
 
 /// An order of all scopes in which each comes after those it leaves out; cycles are errors.
 pub(super) fn except_order(
@@ -54,7 +58,7 @@ pub(super) fn except_order(
         // A chain of scopes may be as long as the policy: no recursion.
         let mut open: Vec<(usize, usize)> = Vec::new();
         if visits[start] == Visit::Not {
-            visits[start] = Visit::Open;
+            visits[start] = Visit::Open(0);
             open.push((start, 0));
         }
         while let Some((at, next)) = open.last_mut() {
@@ -68,14 +72,14 @@ pub(super) fn except_order(
             *next += 1;
             match visits[*other] {
                 Visit::Not => {
-                    visits[*other] = Visit::Open;
+                    visits[*other] = Visit::Open(open.len());
                     open.push((*other, 0));
                 }
-                Visit::Open => {
-                    let from = open.iter().position(|(id, _)| id == other).unwrap_or(0);
-                    let cycle: Vec<_> =
-                        open[from..].iter().map(|(id, next)| (scopes[id].0, scopes[id].1[next - 1].1)).collect();
-                    out.push(cycle_problem(&cycle, text));
+                Visit::Open(from) => {
+                    let links = open[from..].iter().take(SHOWN);
+                    let cycle: Vec<_> = links.map(|(id, next)| (scopes[id].0, scopes[id].1[next - 1].1)).collect();
+                    let more = open.len() - from > SHOWN;
+                    out.push(cycle_problem(&cycle, more, text));
                 }
                 Visit::Done => {}
             }
@@ -84,18 +88,17 @@ pub(super) fn except_order(
     order
 }
 
-/// `cycle` has each scope with the name in its `except` that leads on; `closing` is the last of those.
-fn cycle_problem(cycle: &[(&Text, &Text)], closing: &Text) -> Diagnostic {
-    const SHOWN: usize = 5;
+/// `cycle` has the first scopes of a circle, each with the name in its `except` that leads on; `closing` is the last such name.
+fn cycle_problem(cycle: &[(&Text, &Text)], more: bool, closing: &Text) -> Diagnostic {
     let first = quoted(&cycle[0].0.value);
-    let mut chain: Vec<_> = cycle.iter().take(SHOWN).map(|(name, _)| quoted(&name.value)).collect();
-    if cycle.len() > SHOWN {
+    let mut chain: Vec<_> = cycle.iter().map(|(name, _)| quoted(&name.value)).collect();
+    if more {
         chain.push("...".to_owned());
     }
     chain.push(first.clone());
     let message = format!("scope {first} leaves itself out: {}", chain.join(" -> "));
     let problem = Diagnostic::error(Code::ExceptCycle, closing.span, message).label("closes the circle");
-    let others = cycle.iter().take(SHOWN).filter(|(_, link)| link.span != closing.span);
+    let others = cycle.iter().filter(|(_, link)| link.span != closing.span);
     others.fold(problem, |problem, (name, link)| {
         problem.also(link.span, format!("{} leaves out {}", quoted(&name.value), quoted(&link.value)))
     })
