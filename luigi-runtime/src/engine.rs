@@ -62,9 +62,9 @@ impl Budget {
 }
 
 impl Default for Budget {
-    /// What a slow machine does in a few milliseconds: 256 KiB, 1,000 records.
+    /// What a slow machine does in a few milliseconds: 256 KiB, 500 records.
     fn default() -> Self {
-        Self { bytes: 256 * 1024, records: 1_000 }
+        Self { bytes: 256 * 1024, records: 500 }
     }
 }
 
