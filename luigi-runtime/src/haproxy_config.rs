@@ -208,9 +208,9 @@ pub fn defaults_file(options: &Options) -> String {
          #\n\
          #     haproxy -f luigi.cfg -f haproxy.cfg\n\
          #\n\
-         # and in haproxy.cfg a `defaults` section of your own, then `frontend www from luigi` with `log global` in it. HAProxy does not let a `defaults` section\n\
-         # with rules serve a `listen` section, a frontend and a backend both, or another `defaults` section; there, paste what\n\
-         # `luigi haproxy-config` prints.\n\
+         # and in haproxy.cfg a `defaults` section of your own, then `frontend www from luigi` with `log global` in it.\n\
+         # HAProxy does not let a `defaults` section with rules serve a `listen` section, a frontend and a backend both,\n\
+         # or another `defaults` section; there, paste what `luigi haproxy-config` prints without `--defaults`.\n\
          \n\
          global\n{global}\n\
          defaults luigi\n\
