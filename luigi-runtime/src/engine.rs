@@ -111,11 +111,7 @@ impl std::fmt::Display for PollEvent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Published { revision, generation, mode } => {
-                let mode = match mode {
-                    Mode::Observe => "observe",
-                    Mode::Enforce => "enforce",
-                };
-                write!(f, "generation {generation} is in force: revision {revision:.12}, mode {mode}")
+                write!(f, "generation {generation} is in force: revision {revision:.12}, mode {}", mode.as_str())
             }
             Self::Refused { why } => write!(f, "a new version was refused, the last good one stays in force: {why}"),
         }

@@ -65,25 +65,24 @@ impl Status {
         let mut line = |name: &str, value: &dyn std::fmt::Display| {
             writeln!(text, "{name:<22} {value}").expect("writing to memory does not fail");
         };
-        line("mode", &mode_name(self.mode));
+        line("mode", &self.mode.as_str());
         line("revision", &self.revision);
         match &self.source {
             SourceStatus::Feed(path) => {
                 line("feed", path);
                 line("generation", &self.generation);
-                line("epoch", &epoch(self.epoch));
+                line("feed made at", &epoch(self.epoch));
             }
             SourceStatus::PolicyFile(path) => {
-                line("policy file", &format_args!("{path} (changes need a restart; a feed takes them as it runs)"));
+                line("policy file", &format_args!("{path} (read once; only a feed is followed)"));
             }
         }
-        line("loaded at", &self.loaded_at);
+        line("in force since", &self.loaded_at);
         if let Some(age) = self.heartbeat_age_seconds {
             line("heartbeat", &format_args!("{age} s ago"));
         }
-        match &self.refusal {
-            None => line("newest version", &"in force"),
-            Some(refusal) => line("newest version", &format_args!("refused since {}: {}", refusal.since, refusal.why)),
+        if let Some(refusal) = &self.refusal {
+            line("newest version", &format_args!("refused since {}: {}", refusal.since, refusal.why));
         }
         line("audit", &"off");
         line("rules", &self.rules);
@@ -96,7 +95,7 @@ impl Status {
         }
         line("versions in memory", &self.live_versions);
         line("passed", &self.counters.passed);
-        line("refused requests", &self.counters.refused);
+        line("refused", &self.counters.refused);
         line("would be refused", &self.counters.would_be_refused);
         line("failures", &self.counters.failures);
         for (what, counts) in [("decision", &self.counters.decisions), ("candidate", &self.counters.candidates)] {
@@ -108,16 +107,74 @@ impl Status {
     }
 }
 
-fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Observe => "observe",
-        Mode::Enforce => "enforce",
-    }
-}
-
 fn epoch(seconds: u64) -> String {
     match i64::try_from(seconds) {
         Ok(seconds) => Timestamp::from_unix_seconds(seconds).to_string(),
         Err(_) => seconds.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_has_one_fact_a_line() {
+        let at = Timestamp::from_unix_seconds(1_772_442_000);
+        let mut status = Status {
+            mode: Mode::Enforce,
+            revision: "3f".repeat(32),
+            generation: 7,
+            epoch: 1_772_000_000,
+            source: SourceStatus::Feed("/var/lib/luigi/feed".to_owned()),
+            loaded_at: at,
+            heartbeat_age_seconds: Some(12),
+            refusal: Some(RefusalStatus {
+                since: at,
+                why: "generation 6 is older than 7, which is in force".to_owned(),
+            }),
+            rules: 41,
+            issuers: BTreeMap::from([("okta".to_owned(), Some(2)), ("ci".to_owned(), None)]),
+            live_versions: 1,
+            counters: Counters {
+                decisions: BTreeMap::from([("allowed-by-rule", 90), ("no-rule-allows", 10), ("deferred", 0)]),
+                candidates: BTreeMap::from([("allowed-by-rule", 100)]),
+                passed: 90,
+                refused: 10,
+                would_be_refused: 0,
+                failures: 0,
+            },
+        };
+        let expected = "\
+mode                   enforce
+revision               3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f
+feed                   /var/lib/luigi/feed
+generation             7
+feed made at           2026-02-25T06:13:20Z
+in force since         2026-03-02T09:00:00Z
+heartbeat              12 s ago
+newest version         refused since 2026-03-02T09:00:00Z: generation 6 is older than 7, which is in force
+audit                  off
+rules                  41
+issuer                 ci, no keys: its tokens are refused
+issuer                 okta, 2 keys
+versions in memory     1
+passed                 90
+refused                10
+would be refused       0
+failures               0
+decision               allowed-by-rule 90
+decision               no-rule-allows 10
+candidate              allowed-by-rule 100
+";
+        assert_eq!(status.to_text(), expected);
+        status.source = SourceStatus::PolicyFile("/etc/luigi/policy.toml".to_owned());
+        (status.heartbeat_age_seconds, status.refusal) = (None, None);
+        let text = status.to_text();
+        assert!(text.contains("policy file            /etc/luigi/policy.toml (read once"), "{text}");
+        assert!(
+            !text.contains("newest version") && !text.contains("heartbeat") && !text.contains("generation"),
+            "{text}"
+        );
     }
 }

@@ -381,6 +381,17 @@ pub enum Mode {
     Enforce,
 }
 
+impl Mode {
+    /// The word for it: `observe` or `enforce`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
 /// The scopes of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScopeSelector {
