@@ -85,6 +85,17 @@ pub fn estate(rules: usize) -> Workload {
     Workload { policy, people, calls }
 }
 
+/// The text of the estate with this many rules, in an edition that differs from others by one rule.
+#[must_use]
+pub fn numbered(rules: usize, edition: usize) -> String {
+    let mut policy = estate(rules).policy;
+    let _ = writeln!(
+        policy,
+        "\n[[rules]]\nid = \"edition-{edition}\"\neffect = \"deny\"\nscopes = \"all\"\nsubject = {{ subjects = [\"nobody-{edition}\"] }}"
+    );
+    policy
+}
+
 fn host(rule: usize) -> String {
     format!("svc-{}.example.com", rule / RULES_PER_HOST)
 }

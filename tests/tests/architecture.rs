@@ -51,7 +51,16 @@ fn crates_depend_on_each_other_in_one_direction_only() {
 /// The core is pure: it names nothing of the outside world.
 #[test]
 fn the_core_has_no_file_socket_clock_or_thread() {
-    let forbidden = ["std::fs", "std::net::Tcp", "std::net::Udp", "std::thread", "SystemTime", "Instant::now", "std::env", "std::process"];
+    let forbidden = [
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::thread",
+        "SystemTime",
+        "Instant::now",
+        "std::env",
+        "std::process",
+    ];
     let mut folders = vec![workspace().join("luigi-core/src")];
     let mut read = 0;
     while let Some(folder) = folders.pop() {
