@@ -123,6 +123,11 @@ impl Directory {
         }
     }
 
+    /// Waits for, and then is, the only one to hold this directory, until `self` is dropped.
+    pub(crate) fn hold(&self) -> io::Result<()> {
+        Ok(rustix::fs::flock(&self.handle, rustix::fs::FlockOperation::LockExclusive)?)
+    }
+
     /// The names of all that lies here, sorted.
     pub(crate) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();

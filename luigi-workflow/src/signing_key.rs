@@ -35,6 +35,8 @@ impl SigningKey {
         };
         disk.make_directory(parent, 0o750).map_err(|error| cannot("make a directory for", error))?;
         let directory = Directory::open(parent).map_err(|error| cannot("open the directory of", error))?;
+        // Two that find no key must not make one each: what the first has signed, nobody would believe.
+        directory.hold().map_err(|error| cannot("lock the directory of", error))?;
         let (pkcs8, is_new) = match read_private(path) {
             Ok(pkcs8) => (pkcs8, false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

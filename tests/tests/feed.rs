@@ -405,3 +405,20 @@ fn files_are_private_and_old_ones_go_after_two_generations() {
     assert!(names().contains(&"of-somebody-else".to_owned()));
     assert_eq!(names().iter().filter(|name| name.ends_with(".jwks")).count(), 1);
 }
+
+#[test]
+fn feeds_that_are_made_at_once_share_a_key() {
+    let feed = Feed::new();
+    let request = feed.request(&numbered_policy(1));
+    let applied: Vec<_> = std::thread::scope(|scope| {
+        let start = |n: usize| {
+            let request = ApplyRequest { feed: feed.path(&format!("feed-{n}")), ..request.clone() };
+            scope.spawn(move || apply(&request).unwrap())
+        };
+        (0..8).map(start).collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(applied.iter().filter(|applied| applied.key_is_new).count(), 1);
+    for n in 0..8 {
+        Engine::open(&EngineConfig::feed(feed.path(&format!("feed-{n}")), feed.path("state/signing.pub"))).unwrap();
+    }
+}
