@@ -36,6 +36,9 @@ enum Visit {
     Done,
 }
 
+/// A scope's name, and the scopes it leaves out with the texts that say so.
+type Links<'s> = (&'s Text, Vec<(usize, &'s Text)>);
+
 /// How many scopes of a circle are named.
 const SHOWN: usize = 5;
 
@@ -45,7 +48,7 @@ pub(super) fn except_order(
     names: &Names<ScopeId>,
     out: &mut Diagnostics,
 ) -> Vec<ScopeId> {
-    let mut scopes: BTreeMap<usize, (&Text, Vec<(usize, &Text)>)> = BTreeMap::new();
+    let mut scopes: BTreeMap<usize, Links<'_>> = BTreeMap::new();
     for entry in entries {
         let Some(id) = names.find(&entry.name.value) else { continue };
         let except = entry.item.iter().flat_map(|scope| &scope.except);

@@ -185,11 +185,10 @@ fn host_of(text: &str) -> Result<HostPattern, (String, String)> {
     if !text.is_ascii() {
         return error("not ASCII", "write the form that is sent, which begins with `xn--`");
     }
-    let (wildcard, name): (Option<fn(String) -> HostPattern>, _) = match text {
-        _ if text.starts_with("**.") => (Some(HostPattern::Labels), &text[3..]),
-        _ if text.starts_with("*.") => (Some(HostPattern::OneLabel), &text[2..]),
-        _ => (None, text),
-    };
+    type Wildcard = fn(String) -> HostPattern;
+    let wildcard = |prefix, pattern: Wildcard| text.strip_prefix(prefix).map(|name| (Some(pattern), name));
+    let (wildcard, name) =
+        wildcard("**.", HostPattern::Labels).or_else(|| wildcard("*.", HostPattern::OneLabel)).unwrap_or((None, text));
     if name.contains('*') {
         return error(
             "a wildcard in the wrong place",
