@@ -1,8 +1,14 @@
 //! From facts to what HAProxy and a caller are told: an engine on a policy file, the answer line and the reply.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use luigi_runtime::answer_line::{Field, MAX_BYTES, VERSION, write_into};
 use luigi_runtime::{Engine, EngineConfig, Facts, Mode, PolicyFileConfig, Timestamp, facts, reply};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::{Value, json};
 use std::fs;
+use std::path::PathBuf;
 
 const POLICY: &str = r#"
 schema = 1
@@ -14,6 +20,9 @@ default = true
 
 [groups]
 staff = "staff"
+
+[logins.fresh]
+max-age = "15m"
 
 [scopes.health]
 hosts = "any"
@@ -38,6 +47,12 @@ scopes = ["orders"]
 subject = { groups = ["staff"] }
 
 [[rules]]
+id = "fresh-logins"
+effect = "restrict"
+scopes = ["orders"]
+require = { login = "fresh" }
+
+[[rules]]
 id = "no-health-soon"
 effect = "deny"
 scopes = ["health"]
@@ -47,11 +62,46 @@ mode = "observe"
 /// A Monday in 2026.
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_772_442_000);
 
+/// A key pair of the issuer, made just now.
+struct Issuer(Ed25519KeyPair);
+
+impl Issuer {
+    fn new() -> Self {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        Self(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap())
+    }
+
+    fn key_set(&self) -> Value {
+        let x = URL_SAFE_NO_PAD.encode(self.0.public_key());
+        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "1", "use": "sig", "alg": "EdDSA", "x": x }] })
+    }
+
+    /// The value of an Authorization header with these claims and what every token must have.
+    fn bearer(&self, claims: &Value) -> Vec<u8> {
+        let mut all =
+            json!({ "iss": "https://login.example.com", "aud": "shop", "iat": NOW, "exp": NOW.plus_seconds(600) });
+        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", encode(&json!({ "alg": "EdDSA", "typ": "JWT", "kid": "1" })), encode(&all));
+        let signature = URL_SAFE_NO_PAD.encode(self.0.sign(signed.as_bytes()));
+        format!("Bearer {signed}.{signature}").into_bytes()
+    }
+}
+
 fn engine(mode: Mode) -> Engine {
+    open(mode, None)
+}
+
+fn open(mode: Mode, issuer: Option<&Issuer>) -> Engine {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("policy.toml");
     fs::write(&path, POLICY).unwrap();
-    Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig { path, jwks: Vec::new(), mode })).unwrap()
+    let jwks: Vec<(String, PathBuf)> =
+        issuer.map(|_| ("corp".to_owned(), directory.path().join("keys.json"))).into_iter().collect();
+    if let Some(issuer) = issuer {
+        fs::write(&jwks[0].1, issuer.key_set().to_string()).unwrap();
+    }
+    Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig { path, jwks, mode })).unwrap()
 }
 
 fn request<'a>(target: &'a [u8], authorization: Option<&'a [u8]>) -> Facts<'a> {
@@ -119,6 +169,50 @@ fn the_line_says_what_came_out() {
 }
 
 #[test]
+fn the_line_names_whoever_was_verified() {
+    let issuer = Issuer::new();
+    let engine = open(Mode::Enforce, Some(&issuer));
+    let mut context = engine.context();
+    let mut check = |claims: Value, expected: &[&str]| {
+        let token = issuer.bearer(&claims);
+        let facts = request(b"/healthz", Some(&token));
+        let mut line = String::new();
+        write_into(&context.evaluate(&facts, NOW), &mut line);
+        let found = fields(&line);
+        assert_eq!(found[2], "verified", "{line}");
+        assert_eq!(found[16..], *expected, "{claims}");
+        assert!(line.len() <= MAX_BYTES && line.bytes().all(|b| b.is_ascii_graphic()), "{line}");
+    };
+    let url = "https://login.example.com";
+    check(json!({ "sub": "anna" }), &[url, "anna", "", "", "complete"]);
+    check(
+        json!({ "sub": "a|b\r\nx: y", "email": "a@b.test", "email_verified": true, "groups": ["x,y", "staff", "ö"] }),
+        &[url, "a%7Cb%0D%0Ax:%20y", "a@b.test", "staff,x%2Cy,%C3%B6", "complete"],
+    );
+    // What is not known to be hers is not said to be hers.
+    check(json!({ "sub": "a", "email": "a@b.test", "email_verified": false }), &[url, "a", "", "", "complete"]);
+    check(json!({ "sub": "a", "email": "a@b.test" }), &[url, "a", "", "", "complete"]);
+    check(json!({ "sub": "x".repeat(600) }), &[url, "", "", "", "complete"]);
+    let many: Vec<_> = (0..500).map(|n| format!("group-{n:03}")).collect();
+    let kept: Vec<_> = many.iter().take(409).map(String::as_str).collect();
+    check(json!({ "sub": "a", "groups": many }), &[url, "a", "", &kept.join(","), "cut-off"]);
+}
+
+#[test]
+fn the_longest_line_fits() {
+    let issuer = Issuer::new();
+    let engine = open(Mode::Enforce, Some(&issuer));
+    let mut context = engine.context();
+    let long = "|".repeat(170);
+    let groups: Vec<_> = (0..60).map(|n| format!("{n}{}", "x".repeat(80))).collect();
+    let token = issuer.bearer(&json!({ "sub": long, "email": long, "email_verified": true, "groups": groups }));
+    let facts = request(b"/orders/1", Some(&token));
+    let mut line = String::new();
+    write_into(&context.evaluate(&facts, NOW), &mut line);
+    assert!((5_000..=MAX_BYTES).contains(&line.len()), "{}", line.len());
+}
+
+#[test]
 fn a_line_of_facts_reaches_the_decision() {
     let check = |target: &str, reason: &str| {
         let line =
@@ -136,8 +230,9 @@ fn a_line_of_facts_reaches_the_decision() {
 
 #[test]
 fn replies_follow_the_answer() {
+    let issuer = Issuer::new();
     let check = |target: &[u8], authorization: Option<&[u8]>, status: u16, challenge: Option<&str>, kind: &str| {
-        let engine = engine(Mode::Enforce);
+        let engine = open(Mode::Enforce, Some(&issuer));
         let mut context = engine.context();
         let facts = request(target, authorization);
         let answer = context.evaluate(&facts, NOW);
@@ -157,6 +252,25 @@ fn replies_follow_the_answer() {
         Some(b"Bearer rubbish"),
         401,
         Some(r#"Bearer realm="shop.example.com", error="invalid_token", error_description="the token is malformed""#),
+        "allow-rule-unknown",
+    );
+    let stale = issuer.bearer(&json!({ "sub": "anna", "groups": ["staff"], "auth_time": NOW.plus_seconds(-3600) }));
+    check(
+        b"/orders/7",
+        Some(&stale),
+        401,
+        Some(concat!(
+            r#"Bearer realm="shop.example.com", error="insufficient_user_authentication", "#,
+            r#"error_description="at most 15 minutes ago", max_age="900""#
+        )),
+        "login-required",
+    );
+    let old = issuer.bearer(&json!({ "sub": "anna", "exp": NOW.plus_seconds(-600) }));
+    check(
+        b"/orders/7",
+        Some(&old),
+        401,
+        Some(r#"Bearer realm="shop.example.com", error="invalid_token", error_description="the token has expired""#),
         "allow-rule-unknown",
     );
     check(b"/orders/..%2f", None, 400, None, "ambiguous-target");
