@@ -7,6 +7,12 @@ use proptest::prelude::*;
 
 const EXAMPLE: &str = include_str!("../../examples/policies/billing.toml");
 
+/// A policy of several files, with methods of its own and scopes that leave others out.
+const FILES: [&str; 2] = [
+    include_str!("../../examples/policies/teams/common.toml"),
+    include_str!("../../examples/policies/teams/catalogue.toml"),
+];
+
 fn parse_texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> (SourceSet, Parsed) {
     let mut sources = SourceSet::new();
     for (number, text) in texts.into_iter().enumerate() {
@@ -194,15 +200,20 @@ proptest! {
 
     #[test]
     fn the_order_of_tables_and_files_means_nothing(
-        (order, cuts) in (Just(tables(EXAMPLE)).prop_shuffle(), prop::collection::vec(any::<prop::sample::Index>(), 0..3))
+        (order, cuts) in prop::sample::select(vec![EXAMPLE.to_owned(), FILES.concat()]).prop_flat_map(|text| {
+            (Just(tables(&text)).prop_shuffle(), prop::collection::vec(any::<prop::sample::Index>(), 0..3))
+        })
     ) {
-        let (_, expected) = parse_texts([EXAMPLE]);
+        let is_example = order.iter().any(|table| table.contains("billing"));
+        let (_, expected) = if is_example { parse_texts([EXAMPLE]) } else { parse_texts(FILES) };
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(order.len())).collect();
         cuts.extend([0, order.len()]);
         cuts.sort_unstable();
-        let files: Vec<String> = cuts.windows(2).map(|pair| format!("schema = 1\n{}", order[pair[0]..pair[1]].concat())).collect();
+        let files: Vec<String> =
+            cuts.windows(2).map(|pair| format!("schema = 1\n{}", order[pair[0]..pair[1]].concat())).collect();
         let (sources, parsed) = parse_texts(files.iter().map(String::as_str));
         prop_assert_eq!(parsed.diagnostics.render(&sources, Style::PLAIN), "");
+        prop_assert!(parsed.policy.is_some());
         prop_assert_eq!(parsed.policy, expected.policy);
         let names = |parsed: &[luigi_core::policy::test_case::TestCase]| {
             let mut names: Vec<_> = parsed.iter().map(|case| case.name.clone()).collect();
