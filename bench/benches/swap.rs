@@ -3,7 +3,7 @@
 //! `cargo bench -p luigi-bench --bench swap` prints a table. The proxy calls `Engine::poll` with the default budget and lets requests pass between
 //! two calls, so the longest single call is the longest that a request can wait.
 
-use luigi_bench::{estate, numbered};
+use luigi_bench::numbered;
 use luigi_core::policy::diagnostics::{Color, Style};
 use luigi_runtime::{Budget, Engine, EngineConfig, FeedConfig};
 use luigi_workflow::apply::{ApplyRequest, apply};
