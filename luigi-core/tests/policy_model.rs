@@ -217,6 +217,78 @@ fn tests_stand_for_one_request_each() {
     assert_eq!((person.subject.as_str(), Some(person.issuer)), ("test", policy.default_issuer));
 }
 
+#[test]
+fn the_order_of_lists_means_nothing() {
+    let lists = [
+        ("audiences", vec!["a", "b"]),
+        ("algorithms", vec!["ES256", "RS256"]),
+        ("token-types", vec!["jwt", "at+jwt"]),
+        ("office", vec!["10.0.0.0/8", "192.0.2.0/24"]),
+        ("days", vec!["mon", "tue"]),
+        ("acr-any", vec!["a", "b"]),
+        ("amr-any", vec!["a", "b"]),
+        ("hosts", vec!["a.example.com", "b.example.com"]),
+        ("operations", vec!["GET /a", "BAN /b", "PURGE /c"]),
+        ("except", vec!["r", "t"]),
+        ("notify", vec!["slack:#a", "slack:#b"]),
+        ("scopes", vec!["r", "s"]),
+        ("issuers", vec!["x", "y"]),
+        ("kinds", vec!["a", "b"]),
+        ("subjects", vec!["a", "b"]),
+        ("subject-patterns", vec!["a*", "b*"]),
+        ("emails", vec!["a@b.c", "b@b.c"]),
+        ("email-domains", vec!["a.c", "b.c"]),
+        ("groups", vec!["a", "b"]),
+        ("groups-all", vec!["b", "c"]),
+        ("from", vec!["office", "shop"]),
+        ("during", vec!["early", "late"]),
+        ("approval", vec!["p", "q"]),
+    ];
+    let text = |reversed: Option<&str>| {
+        let list = |name: &str| {
+            let (_, items) = lists.iter().find(|(key, _)| *key == name).expect("a list of this name");
+            let mut items: Vec<_> = items.iter().map(|item| format!("\"{item}\"")).collect();
+            if reversed == Some(name) {
+                items.reverse();
+            }
+            format!("{name} = [{}]\n", items.join(", "))
+        };
+        let inline =
+            |names: &[&str]| names.iter().map(|name| list(name).trim_end().to_owned()).collect::<Vec<_>>().join(", ");
+        let matcher = inline(&[
+            "issuers",
+            "kinds",
+            "subjects",
+            "subject-patterns",
+            "emails",
+            "email-domains",
+            "groups",
+            "groups-all",
+        ]);
+        [
+            "[issuers.x]\nurl = \"https://x.example.com\"\ndefault = true\n".to_owned(),
+            [list("audiences"), list("algorithms"), list("token-types")].concat(),
+            "[issuers.y]\nurl = \"https://y.example.com\"\naudiences = [\"a\"]\n[groups]\na = \"1\"\nb = \"2\"\nc = \"3\"\n".to_owned(),
+            format!("[networks]\nshop = [\"10.1.0.0/16\"]\n{}", list("office")),
+            format!("[schedules.early]\ntime-zone = \"UTC\"\n{}", list("days")),
+            "[schedules.late]\ntime-zone = \"UTC\"\nstart = \"20:00\"\nend = \"24:00\"\n".to_owned(),
+            format!("[logins.l]\n{}{}", list("acr-any"), list("amr-any")),
+            format!("[scopes.s]\n{}{}{}", list("hosts"), list("operations"), list("except")),
+            "[scopes.r]\nhosts = \"any\"\noperations = [\"GET /r\"]\n[scopes.t]\nhosts = \"any\"\noperations = [\"GET /t\"]\n".to_owned(),
+            format!("[approvals.p]\napprovers = {{ {matcher} }}\nduration = \"1h\"\n{}", list("notify")),
+            "[approvals.q]\napprovers = \"requester\"\nduration = \"1h\"\n".to_owned(),
+            format!("[[rules]]\nid = \"i\"\neffect = \"allow\"\n{}", list("scopes")),
+            format!("subject = {{ {matcher} }}\n{}{}", list("from"), list("during")),
+            format!("require = {{ {} }}\n", list("approval").trim_end()),
+        ]
+        .concat()
+    };
+    let expected = policy(&text(None));
+    for (name, _) in &lists {
+        assert_eq!(policy(&text(Some(name))), expected, "{name}");
+    }
+}
+
 /// The hash of what `name` defines.
 fn hash(policy: &Policy, name: &str) -> ContentHash {
     let scopes = policy.scopes.iter().map(|(_, row)| (row.name.as_str(), row.content_hash));
