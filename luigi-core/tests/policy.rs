@@ -123,3 +123,26 @@ fn the_examples_of_the_reference_are_policies() {
     }
     assert!(whole > 0);
 }
+
+#[test]
+fn problems_are_json_for_programs() {
+    let mut sources = SourceSet::new();
+    sources.add("a.toml", "schema = 1\n[groups]\nx = \"ä\"");
+    sources.add("b.toml", "schema = 1\ngroups = { \"x\" = \"ü\", \"y{\" = \"z\" }");
+    let problems = parse(&sources).diagnostics;
+    let expected = serde_json::json!([
+        {
+            "file": "b.toml", "line": 2, "column": 12, "end_line": 2, "end_column": 15, "code": "duplicate-name", "severity": "error",
+            "message": "group `x` is defined twice", "label": "again", "help": null,
+            "related": [{ "file": "a.toml", "line": 3, "column": 1, "end_line": 3, "end_column": 2, "label": "first here" }],
+        },
+        {
+            "file": "b.toml", "line": 2, "column": 25, "end_line": 2, "end_column": 26, "code": "invalid-name", "severity": "error",
+            "message": "`y{` is not a name", "label": "not allowed in names",
+            "help": "names consist of the letters a-z and A-Z, digits, `-`, `_` and `.`", "related": [],
+        },
+    ]);
+    assert_eq!(problems.to_json(&sources), expected);
+    let (sources, parsed) = (SourceSet::new(), parse(&SourceSet::new()));
+    assert_eq!(parsed.diagnostics.to_json(&sources)[0]["file"], serde_json::Value::Null);
+}

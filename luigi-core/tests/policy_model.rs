@@ -152,6 +152,22 @@ fn rules_are_enforced_and_about_anyone_unless_they_say_otherwise() {
 }
 
 #[test]
+fn points_in_time_may_be_written_as_toml_allows() {
+    for (text, seconds) in [
+        ("2026-12-24T18:00:00Z", 1_798_135_200),
+        ("2026-12-24T18:00:00z", 1_798_135_200),
+        ("2026-12-24t19:00:00+01:00", 1_798_135_200),
+        ("2026-12-24 12:30:00.75-05:30", 1_798_135_200),
+        ("2026-12-24T18:00Z", 1_798_135_200),
+        ("1969-12-31T23:59:59Z", -1),
+    ] {
+        let policy = policy(&format!("[[rules]]\nid = \"a\"\neffect = \"deny\"\nscopes = \"all\"\nstarts = {text}\n"));
+        let (_, rule) = policy.rules.iter().next().unwrap();
+        assert_eq!(rule.starts.map(|at| at.unix_seconds()), Some(seconds), "{text}");
+    }
+}
+
+#[test]
 fn claims_keep_their_types() {
     let policy = policy(&format!(
         "{OKTA}{ORDERS}[[rules]]\nid = \"a\"\neffect = \"deny\"\nscopes = [\"orders\"]\nsubject = {{ claims = [\

@@ -198,7 +198,7 @@ pub struct Schedule {
     pub name: String,
     /// An IANA time zone name that the compiled-in database knows.
     pub time_zone: String,
-    /// The days on which a span begins; bit 0 is Monday. `None`: every day.
+    /// The days on which a span may begin; every day unless the policy says otherwise.
     pub days: Weekdays,
     /// Seconds after local midnight, inclusive; `start > end` runs over midnight and belongs to the day it starts.
     pub start: u32,

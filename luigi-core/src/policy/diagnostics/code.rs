@@ -44,7 +44,7 @@ codes! {
         "Only the first thousand problems are kept. Often most of them have one cause; solve some and check again.";
     /// The text is not TOML.
     TomlSyntax = "toml-syntax":
-        "The text is not TOML 1.0. Names in a file that cannot be read are not looked up, so further problems may show once this one is solved.";
+        "The text is not TOML. Names in a file that cannot be read are not looked up, so further problems may show once this one is solved.";
     /// A key is not part of the language.
     UnknownKey = "unknown-key":
         "Every key must be one that Luigi knows. A misspelt key that was silently ignored could open or close a gate that nobody meant to \

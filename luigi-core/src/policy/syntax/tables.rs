@@ -113,7 +113,14 @@ fn claim_map(node: Node<'_>, what: &str, out: &mut Diagnostics) -> Option<ClaimM
     })
 }
 
+/// `a.b = ...` is a table `a` to TOML.
+const QUOTE_DOTS: &str = "a name with a dot is written in quotes: `\"a.b\" = ...`";
+
 fn group(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<String> {
+    if let toml::de::DeValue::Table(_) = node.value() {
+        out.push(node.wrong_type(&name.value, "a string").help(QUOTE_DOTS));
+        return None;
+    }
     let value = node.text(&name.value, out)?;
     if let Some(at) = value.value.find(['{', '}']) {
         let message = format!("{} is not the name of a group", quoted(&value.value));
@@ -131,8 +138,12 @@ fn group(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<
 }
 
 fn network(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<Vec<ipnet::IpNet>> {
-    if let toml::de::DeValue::Table(_) = node.value() {
-        let help = "networks in files of their own are not part of this version of the policy language";
+    if let toml::de::DeValue::Table(table) = node.value() {
+        let help = if table.contains_key("file") {
+            "networks in files of their own are not part of this version of the policy language"
+        } else {
+            QUOTE_DOTS
+        };
         out.push(node.wrong_type(&name.value, "a list of networks").help(help));
         return None;
     }
