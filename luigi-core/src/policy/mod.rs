@@ -1,7 +1,7 @@
 //! The policy language: from TOML text to the resolved [`model`], with every problem reported at once.
 //!
 //! Data goes one way: [`source`] -> syntax (typed, every value with its place) -> [`model`] (names resolved), and
-//! [`test_case`] for the tests that stand in the text. [`diagnostics`] says what is wrong. What follows from a
+//! [`mod@test_case`] for the tests that stand in the text. [`diagnostics`] says what is wrong. What follows from a
 //! model lives in [`crate::snapshot`]; reading files is the caller's.
 
 pub mod diagnostics;
@@ -31,6 +31,31 @@ pub struct Parsed {
 /// Parses a policy.
 ///
 /// Never panics, whatever the text; the time it takes is bounded by the limits in [`source`].
+///
+/// # Examples
+///
+/// ```
+/// use luigi_core::policy::diagnostics::Style;
+/// use luigi_core::policy::{SourceSet, parse};
+///
+/// let mut sources = SourceSet::new();
+/// sources.add("groups.toml", "schema = 1\n[groups]\nengineering = \"eng\"\n");
+/// sources.add("rules.toml", "schema = 1\n[[rules]]\nid = \"lockdown\"\neffect = \"denny\"\nscopes = \"all\"\n");
+/// let parsed = parse(&sources);
+/// assert!(parsed.policy.is_none());
+/// assert_eq!(
+///     parsed.diagnostics.render(&sources, Style::PLAIN),
+///     "\
+/// error[unknown-word]: `denny` is not a value of `effect`
+///  --> rules.toml:4:10
+///   |
+/// 4 | effect = \"denny\"
+///   |          ^^^^^^^
+///   |
+///   = help: did you mean `deny`? it can be `allow`, `restrict` or `deny`
+/// "
+/// );
+/// ```
 #[must_use]
 pub fn parse(sources: &SourceSet) -> Parsed {
     let mut diagnostics = Diagnostics::default();

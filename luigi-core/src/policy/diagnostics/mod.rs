@@ -1,6 +1,6 @@
 //! What is wrong with a policy: problems with stable codes and places, collected and reported together.
 //!
-//! Rendering as text and JSON is in [`render`]; the codes and what they mean in [`code`]. Nothing here decides what is a problem.
+//! Rendering as text and JSON is in `render`; the codes and what they mean in `code`. Nothing here decides what is a problem.
 
 mod code;
 mod render;
