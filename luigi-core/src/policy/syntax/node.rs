@@ -277,7 +277,7 @@ pub(in crate::policy) struct Fields<'t> {
 }
 
 /// Keys that a policy of a later version may have.
-const LATER: [&str; 22] = [
+const LATER: [&str; 21] = [
     "environments",
     "environment",
     "where",
@@ -299,7 +299,6 @@ const LATER: [&str; 22] = [
     "trailing-slash",
     "method-override",
     "upgrade",
-    "kind-type",
 ];
 
 impl<'t> Fields<'t> {

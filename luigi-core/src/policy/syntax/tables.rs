@@ -301,7 +301,7 @@ fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> Vec<(targets::Metho
 }
 
 /// Lints whose findings a policy may accept.
-const LINTS: [&str; 15] = [
+const LINTS: [&str; 14] = [
     "open-allow",
     "privileged-open",
     "swallowed-scope",
@@ -316,7 +316,6 @@ const LINTS: [&str; 15] = [
     "rubber-stamp",
     "ends-soon",
     "stats-uri",
-    "overlap",
 ];
 
 /// `accept = { lint = "reason" }`: checked here, used by whoever lints.
