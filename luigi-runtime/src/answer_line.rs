@@ -1,7 +1,7 @@
 //! The answer line: how Luigi tells HAProxy what came out, in one string.
 //!
 //! [`write_into`] makes the line from an [`Answer`]; HAProxy keeps it in `txn.luigi.out` and takes single fields out with the converter
-//! `field(N,|)`, for headers, logs and conditions. Nothing in Luigi reads the line again.
+//! `field(N,|)`, for headers, logs and conditions. Luigi reads one field again, when it renders a refusal: [`evaluation`].
 //!
 //! ```text
 //! luigi1|pass|verified|enforce|allow|allowed-by-rule|engineers-read-orders|allow|allowed-by-rule|engineers-read-orders||orders|no|200|...
@@ -12,6 +12,7 @@
 //! than those between groups: it can stand in a header, a log line or a JSON string as it is.
 
 use crate::answer::Answer;
+use crate::evaluation_id::EvaluationId;
 use luigi_core::identity::{Completeness, Credential};
 use luigi_core::policy::model::Mode;
 use std::fmt::Write;
@@ -107,6 +108,13 @@ impl Field {
     pub const fn number(self) -> u8 {
         self as u8
     }
+}
+
+/// The evaluation's id in a line; `None` if there is none.
+#[must_use]
+pub fn evaluation(line: &[u8]) -> Option<EvaluationId> {
+    let field = line.split(|byte| *byte == b'|').nth(usize::from(Field::Evaluation.number()) - 1)?;
+    EvaluationId::parse(field)
 }
 
 /// Writes the line for an answer, replacing what `line` holds.

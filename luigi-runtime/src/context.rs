@@ -3,7 +3,7 @@
 use crate::answer::{Answer, Outcome};
 use crate::counters::Tally;
 use crate::engine::Shared;
-use crate::evaluation_id::EvaluationIds;
+use crate::evaluation_id::{EvaluationId, EvaluationIds};
 use crate::request::Facts;
 use crate::version::Version;
 use arc_swap::{ArcSwap, Cache};
@@ -62,6 +62,15 @@ impl<'a> Judged<'a> {
     }
 }
 
+/// What an evaluation is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// To decide: it gets an id of its own and is counted.
+    Decide,
+    /// To say more about an evaluation that was counted under this id.
+    Review(EvaluationId),
+}
+
 impl Context {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
         let mut version = Cache::new(Arc::clone(&shared.current));
@@ -84,11 +93,26 @@ impl Context {
     /// # Allocation
     /// None, once a version has been used before and the token has been seen before.
     pub fn evaluate<'a>(&'a mut self, facts: &Facts<'a>, now: Timestamp) -> Answer<'a> {
+        self.answer(Purpose::Decide, Some(facts), now)
+    }
+
+    /// The answer for facts that do not have the form they must have.
+    pub fn evaluate_malformed(&mut self, now: Timestamp) -> Answer<'_> {
+        self.answer(Purpose::Decide, None, now)
+    }
+
+    /// Comes back to a request that was evaluated under this id, to tell its caller more about it; `facts` are `None` if they were
+    /// malformed. Not counted. A version that was published in between is the one that answers.
+    pub fn review<'a>(&'a mut self, id: EvaluationId, facts: Option<&Facts<'a>>, now: Timestamp) -> Answer<'a> {
+        self.answer(Purpose::Review(id), facts, now)
+    }
+
+    fn answer<'a>(&'a mut self, purpose: Purpose, facts: Option<&Facts<'a>>, now: Timestamp) -> Answer<'a> {
         let stale_after = self.shared.stale_after_seconds;
-        self.guarded(|version, tools, no_grants| {
-            if facts.host_count > 1 {
+        self.guarded(purpose, |version, tools, no_grants| {
+            let Some(facts) = facts.filter(|facts| facts.host_count <= 1) else {
                 return Judged::refused(Reason::MalformedFacts);
-            }
+            };
             let raw = RawTarget { method: facts.method, target: facts.target, host: facts.host };
             let target = canonicalize(raw, &mut tools.target);
             let credential = credential(authorization(facts), version.trust(), &mut tools.tokens, now);
@@ -100,11 +124,6 @@ impl Context {
         })
     }
 
-    /// The answer for facts that do not have the form they must have.
-    pub fn evaluate_malformed(&mut self) -> Answer<'_> {
-        self.guarded(|_, _, _| Judged::refused(Reason::MalformedFacts))
-    }
-
     /// Lets go of a version that is no longer in force; for threads without requests.
     pub fn refresh(&mut self) {
         self.version.load();
@@ -113,11 +132,15 @@ impl Context {
     /// Runs an evaluation so that nothing it does can get past: a panic becomes an answer.
     fn guarded<'a>(
         &'a mut self,
+        purpose: Purpose,
         judge: impl FnOnce(&'a Version, &'a mut Tools, &'a GrantSet) -> Judged<'a>,
     ) -> Answer<'a> {
         let Self { version, ids, tally, tools, in_doubt, no_grants, shared: _ } = self;
         let version: &'a Version = version.load();
-        let id = ids.next();
+        let id = match purpose {
+            Purpose::Decide => ids.next(),
+            Purpose::Review(id) => id,
+        };
         let was_in_doubt = std::mem::replace(in_doubt, true);
         let judged = catch_unwind(AssertUnwindSafe(|| {
             if was_in_doubt {
@@ -139,7 +162,10 @@ impl Context {
         };
         let Judged { evaluation, credential, target } = judged;
         let answer = Answer { id, outcome, evaluation, credential, target, version };
-        tally.count(&answer);
+        match purpose {
+            Purpose::Decide => tally.count(&answer),
+            Purpose::Review(_) => {}
+        }
         answer
     }
 }
@@ -233,7 +259,7 @@ mod tests {
                 assert_eq!((answer.decision().reason, answer.outcome()), (reason, outcome), "{facts:?}");
                 assert_eq!((answer.status_code(), answer.challenge()), (400, None));
             }
-            let answer = context.evaluate_malformed();
+            let answer = context.evaluate_malformed(crate::now());
             assert_eq!((answer.decision().reason, answer.outcome()), (Reason::MalformedFacts, outcome));
             let counters = engine.status().counters;
             assert_eq!(counters.would_be_refused + counters.refused, 5);

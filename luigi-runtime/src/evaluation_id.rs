@@ -14,6 +14,19 @@ pub struct EvaluationId {
     counter: u64,
 }
 
+impl EvaluationId {
+    /// The id that is printed as `text`; `None` if that is not 32 hex digits.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let digits = std::str::from_utf8(text).ok().filter(|text| text.len() == 32)?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        let (random, counter) = digits.split_at(16);
+        Some(Self { random: u64::from_str_radix(random, 16).ok()?, counter: u64::from_str_radix(counter, 16).ok()? })
+    }
+}
+
 impl std::fmt::Display for EvaluationId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:016x}{:016x}", self.random, self.counter)

@@ -1,0 +1,61 @@
+//! From a line of facts to an answer, for one Lua state.
+//!
+//! This is what every request goes through. It knows nothing of Lua: bytes in, bytes out.
+
+use luigi_runtime::reply::{self, Reply};
+use luigi_runtime::{Context, Engine, answer_line, facts};
+
+/// What one Lua state needs to answer requests.
+pub(crate) struct Converter {
+    context: Context,
+    answer: String,
+}
+
+/// What a line of facts led to.
+#[cfg_attr(not(feature = "faults"), allow(dead_code, reason = "only a fault is anything but an answer"))]
+pub(crate) enum Converted<'a> {
+    /// The answer.
+    Answer(&'a [u8]),
+    /// Nothing is returned to Lua.
+    Nothing,
+    /// An error is raised in Lua.
+    Error,
+}
+
+impl Converter {
+    pub(crate) fn new(engine: &Engine) -> Self {
+        Self { context: engine.context(), answer: String::with_capacity(answer_line::MAX_BYTES) }
+    }
+
+    /// Answers one request. Allocates nothing where the engine does not.
+    pub(crate) fn convert(&mut self, line: &[u8]) -> Converted<'_> {
+        #[cfg(feature = "faults")]
+        if let Some(fault) = crate::faults::asked_for(line) {
+            return fault.happen();
+        }
+        let now = luigi_runtime::now();
+        let answer = match facts::parse(line) {
+            Ok(facts) => self.context.evaluate(&facts, now),
+            Err(_malformed) => self.context.evaluate_malformed(now),
+        };
+        answer_line::write_into(&answer, &mut self.answer);
+        Converted::Answer(self.answer.as_bytes())
+    }
+
+    /// What the caller of a refused request is sent: `line` and `answer` are what [`convert`](Self::convert) got and gave.
+    ///
+    /// # Errors
+    /// If `answer` is none.
+    pub(crate) fn refusal(&mut self, line: &[u8], answer: &[u8], accept: Option<&[u8]>) -> Result<Reply, String> {
+        let id = answer_line::evaluation(answer).ok_or("there is no answer that a refusal could be made of")?;
+        let now = luigi_runtime::now();
+        let facts = facts::parse(line).ok();
+        let answer = self.context.review(id, facts.as_ref(), now);
+        Ok(reply::render(&answer, facts.as_ref(), accept, now))
+    }
+
+    /// Lets go of a version that is no longer in force, in case no request comes.
+    pub(crate) fn refresh(&mut self) {
+        self.context.refresh();
+    }
+}

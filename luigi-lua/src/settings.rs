@@ -1,0 +1,122 @@
+//! Where the policy comes from, as the environment of the process says it (HAProxy's `setenv` and `presetenv`).
+//!
+//! HAProxy 2.6 passes no arguments to a Lua file, so the environment is the one way that works everywhere. A setting that contradicts
+//! another one, or has no effect, is an error: whoever wrote it meant something by it.
+
+use luigi_runtime::{EngineConfig, Mode};
+use std::path::PathBuf;
+
+/// What the environment asks for; an error is one line, ready to print.
+pub(crate) fn from_environment() -> Result<EngineConfig, String> {
+    from(|name| std::env::var_os(name).map(|value| value.into_string().map_err(|_| not_text(name))).transpose())
+}
+
+fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<EngineConfig, String> {
+    let setting = |name: &str| match lookup(name)? {
+        Some(value) if value.is_empty() => Err(format!("`{name}` is set and empty")),
+        value => Ok(value),
+    };
+    let [feed, public_key] = [setting("LUIGI_FEED")?, setting("LUIGI_PUBLIC_KEY")?];
+    let [policy, jwks, mode] = [setting("LUIGI_POLICY")?, setting("LUIGI_JWKS")?, setting("LUIGI_MODE")?];
+    match (feed, policy) {
+        (None, None) => Err("neither `LUIGI_FEED` nor `LUIGI_POLICY` is set".to_owned()),
+        (Some(_), Some(_)) => Err("both `LUIGI_FEED` and `LUIGI_POLICY` are set".to_owned()),
+        (Some(_), None) if jwks.is_some() => {
+            Err("`LUIGI_JWKS` is for `LUIGI_POLICY`; a feed brings its keys".to_owned())
+        }
+        (Some(_), None) if mode.is_some() => {
+            Err("`LUIGI_MODE` is for `LUIGI_POLICY`; a feed brings its mode".to_owned())
+        }
+        (Some(feed), None) => {
+            let public_key = public_key.ok_or("`LUIGI_FEED` is set without `LUIGI_PUBLIC_KEY`")?;
+            Ok(EngineConfig::feed(feed, public_key))
+        }
+        (None, Some(_)) if public_key.is_some() => Err("`LUIGI_PUBLIC_KEY` is for `LUIGI_FEED`".to_owned()),
+        (None, Some(policy)) => {
+            let mut config =
+                luigi_runtime::PolicyFileConfig { path: policy.into(), jwks: Vec::new(), mode: Mode::Observe };
+            if let Some(mode) = mode {
+                config.mode = mode_named(&mode)?;
+            }
+            if let Some(jwks) = jwks {
+                config.jwks = jwks.split_whitespace().map(key_set).collect::<Result<_, _>>()?;
+            }
+            Ok(EngineConfig::PolicyFile(config))
+        }
+    }
+}
+
+fn mode_named(name: &str) -> Result<Mode, String> {
+    match name {
+        "observe" => Ok(Mode::Observe),
+        "enforce" => Ok(Mode::Enforce),
+        other => Err(format!("`LUIGI_MODE` is neither `observe` nor `enforce` but `{other}`")),
+    }
+}
+
+fn key_set(word: &str) -> Result<(String, PathBuf), String> {
+    match word.split_once('=') {
+        Some((issuer, file)) if !issuer.is_empty() && !file.is_empty() => Ok((issuer.to_owned(), file.into())),
+        _ => Err(format!("`LUIGI_JWKS` holds `{word}`, which is not ISSUER=FILE")),
+    }
+}
+
+fn not_text(name: &str) -> String {
+    format!("`{name}` is not UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(settings: &[(&str, &str)]) -> Result<EngineConfig, String> {
+        from(|name| Ok(settings.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())))
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_errors() {
+        for (settings, expected) in [
+            (&[][..], "neither `LUIGI_FEED` nor `LUIGI_POLICY` is set"),
+            (&[("LUIGI_FEED", "f"), ("LUIGI_POLICY", "p")], "both `LUIGI_FEED` and `LUIGI_POLICY` are set"),
+            (&[("LUIGI_FEED", "f")], "`LUIGI_FEED` is set without `LUIGI_PUBLIC_KEY`"),
+            (&[("LUIGI_FEED", "")], "`LUIGI_FEED` is set and empty"),
+            (
+                &[("LUIGI_FEED", "f"), ("LUIGI_MODE", "enforce")],
+                "`LUIGI_MODE` is for `LUIGI_POLICY`; a feed brings its mode",
+            ),
+            (
+                &[("LUIGI_FEED", "f"), ("LUIGI_JWKS", "a=b")],
+                "`LUIGI_JWKS` is for `LUIGI_POLICY`; a feed brings its keys",
+            ),
+            (&[("LUIGI_POLICY", "p"), ("LUIGI_PUBLIC_KEY", "k")], "`LUIGI_PUBLIC_KEY` is for `LUIGI_FEED`"),
+            (
+                &[("LUIGI_POLICY", "p"), ("LUIGI_MODE", "Enforce")],
+                "`LUIGI_MODE` is neither `observe` nor `enforce` but `Enforce`",
+            ),
+            (
+                &[("LUIGI_POLICY", "p"), ("LUIGI_JWKS", "okta=k.json entra")],
+                "`LUIGI_JWKS` holds `entra`, which is not ISSUER=FILE",
+            ),
+        ] {
+            assert_eq!(with(settings).unwrap_err(), expected, "{settings:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_file_is_observed_unless_it_is_enforced_and_brings_its_key_sets() {
+        let EngineConfig::PolicyFile(config) = with(&[("LUIGI_POLICY", "p")]).unwrap() else { panic!("a policy file") };
+        assert_eq!((config.path, config.jwks, config.mode), ("p".into(), vec![], Mode::Observe));
+        let settings = [("LUIGI_POLICY", "p"), ("LUIGI_MODE", "enforce"), ("LUIGI_JWKS", "a=x.json  b=y=z.json")];
+        let EngineConfig::PolicyFile(config) = with(&settings).unwrap() else { panic!("a policy file") };
+        let jwks = [("a".to_owned(), "x.json".into()), ("b".to_owned(), "y=z.json".into())];
+        assert_eq!((config.jwks, config.mode), (jwks.to_vec(), Mode::Enforce));
+    }
+
+    #[test]
+    fn a_feed_needs_a_directory_and_a_key() {
+        let EngineConfig::Feed(feed) = with(&[("LUIGI_FEED", "f"), ("LUIGI_PUBLIC_KEY", "k")]).unwrap() else {
+            panic!("a feed")
+        };
+        assert_eq!((feed.directory, feed.public_key), ("f".into(), "k".into()));
+    }
+}
