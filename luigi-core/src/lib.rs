@@ -17,6 +17,7 @@ pub mod kleene;
 pub mod matchers;
 pub mod method;
 pub mod policy;
+pub mod policy_tests;
 pub mod snapshot;
 pub mod target;
 pub mod time;

@@ -140,8 +140,13 @@ impl<'a> Answer<'a> {
     #[must_use]
     pub fn challenge(&self) -> Option<Challenge> {
         match self.evaluation.decision.reason {
+            // A deny rule that exempts some identity can be cured by one; a better token in place of a bad one is not promised to.
+            Reason::DeniedByRule => {
+                let absent = matches!(self.credential, Credential::Absent);
+                let advised = matches!(self.evaluation.decision.advice, Some(Advice::Authenticate));
+                return (absent && advised).then_some(Challenge::Authenticate);
+            }
             Reason::AllowedByRule
-            | Reason::DeniedByRule
             | Reason::MalformedFacts
             | Reason::AmbiguousTarget
             | Reason::AmbiguousCredential
@@ -218,7 +223,7 @@ mod tests {
         std::fs::write(&path, "schema = 1\n").unwrap();
         let engine = Engine::open(&EngineConfig::policy_file(path)).unwrap();
         let mut context = engine.context();
-        let answer = context.evaluate_malformed();
+        let answer = context.evaluate_malformed(crate::now());
         let (login, rule) = (LoginId::from_index(0), RuleId::from_index(0));
         let step_up = Some(Advice::StepUp { login, rule });
         let ask = Some(Advice::RequestAccess { approvals: MissingApprovals::new(), rule });

@@ -220,7 +220,7 @@ mod tests {
             let engine = engine(mode);
             let mut context = engine.context();
             let limits = TokenCacheLimits { entries: 64, ..TokenCacheLimits::default() };
-            let answer = context.guarded(|_, tools, _| {
+            let answer = context.guarded(Purpose::Decide, |_, tools, _| {
                 tools.tokens = TokenCache::new(limits);
                 panic!("in the middle of an evaluation")
             });

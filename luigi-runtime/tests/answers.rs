@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use luigi_runtime::answer_line::{Field, MAX_BYTES, VERSION, write_into};
-use luigi_runtime::{Engine, EngineConfig, Facts, Mode, PolicyFileConfig, Timestamp, facts, reply};
+use luigi_runtime::{Engine, EngineConfig, Facts, Mode, PolicyFileConfig, Timestamp, answer_line, facts, reply};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ fn the_line_says_what_came_out() {
         let mut context = engine.context();
         let answer = match facts {
             Some(facts) => context.evaluate(facts, NOW),
-            None => context.evaluate_malformed(),
+            None => context.evaluate_malformed(NOW),
         };
         let mut line = "left over from before".to_owned();
         write_into(&answer, &mut line);
@@ -275,4 +275,38 @@ fn replies_follow_the_answer() {
     );
     check(b"/orders/..%2f", None, 400, None, "ambiguous-target");
     check(b"/elsewhere", Some(b"Basic Zm9v"), 403, None, "no-rule-allows");
+}
+
+#[test]
+fn a_refusal_is_rendered_from_what_haproxy_has_kept() {
+    let fact_line = |target: &str| {
+        format!("{}\nGET\n203.0.113.9\n1 16 0  {}\nshop.example.com\n{target}\n\nend", facts::HEADER, target.len())
+            .into_bytes()
+    };
+    let engine = engine(Mode::Enforce);
+    let mut context = engine.context();
+    let mut other = engine.context();
+    let mut check = |fact_line: &[u8], status: u16, reason: &str| {
+        let facts = facts::parse(fact_line).ok();
+        let answer = match &facts {
+            Some(facts) => context.evaluate(facts, NOW),
+            None => context.evaluate_malformed(NOW),
+        };
+        let mut line = String::new();
+        write_into(&answer, &mut line);
+        let counted = engine.status().counters;
+        let id = answer_line::evaluation(line.as_bytes()).unwrap();
+        assert_eq!(id, answer.id());
+        let reviewed = other.review(id, facts.as_ref(), NOW);
+        let reply = reply::render(&reviewed, facts.as_ref(), None, NOW);
+        assert_eq!(engine.status().counters, counted, "a request is counted once");
+        assert_eq!(reply.status, status);
+        assert!(reply.body.contains(&id.to_string()) && reply.body.contains(reason), "{}", reply.body);
+        let retry = reply.headers.iter().any(|(name, _)| *name == "retry-after");
+        assert_eq!(retry, status == 503);
+    };
+    check(&fact_line("/orders/7"), 401, "no-rule-allows");
+    check(b"cut off", 400, "malformed-facts");
+    // Allowed by now.
+    check(&fact_line("/healthz"), 503, "Please try again");
 }

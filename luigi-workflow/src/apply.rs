@@ -9,7 +9,9 @@ use crate::signing_key::SigningKey;
 use luigi_core::identity::{KeySet, UnusableKey};
 use luigi_core::policy::diagnostics::Style;
 use luigi_core::policy::model::{Mode, Policy};
+use luigi_core::policy::test_case::TestCase;
 use luigi_core::policy::{Parsed, SourceSet};
+use luigi_core::policy_tests;
 use luigi_core::snapshot::Snapshot;
 use luigi_core::time::Timestamp;
 use luigi_runtime::feed::{FileKind, MAX_KEYS_BYTES, Manifest};
@@ -83,6 +85,10 @@ impl ApplyError {
         Self { kind: ApplyErrorKind::Policy, text: text.into() }
     }
 
+    fn tests(text: impl Into<String>) -> Self {
+        Self { kind: ApplyErrorKind::Tests, text: text.into() }
+    }
+
     fn environment(text: impl Into<String>) -> Self {
         Self { kind: ApplyErrorKind::Environment, text: text.into() }
     }
@@ -147,9 +153,9 @@ fn check(request: &ApplyRequest) -> Result<Checked, ApplyError> {
     let Parsed { policy, tests, diagnostics } = luigi_core::policy::parse(&sources);
     let policy = policy.ok_or_else(|| ApplyError::policy(diagnostics.render(&sources, request.style)))?;
     let warnings = if diagnostics.is_empty() { Vec::new() } else { vec![diagnostics.render(&sources, request.style)] };
-    let tests_passed = run_tests(&policy, &tests, &sources, request.style)?;
     let snapshot = Snapshot::compile(policy)
         .map_err(|error| ApplyError::policy(format!("cannot compile `{}`: {error}", request.policy.display())))?;
+    let tests_passed = run_tests(&snapshot, &tests, &sources, request.style)?;
     Ok(Checked { snapshot, tests_passed, warnings })
 }
 
@@ -256,11 +262,11 @@ fn lies_in(file: &Path, directory: &Path) -> bool {
     file.ancestors().skip(1).find_map(|ancestor| ancestor.canonicalize().ok()).is_some_and(|a| a.starts_with(directory))
 }
 
-fn run_tests(
-    _policy: &Policy,
-    tests: &[luigi_core::policy::test_case::TestCase],
-    _sources: &SourceSet,
-    _style: Style,
-) -> Result<usize, ApplyError> {
-    if tests.is_empty() { Ok(0) } else { Err(ApplyError::policy("in-file tests cannot be run yet")) }
+/// Runs the tests that stand in the policy; how many there are, all passed.
+fn run_tests(snapshot: &Snapshot, tests: &[TestCase], sources: &SourceSet, style: Style) -> Result<usize, ApplyError> {
+    let mut report = String::new();
+    for (test, outcome) in tests.iter().zip(policy_tests::run(snapshot, tests)) {
+        report.push_str(&outcome.diagnostics(test, sources).render(sources, style));
+    }
+    if report.is_empty() { Ok(tests.len()) } else { Err(ApplyError::tests(report)) }
 }

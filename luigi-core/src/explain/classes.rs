@@ -125,7 +125,7 @@ fn request_trace(policy: &Policy, request: &Request<'_>) -> RequestTrace {
             };
             quoted(&format!("{host}{}", target.path)).trim_matches('`').to_owned()
         }
-        Target::Ambiguous(why) => format!("ambiguous: {why:?}"),
+        Target::Ambiguous(why) => format!("ambiguous: {why}"),
     };
     let identity = match Caller::of(request.credential, request.time) {
         Some(Caller::Known(identity)) => identity_trace(policy, identity),

@@ -43,7 +43,7 @@ pub struct Reply {
 /// The reply to a request that was refused.
 ///
 /// `facts` are those that the answer is about; `None` if they were malformed. `accept` is the value of the `Accept` header: only a caller
-/// that would rather have HTML than JSON gets a page. An answer that allows has no business here; it is told as an internal error.
+/// that would rather have HTML than JSON gets a page. For an answer that allows there is nothing to say but to try again.
 #[must_use]
 pub fn render(answer: &Answer<'_>, facts: Option<&Facts<'_>>, accept: Option<&[u8]>, now: Timestamp) -> Reply {
     Refusal::of(answer, facts, now).render(accept)
@@ -113,7 +113,7 @@ impl Refusal {
         let allowed = answer.decision().allows();
         let advice = answer.decision().advice;
         let remedy = match (answer.challenge(), answer.credential()) {
-            _ if allowed => Remedy::None,
+            _ if allowed => Remedy::Retry,
             (Some(Challenge::InvalidToken), Credential::Invalid(why)) => {
                 Remedy::NewCredential(BadCredential::Invalid(why))
             }

@@ -171,6 +171,14 @@ codes! {
     /// A test does not make sense.
     InvalidTest = "invalid-test":
         "The test asks for something that cannot be: a grant for nobody, for example.";
+    /// A test in the policy came out otherwise than it expects.
+    TestFailed = "test-failed":
+        "The policy decides the request of a test otherwise than the test expects. Either the rules say something that was not meant, or the \
+         expectation is out of date; the explanation below shows each rule that was considered.";
+    /// A test in the policy leaves out what a rule in question asks for.
+    TestLacksFact = "test-lacks-fact":
+        "A rule that matters for the test asks where the request comes from or when it is made, and the test does not say. Whatever came out \
+         would mean nothing.";
 }
 
 #[cfg(test)]

@@ -1,0 +1,352 @@
+//! Runs the tests that stand in a policy: who asks for what, and what must come out.
+//!
+//! Sits above [`decide`](crate::decide), which answers, and [`explain`](crate::explain), which says why a test failed. Which tests to run
+//! and how to report them is the caller's. The decision is the one of the rules in force, as if the policy were enforced.
+
+use crate::decide::{Decision, Request, Scratch, Source};
+use crate::explain::{self, Explanation, Finding, RuleTrace};
+use crate::grant_set::{Grant, GrantSet};
+use crate::identity::{Completeness, Credential, Email, Groups, Identity, InvalidCredential, ListFormat, Login};
+use crate::policy::diagnostics::{Code, Diagnostic};
+use crate::policy::model::{Effect, Mode, Policy};
+use crate::policy::source::Span;
+use crate::policy::test_case::{Expectation, TestCase, TestCredential, TestIdentity};
+use crate::policy::{Diagnostics, SourceSet};
+use crate::snapshot::Snapshot;
+use crate::target::{RawTarget, TargetBuffer, canonicalize};
+use crate::time::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// When tests take place that do not say when: 2026-01-01T00:00:00Z. No rule that asks for the time may look at it.
+const SOME_TIME: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
+
+/// For how long the identities and grants of tests are in force, before and after.
+const AROUND_SECONDS: i64 = 60;
+
+/// How a test came out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TestOutcome {
+    /// Everything that was expected came out.
+    Passed,
+    /// Something else came out.
+    Failed(Box<Failure>),
+    /// A rule in question asks for something that the test does not say, so whatever came out means nothing.
+    MissingFact {
+        /// The first such rule.
+        rule: String,
+        /// What the test must say.
+        fact: Fact,
+    },
+}
+
+/// Why a test failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Everything that came out otherwise than expected; never empty.
+    pub mismatches: Vec<Mismatch>,
+    /// The decision and how it came about.
+    pub explanation: Explanation,
+}
+
+/// An expectation and what came out instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The key of the expectation.
+    pub key: &'static str,
+    /// What was expected.
+    pub expected: String,
+    /// What came out.
+    pub found: String,
+    /// Where the expectation stands.
+    pub span: Span,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} should be `{}`, but is `{}`", self.key, self.expected, self.found)
+    }
+}
+
+/// A fact that a test may leave out where no rule asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// The peer's address.
+    From,
+    /// The time.
+    At,
+}
+
+impl Fact {
+    /// The key of a test.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::From => "from",
+            Self::At => "at",
+        }
+    }
+}
+
+impl TestOutcome {
+    /// Whether everything that was expected came out.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        matches!(self, Self::Passed)
+    }
+
+    /// What is wrong, with its place; nothing if the test passed. `test` is the one that came out like this.
+    #[must_use]
+    pub fn diagnostics(&self, test: &TestCase, sources: &SourceSet) -> Diagnostics {
+        let mut diagnostics = Diagnostics::default();
+        match self {
+            Self::Passed => {}
+            Self::MissingFact { rule, fact } => {
+                let (message, help) = match fact {
+                    Fact::From => ("does not say where the request comes from", "add `from = \"ADDRESS\"`"),
+                    Fact::At => ("does not say when the request is made", "add `at = DATE-TIME`, with an offset"),
+                };
+                let message = format!("test `{}` {message}, which rule `{rule}` asks for", test.name);
+                diagnostics.push(Diagnostic::error(Code::TestLacksFact, test.span, message).help(help));
+            }
+            Self::Failed(failure) => {
+                for mismatch in &failure.mismatches {
+                    let message = format!("test `{}` failed: {mismatch}", test.name);
+                    let label = format!("it is `{}`", mismatch.found);
+                    diagnostics.push(Diagnostic::error(Code::TestFailed, mismatch.span, message).label(label));
+                }
+            }
+        }
+        diagnostics.finish(sources);
+        diagnostics
+    }
+}
+
+/// Runs tests against the snapshot they were parsed with; one outcome for each, in their order.
+///
+/// # Panics
+///
+/// If a test belongs to another policy and names something that this one does not have.
+#[must_use]
+pub fn run(snapshot: &Snapshot, tests: &[TestCase]) -> Vec<TestOutcome> {
+    let mut scratch = Scratch::for_snapshot(snapshot);
+    let mut buffer = TargetBuffer::new();
+    tests.iter().map(|test| run_one(snapshot, test, &mut scratch, &mut buffer)).collect()
+}
+
+fn run_one(snapshot: &Snapshot, test: &TestCase, scratch: &mut Scratch, buffer: &mut TargetBuffer) -> TestOutcome {
+    let policy = snapshot.policy();
+    let time = test.at.unwrap_or(SOME_TIME);
+    let identity = match &test.credential {
+        TestCredential::Identity(wanted) => Some(identity(policy, wanted, time)),
+        TestCredential::Absent | TestCredential::Expired | TestCredential::Invalid => None,
+    };
+    let grants = identity.as_ref().map(|identity| grants(policy, test, identity, time)).unwrap_or_default();
+    let credential = match (&test.credential, &identity) {
+        (TestCredential::Absent, _) => Credential::Absent,
+        (TestCredential::Expired, _) => Credential::Expired,
+        (_, Some(identity)) => Credential::Verified(identity),
+        (TestCredential::Invalid | TestCredential::Identity(_), None) => {
+            Credential::Invalid(InvalidCredential::BadSignature)
+        }
+    };
+    let raw = RawTarget {
+        method: test.method.as_bytes(),
+        target: test.target.as_bytes(),
+        host: test.host.as_deref().map(str::as_bytes),
+    };
+    let request = Request {
+        method: raw.method,
+        target: canonicalize(raw, buffer),
+        source: test.from.map_or(Source::Unknown, Source::from_address),
+        credential,
+        time,
+        grants: &grants,
+    };
+
+    let explanation = explain::evaluate(policy, &request);
+    if let Some((rule, fact)) = missing_fact(&explanation, test) {
+        return TestOutcome::MissingFact { rule, fact };
+    }
+    let evaluation = snapshot.decide(&request, scratch);
+    let mismatches = mismatches(policy, test, &evaluation.decision, &evaluation.candidate);
+    if mismatches.is_empty() {
+        TestOutcome::Passed
+    } else {
+        TestOutcome::Failed(Box::new(Failure { mismatches, explanation }))
+    }
+}
+
+fn mismatches(policy: &Policy, test: &TestCase, decision: &Decision, candidate: &Decision) -> Vec<Mismatch> {
+    let mut mismatches = Vec::new();
+    let mut compare = |key, expected: &str, found: &str, span| {
+        if expected != found {
+            mismatches.push(Mismatch { key, expected: expected.to_owned(), found: found.to_owned(), span });
+        }
+    };
+    compare("expect", test.expect.as_str(), outcome(decision).as_str(), test.expect_span);
+    if let Some((expected, span)) = test.expect_candidate {
+        compare("expect-candidate", expected.as_str(), outcome(candidate).as_str(), span);
+    }
+    if let Some((rule, span)) = test.rule {
+        let found = decision.rule.map_or("no rule", |id| policy.rules[id].name.as_str());
+        compare("rule", &policy.rules[rule].name, found, span);
+    }
+    if let Some((reason, span)) = test.reason {
+        compare("reason", reason.as_str(), decision.reason.as_str(), span);
+    }
+    mismatches
+}
+
+/// A decision in the words of tests.
+fn outcome(decision: &Decision) -> Expectation {
+    use crate::decide::Advice;
+    match decision.advice {
+        _ if decision.allows() => Expectation::Allow,
+        None => Expectation::Deny,
+        Some(Advice::Authenticate) => Expectation::Authenticate,
+        Some(Advice::StepUp { .. }) => Expectation::StepUp,
+        Some(Advice::RequestAccess { .. }) => Expectation::RequestAccess,
+    }
+}
+
+/// The person of a test, with the claims that a token of the issuer would have.
+fn identity(policy: &Policy, wanted: &TestIdentity, time: Timestamp) -> Identity {
+    let trust = &policy.issuers[wanted.issuer].trust;
+    let groups: Vec<&str> = wanted.groups.iter().map(|id| policy.groups[*id].value.as_str()).collect();
+    let login = wanted.login.map(|id| {
+        let required = &policy.logins[id];
+        Login {
+            auth_time: Some(time),
+            acr: required.acr_any.first().map(|acr| acr.as_str().into()),
+            amr: required.amr_any.first().map(|method| vec![method.as_str().into()]),
+        }
+    });
+    let login = login.unwrap_or_default();
+    let kind = wanted.kind.as_ref().or(trust.kind.as_ref());
+
+    let mut claims = wanted.claims.clone();
+    let mut claim = |path: &[&str], value: Value| insert(&mut claims, path, value);
+    let map = &trust.claims;
+    claim(&["iss"], trust.url.as_str().into());
+    claim(&path(&map.subject), wanted.subject.as_str().into());
+    if let Some(email) = &wanted.email {
+        claim(&path(&map.email), email.as_str().into());
+        claim(&["email_verified"], true.into());
+    }
+    if !groups.is_empty() {
+        let value = match map.groups_format {
+            ListFormat::Array => groups.iter().copied().collect(),
+            ListFormat::Words => groups.join(" ").into(),
+        };
+        claim(&path(&map.groups), value);
+    }
+    if let (Some(at), Some(kind)) = (&map.kind, kind) {
+        claim(&path(at), kind.as_str().into());
+    }
+    if let Some(at) = login.auth_time {
+        claim(&["auth_time"], at.unix_seconds().into());
+    }
+    if let Some(acr) = &login.acr {
+        claim(&["acr"], acr.as_ref().into());
+    }
+    if let Some(amr) = &login.amr {
+        claim(&["amr"], amr.iter().map(AsRef::as_ref).collect());
+    }
+
+    let groups = groups.into_iter().map(Into::into).collect();
+    let mut assertion = Identity::assert("policy-test", &trust.url, &wanted.subject, time.plus_seconds(AROUND_SECONDS))
+        .groups(Groups::new(groups, Completeness::Complete))
+        .claims(claims)
+        .login(login);
+    if let Some(email) = &wanted.email {
+        assertion = assertion.email(Email { address: email.as_str().into(), verified: Some(true) });
+    }
+    if let Some(kind) = kind {
+        assertion = assertion.kind(kind);
+    }
+    assertion.finish()
+}
+
+fn path(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// Puts a claim where a token would have it, unless the test says something else there.
+fn insert(claims: &mut Map<String, Value>, path: &[&str], value: Value) {
+    match path {
+        [] => {}
+        [name] => {
+            claims.entry(*name).or_insert(value);
+        }
+        [name, rest @ ..] => {
+            if let Value::Object(inner) = claims.entry(*name).or_insert_with(|| Value::Object(Map::new())) {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn grants(policy: &Policy, test: &TestCase, identity: &Identity, time: Timestamp) -> GrantSet {
+    let grant = |(n, wanted): (usize, &crate::policy::test_case::TestGrant)| {
+        let (scope, approval) = (&policy.scopes[wanted.scope], &policy.approvals[wanted.approval]);
+        Grant {
+            id: format!("test-grant-{}", n + 1),
+            issuer: identity.issuer().to_owned(),
+            subject: identity.subject().to_owned(),
+            actor: None,
+            scope: scope.name.clone(),
+            scope_hash: scope.content_hash,
+            approval: approval.name.clone(),
+            approval_hash: approval.content_hash,
+            path: None,
+            networks: Vec::new(),
+            from: time.plus_seconds(-AROUND_SECONDS),
+            until: time.plus_seconds(AROUND_SECONDS),
+        }
+    };
+    GrantSet::new(test.grants.iter().enumerate().map(grant).collect())
+}
+
+/// The first rule that needs a fact which the test leaves out.
+///
+/// A rule needs what its predicates and, where it may match, its requirements look at, unless something that the test does say makes
+/// it false anyway. Rules that are only observed count if the test expects something of the candidate.
+fn missing_fact(explanation: &Explanation, test: &TestCase) -> Option<(String, Fact)> {
+    if test.from.is_some() && test.at.is_some() {
+        return None;
+    }
+    let in_question =
+        |rule: &&RuleTrace| rule.concerned && (rule.mode == Mode::Enforce || test.expect_candidate.is_some());
+    let mut rules = explanation.rules.iter().filter(in_question);
+    rules.find_map(|rule| {
+        let settled = |finding: &Finding| finding.value.is_false() && needs(finding, test).is_none();
+        if rule.predicates.iter().any(settled) {
+            return None;
+        }
+        // What a restrict rule requires matters only if there is something it could hold back; what would then be allowed is not
+        // known here, so it always counts.
+        let asks = match rule.effect {
+            Effect::Deny => &[][..],
+            Effect::Restrict | Effect::Allow => &rule.requirements,
+        };
+        let fact = rule.predicates.iter().chain(asks).find_map(|finding| needs(finding, test))?;
+        Some((rule.rule.clone(), fact))
+    })
+}
+
+/// Which fact that the test leaves out decides a finding.
+fn needs(finding: &Finding, test: &TestCase) -> Option<Fact> {
+    match finding.key {
+        "from" if test.from.is_none() => Some(Fact::From),
+        "during" | "starts" | "ends" if test.at.is_none() => Some(Fact::At),
+        "unless" => {
+            let settled = |part: &Finding| part.value.is_false() && needs(part, test).is_none();
+            let parts = &finding.parts;
+            if parts.iter().any(settled) { None } else { parts.iter().find_map(|part| needs(part, test)) }
+        }
+        _ => None,
+    }
+}
