@@ -6,34 +6,45 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# How things are built for the demo and for `install`: `release`, or `dev` for those in a hurry.
+PROFILE ?= release
+BUILT := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+# What an installation consists of, ready to be loaded: the demo and the installation take it from here.
+HOME_FOLDER := $(TARGET)/luigi
 NEED := tests/tools/need
+# Rust needs a linker and the C library's start files.
+NEED_CC := 'cc:gcc libc6-dev'
 FUZZ_SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build modules test test-docs check bench bench-quick instructions fuzz fuzz-quick install uninstall clean
+.PHONY: help demo demo-command build modules test test-docs check bench bench-quick instructions fuzz fuzz-quick install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## HAProxy with Luigi, real requests, what came out and why; KEEP=1 leaves it running
-	@$(NEED) haproxy cc:gcc
-	@$(MAKE) --no-print-directory modules >/dev/null
-	@$(CARGO) run --quiet --release -p luigi-tests --bin luigi-demo -- $(if $(KEEP),--keep)
+	@$(NEED) haproxy $(NEED_CC) $(if $(KEEP),curl)
+	@tests/tools/progress Luigi $(MAKE) --no-print-directory build demo-command
+	@$(BUILT)/luigi-demo --luigi $(BUILT)/luigi --home $(HOME_FOLDER) $(if $(KEEP),--keep)
+
+demo-command:
+	@$(CARGO) build --profile $(PROFILE) -p luigi-tests --bin luigi-demo
 
 build: modules ## the command and both Lua modules, optimised
-	$(CARGO) build --release -p luigi-cli
+	$(CARGO) build --profile $(PROFILE) -p luigi-cli
 
-# One module for each Lua; a target folder of its own keeps them from overwriting each other.
+# One module for each Lua. Cargo puts both under one name, so each is taken away before the next is built; `install` replaces the file, since
+# a HAProxy may be running with the old one.
 modules:
-	$(CARGO) build --quiet --release -p luigi-lua --no-default-features --features lua53
-	$(CARGO) build --quiet --release -p luigi-lua --no-default-features --features lua54 --target-dir $(TARGET)/lua54
-	@mkdir -p $(TARGET)/luigi/lua53 $(TARGET)/luigi/lua54
-	@cp $(TARGET)/release/libluigi.so $(TARGET)/luigi/lua53/luigi.so
-	@cp $(TARGET)/lua54/release/libluigi.so $(TARGET)/luigi/lua54/luigi.so
-	@cp luigi-lua/haproxy/luigi.lua luigi-lua/haproxy/modes.map $(TARGET)/luigi/
+	@install -d $(HOME_FOLDER)/lua53 $(HOME_FOLDER)/lua54
+	$(CARGO) build --profile $(PROFILE) -p luigi-lua --no-default-features --features lua53
+	@install -m 0644 $(BUILT)/libluigi.so $(HOME_FOLDER)/lua53/luigi.so
+	$(CARGO) build --profile $(PROFILE) -p luigi-lua --no-default-features --features lua54
+	@install -m 0644 $(BUILT)/libluigi.so $(HOME_FOLDER)/lua54/luigi.so
+	@install -m 0644 luigi-lua/haproxy/luigi.lua luigi-lua/haproxy/modes.map $(HOME_FOLDER)/
 
 test: ## every test, also those against real HAProxy
-	@$(NEED) haproxy cc:gcc curl
+	@$(NEED) haproxy $(NEED_CC) curl
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --doc
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -49,7 +60,7 @@ check: ## formatting, clippy and documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 
 bench: ## all benchmarks; writes docs/BENCHMARKS.md
-	@$(NEED) haproxy valgrind cc:gcc
+	@$(NEED) haproxy valgrind $(NEED_CC)
 	bench/run docs/BENCHMARKS.md
 
 bench-quick: ## each benchmark once, to see that it runs
@@ -58,14 +69,17 @@ bench-quick: ## each benchmark once, to see that it runs
 fuzz-quick: ## each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
 
-install: build ## to $(DESTDIR)$(PREFIX): command, modules, glue, examples
+install: build ## to $(DESTDIR)$(PREFIX): command, modules, glue, examples, documentation
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/luigi/lua53" "$(DESTDIR)$(PREFIX)/lib/luigi/lua54" \
-		"$(DESTDIR)$(PREFIX)/share/doc/luigi" "$(DESTDIR)$(PREFIX)/share/luigi/examples"
-	install -m 0755 $(TARGET)/release/luigi "$(DESTDIR)$(PREFIX)/bin/luigi"
-	install -m 0644 $(TARGET)/luigi/lua53/luigi.so "$(DESTDIR)$(PREFIX)/lib/luigi/lua53/luigi.so"
-	install -m 0644 $(TARGET)/luigi/lua54/luigi.so "$(DESTDIR)$(PREFIX)/lib/luigi/lua54/luigi.so"
-	install -m 0644 luigi-lua/haproxy/luigi.lua luigi-lua/haproxy/modes.map luigi-lua/haproxy/luigi.cfg "$(DESTDIR)$(PREFIX)/lib/luigi/"
-	install -m 0644 README.md CHANGELOG.md docs/*.md "$(DESTDIR)$(PREFIX)/share/doc/luigi/"
+		"$(DESTDIR)$(PREFIX)/share/doc/luigi/docs" "$(DESTDIR)$(PREFIX)/share/luigi/examples"
+	install -m 0755 $(BUILT)/luigi "$(DESTDIR)$(PREFIX)/bin/luigi"
+	install -m 0644 $(HOME_FOLDER)/lua53/luigi.so "$(DESTDIR)$(PREFIX)/lib/luigi/lua53/luigi.so"
+	install -m 0644 $(HOME_FOLDER)/lua54/luigi.so "$(DESTDIR)$(PREFIX)/lib/luigi/lua54/luigi.so"
+	install -m 0644 $(HOME_FOLDER)/luigi.lua $(HOME_FOLDER)/modes.map "$(DESTDIR)$(PREFIX)/lib/luigi/"
+	$(BUILT)/luigi haproxy-config --defaults --home "$(PREFIX)/lib/luigi" > "$(DESTDIR)$(PREFIX)/lib/luigi/luigi.cfg"
+	chmod 0644 "$(DESTDIR)$(PREFIX)/lib/luigi/luigi.cfg"
+	install -m 0644 README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$(DESTDIR)$(PREFIX)/share/doc/luigi/"
+	install -m 0644 docs/*.md "$(DESTDIR)$(PREFIX)/share/doc/luigi/docs/"
 	cp -R examples/. "$(DESTDIR)$(PREFIX)/share/luigi/examples/"
 
 uninstall: ## takes away what install put there

@@ -19,6 +19,8 @@ pub struct Setup {
     pub release: Release,
     /// Which build of the module.
     pub build: Build,
+    /// An installation to use instead of that build.
+    pub home: Option<PathBuf>,
     /// What `luigi haproxy-config` prints the lines for.
     pub options: Options,
     /// `nbthread`.
@@ -63,6 +65,7 @@ impl Setup {
         Self {
             release,
             build: Build::Plain,
+            home: None,
             options: Options { source, headers, ..Options::default() },
             threads: 2,
             loading: Loading::PerThread,
@@ -129,7 +132,8 @@ impl Place {
         for name in ["LUIGI_FEED", "LUIGI_PUBLIC_KEY", "LUIGI_POLICY", "LUIGI_JWKS", "LUIGI_MODE"] {
             command.env_remove(name);
         }
-        command.env("LUIGI_HOME", home(self.setup.build)).env_remove("RUST_BACKTRACE");
+        let home = self.setup.home.clone().unwrap_or_else(|| home(self.setup.build));
+        command.env("LUIGI_HOME", home).env_remove("RUST_BACKTRACE");
         command.envs(self.setup.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         Some(command)
     }

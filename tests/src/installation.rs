@@ -73,6 +73,21 @@ pub fn home(build: Build) -> PathBuf {
     }
 }
 
+/// The command `luigi`, built here for the same reason as the module.
+///
+/// # Panics
+/// If it does not build.
+#[must_use]
+pub fn luigi() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let _lock = Lock::take("modules");
+            build(&["--package", "luigi-cli"]).join("luigi")
+        })
+        .clone()
+}
+
 fn assemble(name: &str, features: &str) -> PathBuf {
     let _lock = Lock::take("modules");
     let home = target_folder().join("luigi-home").join(name);
@@ -88,18 +103,23 @@ fn assemble(name: &str, features: &str) -> PathBuf {
     home
 }
 
-/// Builds the module with these features; a folder of its own, so that no other build of the workspace is disturbed.
 fn build_module(features: &str) -> PathBuf {
+    build(&["--package", "luigi-lua", "--no-default-features", "--features", features]).join("libluigi.so")
+}
+
+/// Builds what these arguments name and returns the folder it is in; one of its own, so that no other build of the workspace is disturbed.
+fn build(what: &[&str]) -> PathBuf {
     let target = target_folder().join("lua-modules");
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(workspace())
-        .args(["build", "--quiet", "--package", "luigi-lua", "--no-default-features", "--features", features])
+        .args(["build", "--quiet"])
+        .args(what)
         .arg("--target-dir")
         .arg(&target)
         .status()
         .expect("cargo can be started");
-    assert!(status.success(), "the module does not build with {features}");
-    target.join("debug/libluigi.so")
+    assert!(status.success(), "cargo build {what:?} failed");
+    target.join("debug")
 }
 
 /// Copies a file unless it is there already. A HAProxy may be running with the old one, so it is replaced and not overwritten.
