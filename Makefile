@@ -9,6 +9,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # How things are built for the demo and for `install`: `release`, or `dev` for those in a hurry.
 PROFILE ?= release
 BUILT := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+# Which Luas there is a module for; the demo builds the one that its HAProxy has.
+LUAS ?= lua53 lua54
 # What an installation consists of, ready to be loaded: the demo and the installation take it from here.
 HOME_FOLDER := $(TARGET)/luigi
 NEED := tests/tools/need
@@ -24,7 +26,8 @@ help: ## this list
 
 demo: ## HAProxy with Luigi, real requests, what came out and why; KEEP=1 leaves it running
 	@$(NEED) haproxy $(NEED_CC) $(if $(KEEP),curl)
-	@tests/tools/progress Luigi $(MAKE) --no-print-directory build demo-command
+	@luas=$$(PATH="$$PATH:/usr/sbin" haproxy -vv | sed -n 's/^Built with Lua version : Lua \(5\)\.\([34]\).*/lua\1\2/p'); \
+		tests/tools/progress Luigi $(MAKE) --no-print-directory build demo-command LUAS="$${luas:-$(LUAS)}"
 	@$(BUILT)/luigi-demo --luigi $(BUILT)/luigi --home $(HOME_FOLDER) $(if $(KEEP),--keep)
 
 demo-command:
@@ -33,15 +36,17 @@ demo-command:
 build: modules ## the command and both Lua modules, optimised
 	$(CARGO) build --profile $(PROFILE) -p luigi-cli
 
-# One module for each Lua. Cargo puts both under one name, so each is taken away before the next is built; `install` replaces the file, since
-# a HAProxy may be running with the old one.
-modules:
-	@install -d $(HOME_FOLDER)/lua53 $(HOME_FOLDER)/lua54
-	$(CARGO) build --profile $(PROFILE) -p luigi-lua --no-default-features --features lua53
-	@install -m 0644 $(BUILT)/libluigi.so $(HOME_FOLDER)/lua53/luigi.so
-	$(CARGO) build --profile $(PROFILE) -p luigi-lua --no-default-features --features lua54
-	@install -m 0644 $(BUILT)/libluigi.so $(HOME_FOLDER)/lua54/luigi.so
+# One module for each Lua. Cargo gives both one name, so the second has a target folder of its own, or each would be built again every time.
+# `install` replaces the file and does not write into it: a HAProxy may be running with the old one.
+modules: $(LUAS:%=module-%)
 	@install -m 0644 luigi-lua/haproxy/luigi.lua luigi-lua/haproxy/modes.map $(HOME_FOLDER)/
+
+module-lua53: MODULE_TARGET = $(TARGET)
+module-lua54: MODULE_TARGET = $(TARGET)/lua54
+module-%:
+	$(CARGO) build --profile $(PROFILE) -p luigi-lua --no-default-features --features $* --target-dir $(MODULE_TARGET)
+	@install -d $(HOME_FOLDER)/$*
+	@install -m 0644 $(MODULE_TARGET)/$(notdir $(BUILT))/libluigi.so $(HOME_FOLDER)/$*/luigi.so
 
 test: ## every test, also those against real HAProxy
 	@$(NEED) haproxy $(NEED_CC) curl

@@ -88,7 +88,7 @@ impl Page {
     /// A command as one would type it, broken where the page ends.
     pub(crate) fn command(&self, words: &[&str]) {
         let mut lines = vec![String::new()];
-        for word in words {
+        for word in phrases(words) {
             let line = lines.last_mut().expect("there is a first line");
             // Room for the prompt or the indentation, and for the backslash.
             if line.is_empty() || INDENT + 2 + line.len() + 1 + word.len() + 2 <= self.width {
@@ -150,6 +150,22 @@ impl Page {
     }
 }
 
+/// The words of a command, an option together with its value.
+fn phrases(words: &[&str]) -> Vec<String> {
+    let mut phrases: Vec<String> = Vec::new();
+    for word in words {
+        match phrases.last_mut() {
+            Some(phrase)
+                if phrase.starts_with(['-', '<']) && !phrase.contains(' ') && !word.starts_with(['-', '<']) =>
+            {
+                let _ = write!(phrase, " {word}");
+            }
+            Some(_) | None => phrases.push((*word).to_owned()),
+        }
+    }
+    phrases
+}
+
 /// A text in lines of at most so many columns; a longer word has a line of its own.
 pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -200,6 +216,13 @@ fn break_of(line: &str, columns: usize, indent: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_stay_with_their_values() {
+        let words = ["luigi", "explain", "policy", "--request", "'GET /'", "--full", "--token", "-", "<", "bea.token"];
+        let expected = ["luigi", "explain", "policy", "--request 'GET /'", "--full", "--token", "-", "< bea.token"];
+        assert_eq!(phrases(&words), expected);
+    }
 
     #[test]
     fn output_is_folded_at_spaces_and_colours_take_no_column() {

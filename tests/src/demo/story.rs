@@ -289,7 +289,10 @@ fn status(scene: &Scene, page: &mut Page) -> Result<(), Trouble> {
     let (shown, left_out): (Vec<_>, Vec<_>) =
         said.text.trim_end().lines().partition(|line| !line.starts_with("candidate"));
     page.output(&shown.join("\n"));
-    page.aside(&format!("... and {} lines about candidate decisions, in which rules under observation count, too", left_out.len()));
+    page.aside(&format!(
+        "... and {} lines about candidate decisions, in which rules under observation count, too",
+        left_out.len()
+    ));
     page.expect(said.fine && said.text.contains("enforce"), "luigi status says what is in force");
     Ok(())
 }
