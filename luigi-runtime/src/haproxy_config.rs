@@ -164,6 +164,13 @@ pub fn frontend_lines(options: &Options) -> String {
     let mut headers = options.headers.clone();
     headers.sort_unstable();
     headers.dedup();
+    if headers.is_empty() {
+        return out;
+    }
+    out.push_str(
+        "    # While observing, a request that leaves no room for the headers goes on without them.\n\
+        \x20   http-request strict-mode off unless { var(txn.luigi.out),field(4,|) -m str enforce }\n",
+    );
     for header in headers {
         let condition = match header {
             IdentityHeader::Evaluation => "pass|",
@@ -181,13 +188,15 @@ pub fn frontend_lines(options: &Options) -> String {
             header.field().number(),
         );
     }
+    out.push_str("    http-request strict-mode on\n");
     out
 }
 
-/// A log format: that of `option httplog`, then what Luigi did. `field(N,|)` takes any other field out; see
+/// A log format: that of `option httplog` with what Luigi did before the request line. HAProxy cuts log lines (at 1024 bytes unless the `log` line
+/// says otherwise), so what a caller can make long comes last. `field(N,|)` takes any other field out; see
 /// [`Field`](crate::answer_line::Field) for the numbers.
 pub const LOG_FORMAT: &str = concat!(
-    "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r",
+    "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs",
     " luigi=%[var(txn.luigi.out),field(2,|)]",
     " mode=%[var(txn.luigi.out),field(4,|)]",
     " decision=%[var(txn.luigi.out),field(5,|)]",
@@ -198,6 +207,7 @@ pub const LOG_FORMAT: &str = concat!(
     " evaluation=%[var(txn.luigi.out),field(15,|)]",
     " revision=%[var(txn.luigi.out),field(16,|)]",
     " subject=%[var(txn.luigi.out),field(18,|)]",
+    " %{+Q}r",
 );
 
 /// A file for configurations that start fresh: `haproxy -f luigi.cfg -f haproxy.cfg`, with `frontend www from luigi` in the second.
