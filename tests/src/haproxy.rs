@@ -33,6 +33,8 @@ pub struct Setup {
     pub global: String,
     /// Further lines of the frontend, before Luigi's.
     pub frontend: String,
+    /// Further sections, after the frontend and its backend.
+    pub sections: String,
     /// Further environment of the process.
     pub environment: Vec<(String, String)>,
     /// Words before the command: `unshare --mount ...`.
@@ -72,6 +74,7 @@ impl Setup {
             process: Process::Single,
             global: String::new(),
             frontend: String::new(),
+            sections: String::new(),
             environment: Vec::new(),
             wrapper: Vec::new(),
         }
@@ -103,7 +106,7 @@ impl Place {
     }
 
     fn configuration(&self, upstream: &Upstream) -> String {
-        let Setup { options, threads, global, frontend, loading, .. } = &self.setup;
+        let Setup { options, threads, global, frontend, sections, loading, .. } = &self.setup;
         let (load, luigi) = (haproxy_config::global_lines(options), haproxy_config::frontend_lines(options));
         let load = match loading {
             Loading::PerThread => load,
@@ -117,7 +120,7 @@ impl Place {
              defaults\n    mode http\n    log global\n    timeout connect 10s\n    timeout client 30s\n    timeout server 30s\n\n\
              frontend www\n    bind {address}\n    bind {http2} proto h2\n    bind unix@{folder}/www.sock mode 666\n    \
                  log-format \"{log_format}\"\n{frontend}\n{luigi}    default_backend echo\n\n\
-             backend echo\n    server upstream {upstream}\n",
+             backend echo\n    server upstream {upstream}\n\n{sections}\n",
             log_format = haproxy_config::LOG_FORMAT,
         )
     }

@@ -7,7 +7,26 @@ pub mod client;
 pub mod feed;
 pub mod haproxy;
 pub mod installation;
+pub mod people;
 pub mod site;
 pub mod tokens;
 pub mod upstream;
 pub mod wait;
+
+/// Makes a test for each HAProxy of a function that takes the [`Release`](installation::Release).
+#[macro_export]
+macro_rules! on_each_haproxy {
+    ($($function:ident),+ $(,)?) => {
+        $(mod $function {
+            #[test]
+            fn on_debian_12() {
+                super::$function($crate::installation::Release::Debian12);
+            }
+
+            #[test]
+            fn on_debian_13() {
+                super::$function($crate::installation::Release::Debian13);
+            }
+        })+
+    };
+}
