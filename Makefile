@@ -74,7 +74,8 @@ bench-quick: ## each benchmark once, to see that it runs
 fuzz-quick: ## each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
 
-install: build ## to $(DESTDIR)$(PREFIX): command, modules, glue, examples, documentation
+# As root there may be no cargo: `make build && sudo make install` installs what was built.
+install: $(if $(shell command -v $(CARGO)),build) ## to $(DESTDIR)$(PREFIX): command, modules, glue, examples, documentation
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/luigi/lua53" "$(DESTDIR)$(PREFIX)/lib/luigi/lua54" \
 		"$(DESTDIR)$(PREFIX)/share/doc/luigi/docs" "$(DESTDIR)$(PREFIX)/share/luigi/examples"
 	install -m 0755 $(BUILT)/luigi "$(DESTDIR)$(PREFIX)/bin/luigi"

@@ -5,7 +5,7 @@ use crate::question::{Asker, NamedGrant, timestamp};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use luigi_core::policy::model::Mode;
 use luigi_core::time::Timestamp;
-use luigi_runtime::haproxy_config::{DEFAULT_HOME, IdentityHeader};
+use luigi_runtime::haproxy_config::IdentityHeader;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -172,9 +172,9 @@ pub(crate) struct HaproxyConfig {
     /// The public key that the feed's manifests are signed with
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
     pub(crate) public_key: PathBuf,
-    /// The folder with the module and its Lua glue
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_HOME)]
-    pub(crate) home: PathBuf,
+    /// The folder with the module and its Lua glue; the one that was installed with this command if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
     /// The headers that tell backends who asks, separated by commas; `none` for none
     #[arg(
         long,

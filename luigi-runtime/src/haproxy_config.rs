@@ -8,7 +8,7 @@ use crate::answer_line::{Field, VERSION};
 use crate::facts;
 use std::fmt::Write;
 
-/// Where `make install` puts the module, the glue and the map.
+/// Where `make install PREFIX=/usr` puts the module, the glue and the map.
 pub const DEFAULT_HOME: &str = "/usr/lib/luigi";
 
 /// A header for the backend. Luigi's own headers are stripped from what clients send, whichever of them are added.

@@ -88,6 +88,23 @@ pub fn luigi() -> PathBuf {
         .clone()
 }
 
+/// Runs `make install` into a folder, as a package would be made, and without optimising.
+///
+/// # Panics
+/// If it fails.
+pub fn install(destination: &Path, prefix: &str) {
+    let _lock = Lock::take("modules");
+    let output = Command::new("make")
+        .current_dir(workspace())
+        .args(["install", "PROFILE=dev", "LUAS=lua53 lua54"])
+        .arg(format!("DESTDIR={}", destination.display()))
+        .arg(format!("PREFIX={prefix}"))
+        .env("CARGO_TARGET_DIR", target_folder().join("lua-modules"))
+        .output()
+        .expect("make can be started");
+    assert!(output.status.success(), "make install failed:\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
 fn assemble(name: &str, features: &str) -> PathBuf {
     let _lock = Lock::take("modules");
     let home = target_folder().join("luigi-home").join(name);

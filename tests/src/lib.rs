@@ -8,6 +8,7 @@ pub mod feed;
 pub mod haproxy;
 pub mod installation;
 pub mod people;
+pub mod readme;
 pub mod site;
 pub mod tokens;
 pub mod upstream;

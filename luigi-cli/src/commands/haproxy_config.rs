@@ -3,8 +3,8 @@
 use crate::args::HaproxyConfig;
 use crate::failure::Failure;
 use crate::{Found, output};
-use luigi_runtime::haproxy_config::{Options, PolicySource, defaults_file, lines};
-use std::path::{Path, absolute};
+use luigi_runtime::haproxy_config::{DEFAULT_HOME, Options, PolicySource, defaults_file, lines};
+use std::path::{Path, PathBuf, absolute};
 
 pub(crate) fn run(arguments: &HaproxyConfig) -> Result<Found, Failure> {
     let source = match &arguments.policy {
@@ -19,9 +19,17 @@ pub(crate) fn run(arguments: &HaproxyConfig) -> Result<Found, Failure> {
         None => PolicySource::Feed { directory: text(&arguments.feed)?, public_key: text(&arguments.public_key)? },
     };
     let headers = arguments.headers.iter().filter_map(|name| name.header()).collect();
-    let options = Options { home: text(&arguments.home)?, source, headers };
+    let home = arguments.home.clone().unwrap_or_else(installed_home);
+    let options = Options { home: text(&home)?, source, headers };
     output::print(&if arguments.defaults { defaults_file(&options) } else { lines(&options) })?;
     Ok(Found::Fine)
+}
+
+/// `PREFIX/lib/luigi` for the command `PREFIX/bin/luigi`, wherever it was installed; the usual place for one that was not.
+fn installed_home() -> PathBuf {
+    let command = std::env::current_exe().ok();
+    let home = command.as_deref().and_then(|path| Some(path.parent()?.parent()?.join("lib/luigi")));
+    home.filter(|home| home.join("luigi.lua").is_file()).unwrap_or_else(|| DEFAULT_HOME.into())
 }
 
 /// An absolute path as text: HAProxy may be started from anywhere, and its configuration is text.
