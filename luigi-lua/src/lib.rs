@@ -32,6 +32,12 @@ const PANICKED: &str = "a failure inside luigi; the standard error has a line ab
 fn luigi(lua: &Lua) -> LuaResult<LuaTable> {
     let module = lua.create_table()?;
     module.set("open", lua.create_function(|lua, ()| caught(lua, || open(lua)))?)?;
+    #[cfg(feature = "faults")]
+    {
+        // SAFETY: a Lua C function that upholds the conventions of Lua's stack.
+        let constant = unsafe { lua.create_c_function(boundary::constant) }?;
+        module.set("constant", constant)?;
+    }
     Ok(module)
 }
 
