@@ -175,16 +175,33 @@ pub fn write_into(answer: &Answer<'_>, line: &mut String) {
 /// Percent-decoding (RFC 3986, section 2.1) gives back the bytes of `text`.
 pub fn escape_into(text: &str, line: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_graphic() && !matches!(byte, b'%' | b'|' | b',' | b'"' | b'\\') {
-            line.push(char::from(byte));
-        } else {
+    let mut rest = text;
+    // PERF: whole runs at once; byte by byte, an identity with 25 groups cost 2 us more a request (bench `haproxy`, bearer token).
+    while let Some(at) = rest.bytes().position(|byte| !IS_PLAIN[usize::from(byte)]) {
+        let (plain, escaped) = rest.split_at(at);
+        line.push_str(plain);
+        let character = escaped.chars().next().map_or(0, char::len_utf8);
+        let (character, after) = escaped.split_at(character);
+        for byte in character.bytes() {
             line.push('%');
             line.push(char::from(HEX[usize::from(byte >> 4)]));
             line.push(char::from(HEX[usize::from(byte & 15)]));
         }
+        rest = after;
     }
+    line.push_str(rest);
 }
+
+/// The bytes that stand for themselves.
+const IS_PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        plain[byte as usize] = byte.is_ascii_graphic() && !matches!(byte, b'%' | b'|' | b',' | b'"' | b'\\');
+        byte += 1;
+    }
+    plain
+};
 
 /// The word for what became of a credential.
 fn credential_word(credential: Credential<'_>) -> &'static str {
