@@ -115,7 +115,7 @@ impl Place {
         let (folder, address, http2, upstream) =
             (self.folder.display(), self.address, http2_address(self.address), upstream.address());
         format!(
-            "global\n    nbthread {threads}\n    stats socket {folder}/stats.sock mode 600 level admin\n    \
+            "global\n    nbthread {threads}\n    stats socket {folder}/stats.sock mode 600 level admin expose-fd listeners\n    \
                  log stdout format raw local0\n    hard-stop-after 10s\n{global}\n{load}\n\
              defaults\n    mode http\n    log global\n    timeout connect 10s\n    timeout client 30s\n    timeout server 30s\n\n\
              frontend www\n    bind {address}\n    bind {http2} proto h2\n    bind unix@{folder}/www.sock mode 666\n    \

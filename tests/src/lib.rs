@@ -7,6 +7,7 @@ pub mod client;
 pub mod feed;
 pub mod haproxy;
 pub mod installation;
+pub mod load;
 pub mod people;
 pub mod readme;
 pub mod site;
