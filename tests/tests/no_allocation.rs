@@ -2,7 +2,10 @@
 //!
 //! A token that was never genuine is the exception: it is read anew each time, though its signature is not verified again.
 
+use luigi_core::decide::Scratch;
+use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::identity::Credential;
+use luigi_core::snapshot::Snapshot;
 use luigi_runtime::{Facts, Timestamp};
 use luigi_tests::feed::{Feed, numbered_policy};
 use luigi_tests::tokens::Signer;
@@ -137,4 +140,31 @@ fn evaluations_allocate_nothing() {
     context.evaluate_malformed(luigi_runtime::now());
     assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
     assert_ne!(before, 0, "the counter counts");
+}
+
+/// The core on its own, over policies and requests with everything that the language has.
+#[test]
+fn decisions_allocate_nothing_whatever_the_policy() {
+    let mut decided = 0u32;
+    for seed in 0u64..1500 {
+        let bytes: Vec<u8> = (0..1200u64)
+            .map(|n| {
+                (seed.wrapping_mul(0x9e37_79b9).wrapping_add(n).wrapping_mul(0xff51_afd7_ed55_8ccd) >> 33).to_le_bytes()
+                    [0]
+            })
+            .collect();
+        let mut choices = Choices::new(&bytes);
+        let policy = policy(&mut choices);
+        let snapshot = Snapshot::compile(policy.clone()).unwrap();
+        let mut scratch = Scratch::for_snapshot(&snapshot);
+        for _ in 0..8 {
+            let scenario = Scenario::draw(&policy, &mut choices);
+            let request = scenario.request();
+            let before = ALLOCATIONS.with(Cell::get);
+            let evaluation = snapshot.decide(&request, &mut scratch);
+            assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0, "{evaluation:?}");
+            decided += 1;
+        }
+    }
+    assert_eq!(decided, 12_000);
 }

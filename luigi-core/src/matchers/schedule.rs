@@ -18,6 +18,10 @@ impl LocalHours {
 
     /// Whether the local wall clock at `at` reads an hour of the schedule; `None` for years that no calendar here reaches.
     pub(crate) fn contains(&self, schedule: &Schedule, at: Timestamp) -> Option<bool> {
+        // The calendar library allocates its errors, so it is not asked about what it does not reach.
+        if !(jiff::Timestamp::MIN.as_second()..=jiff::Timestamp::MAX.as_second()).contains(&at.unix_seconds()) {
+            return None;
+        }
         let local = self.zone.to_datetime(jiff::Timestamp::from_second(at.unix_seconds()).ok()?);
         let time = local.time();
         let second =
@@ -28,6 +32,9 @@ impl LocalHours {
         } else if second >= schedule.start {
             Some(local.date())
         } else if second < schedule.end {
+            if local.date() == jiff::civil::Date::MIN {
+                return None;
+            }
             Some(local.date().yesterday().ok()?)
         } else {
             None
