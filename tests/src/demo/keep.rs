@@ -10,7 +10,7 @@ pub(crate) fn running(scene: &Scene, luigi: &std::path::Path, page: &mut Page) -
     for person in scene.people().iter() {
         let header = person.token.as_ref().map(|token| format!("header = \"authorization: Bearer {token}\"\n"));
         let text = format!(
-            "silent\nshow-error\ninclude\nconnect-to = \"::{}\"\n{}",
+            "silent\nshow-error\ninclude\nnoproxy = \"*\"\nconnect-to = \"::{}\"\n{}",
             scene.address(),
             header.unwrap_or_default()
         );
@@ -27,6 +27,7 @@ pub(crate) fn running(scene: &Scene, luigi: &std::path::Path, page: &mut Page) -
     page.command(&["curl", "-K", "ben.curl", "-X", "POST", &format!("http://{HOST}/orders/7/refund")]);
     page.command(&["curl", "-K", "nobody.curl", "-H", "'accept: text/html'", &format!("http://{HOST}/orders/7")]);
     page.say("Change the policy (policy/*.toml), or the mode, and ask again:");
+    page.gap();
     let luigi = luigi.display().to_string();
     page.command(&[&luigi, "apply", "policy", "--to", "feed", "--key", "feed.key", "--mode", "observe"]);
     page.command(&[&luigi, "status", "--socket", "stats.sock"]);
