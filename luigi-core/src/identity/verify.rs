@@ -119,6 +119,8 @@ impl Trust {
         if !key.may_verify(algorithm) {
             return Err(InvalidCredential::AlgorithmNotAllowed);
         }
+        // `jsonwebtoken` gives types to headers that nothing here reads; what it will not read costs no signature.
+        jsonwebtoken::decode_header(token).map_err(|_| InvalidCredential::Malformed)?;
         Ok(Examined { token, issuer, key, algorithm, claims })
     }
 }
@@ -143,9 +145,9 @@ fn reason(kind: &ErrorKind) -> InvalidCredential {
         ErrorKind::InvalidAudience => InvalidCredential::WrongAudience,
         ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => InvalidCredential::WrongAudience,
         ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidIssuer => InvalidCredential::UnknownIssuer,
-        ErrorKind::InvalidToken | ErrorKind::Base64(_) | ErrorKind::Json(_) | ErrorKind::Utf8(_) => {
-            InvalidCredential::Malformed
-        }
+        // The payload is JSON, and the signature is right: `exp`, `nbf` or `sub` is a list or an object, which it stops at.
+        ErrorKind::Json(_) => InvalidCredential::MissingClaim,
+        ErrorKind::InvalidToken | ErrorKind::Base64(_) | ErrorKind::Utf8(_) => InvalidCredential::Malformed,
         ErrorKind::InvalidAlgorithm | ErrorKind::MissingAlgorithm | ErrorKind::UnsupportedAlgorithm => {
             InvalidCredential::AlgorithmNotAllowed
         }
