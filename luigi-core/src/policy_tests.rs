@@ -1,6 +1,6 @@
 //! Runs the tests that stand in a policy: who asks for what, and what must come out.
 //!
-//! Sits above [`decide`](crate::decide), which answers, and [`explain`](crate::explain), which says why a test failed. Which tests to run
+//! Sits above [`decide`](crate::decide), which answers, and [`explain`], which says why a test failed. Which tests to run
 //! and how to report them is the caller's. The decision is the one of the rules in force, as if the policy were enforced.
 
 use crate::decide::{Decision, Request, Scratch, Source};

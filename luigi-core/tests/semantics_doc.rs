@@ -49,7 +49,7 @@ fn table(before: &str) -> Vec<Vec<String>> {
 
 fn parse(rules: &str) -> Policy {
     let mut sources = SourceSet::new();
-    sources.add("table.toml", &format!("{ESTATE}{rules}"));
+    sources.add("table.toml", format!("{ESTATE}{rules}"));
     let parsed = policy::parse(&sources);
     parsed
         .policy

@@ -326,7 +326,7 @@ fn spelt(character: char, style: u8) -> String {
     match style {
         0..=5 if !matches!(character, '%' | '?' | '#' | ' ') && character.is_ascii() => character.to_string(),
         6 => escaped(false).replace('%', "%25"),
-        _ => escaped(style % 2 == 0),
+        _ => escaped(style.is_multiple_of(2)),
     }
 }
 

@@ -89,7 +89,9 @@ fn a_damaged_or_foreign_or_old_version_is_refused_and_the_last_good_one_stays(re
     let next = made_aside(&site, "next", "feed.key", 3);
     let foreign = made_aside(&site, "foreign", "foreign.key", 3);
 
-    let refusals: [(&str, Box<dyn Fn()>, &str); 7] = [
+    /// What is wrong, how it comes to be, and what the status says of it.
+    type Refusal<'a> = (&'a str, Box<dyn Fn() + 'a>, &'a str);
+    let refusals: [Refusal<'_>; 7] = [
         ("no manifest", Box::new(|| fs::remove_file(site.feed().join(MANIFEST_NAME)).expect("ours")), "cannot be read"),
         ("an empty one", Box::new(|| put(&site, MANIFEST_NAME, b"")), "the file is not a manifest"),
         ("half of one", Box::new(|| put(&site, MANIFEST_NAME, &good[..good.len() / 2])), "signature does not verify"),

@@ -390,7 +390,7 @@ fn forms() {
         ("no object", "[]".to_owned()),
         ("null", "null".to_owned()),
         ("two objects", format!("{good}{good}")),
-        ("JSON in JSON", format!("{:?}", good)),
+        ("JSON in JSON", format!("{good:?}")),
         ("sub twice", good.replacen('{', "{\"sub\":\"eve\",", 1)),
         ("sub twice, once escaped", good.replacen('{', "{\"s\\u0075b\":\"eve\",", 1)),
         ("exp twice", good.replacen('{', "{\"exp\":9999999999,", 1)),

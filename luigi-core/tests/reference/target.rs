@@ -7,10 +7,10 @@ use luigi_core::target::{MAX_TARGET_BYTES, RawTarget};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Host (`None` if absent), path and query of a target that is not refused.
-pub type Answer = (Option<String>, String, Option<Vec<u8>>);
+pub(crate) type Answer = (Option<String>, String, Option<Vec<u8>>);
 
 /// The canonical form of a target, `None` if it is refused.
-pub fn canonical(raw: RawTarget<'_>) -> Option<Answer> {
+pub(crate) fn canonical(raw: RawTarget<'_>) -> Option<Answer> {
     let answer = unlimited(raw)?;
     (raw.target.len() <= MAX_TARGET_BYTES && answer.1.len() <= MAX_TARGET_BYTES).then_some(answer)
 }
