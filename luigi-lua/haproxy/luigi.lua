@@ -82,7 +82,8 @@ if core.thread <= 1 then
     end
   end)
 
-  -- Goes on in the old worker after a reload: while it still answers requests it follows the feed like the new one.
+  -- Goes on in the old worker after a reload: while it still answers requests it follows the feed like the new one. This
+  -- thread, too, may be without requests and has to let go of the version that it saw last.
   core.register_task(function()
     while true do
       local wait, level, line = luigi.poll()
@@ -90,6 +91,7 @@ if core.thread <= 1 then
         core.log(core[level], "luigi: " .. line)
       end
       keep_mode()
+      luigi.refresh()
       core.msleep(math.min(wait, POLL_EVERY))
     end
   end)

@@ -221,6 +221,7 @@ pub fn defaults_file(options: &Options) -> String {
          # and in haproxy.cfg a `defaults` section of your own, then `frontend www from luigi` with `log global` in it.\n\
          # HAProxy does not let a `defaults` section with rules serve a `listen` section, a frontend and a backend both,\n\
          # or another `defaults` section; there, paste what `luigi haproxy-config` prints without `--defaults`.\n\
+         # HAProxy 3.0 takes `nbthread` only before the first section that is not `global`: in a file before this one.\n\
          \n\
          global\n{global}\n\
          defaults luigi\n\
