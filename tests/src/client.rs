@@ -70,7 +70,15 @@ impl Client<UnixStream> {
 }
 
 impl<S: Read + Write> Client<S> {
-    /// Sends a request and reads the answer.
+    /// Sends bytes, such as a part of a request.
+    ///
+    /// # Panics
+    /// If the other side has closed the connection.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the connection is open");
+    }
+
+    /// Sends a request, or the rest of one, and reads the answer.
     pub fn exchange(&mut self, request: &[u8]) -> Response {
         // Whoever refuses a request early may close before the last byte: what counts is the answer.
         let _ = self.stream.write_all(request);

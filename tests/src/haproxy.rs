@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// How a HAProxy is to run. The fields that a test does not care about come from [`Setup::new`].
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Setup {
     pub threads: u32,
     /// How the glue is loaded.
     pub loading: Loading,
+    /// How Luigi's lines get into the configuration.
+    pub integration: Integration,
     /// Whether a master process looks after the worker (`-W`), which a reload needs.
     pub process: Process,
     /// Further lines of `global`: `chroot`, `user`, `tune.bufsize` ...
@@ -50,6 +53,15 @@ pub enum Loading {
     Shared,
 }
 
+/// How Luigi's lines get into the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Integration {
+    /// Pasted into `global` and the frontend.
+    Pasted,
+    /// As a file of their own, with the named `defaults` section that the frontend refers to.
+    Defaults,
+}
+
 /// Whether there is a master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Process {
@@ -71,6 +83,7 @@ impl Setup {
             options: Options { source, headers, ..Options::default() },
             threads: 2,
             loading: Loading::PerThread,
+            integration: Integration::Pasted,
             process: Process::Single,
             global: String::new(),
             frontend: String::new(),
@@ -97,32 +110,51 @@ impl Place {
     #[must_use]
     pub fn new(setup: Setup, folder: &Path, upstream: &Upstream) -> Self {
         let place = Self { setup, folder: folder.to_owned(), address: unused_address() };
-        fs::write(place.configuration_file(), place.configuration(upstream)).expect("a file in the test's folder");
+        for (file, text) in place.configuration_files().into_iter().zip(place.configuration(upstream)) {
+            fs::write(file, text).expect("a file in the test's folder");
+        }
         place
     }
 
-    fn configuration_file(&self) -> PathBuf {
-        self.folder.join("haproxy.cfg")
+    fn configuration_files(&self) -> Vec<PathBuf> {
+        let names: &[&str] = match self.setup.integration {
+            Integration::Pasted => &["haproxy.cfg"],
+            Integration::Defaults => &["threads.cfg", "luigi.cfg", "haproxy.cfg"],
+        };
+        names.iter().map(|name| self.folder.join(name)).collect()
     }
 
-    fn configuration(&self, upstream: &Upstream) -> String {
-        let Setup { options, threads, global, frontend, sections, loading, .. } = &self.setup;
-        let (load, luigi) = (haproxy_config::global_lines(options), haproxy_config::frontend_lines(options));
-        let load = match loading {
-            Loading::PerThread => load,
-            Loading::Shared => load.replace("lua-load-per-thread", "lua-load"),
+    /// The text of each file of the configuration.
+    fn configuration(&self, upstream: &Upstream) -> Vec<String> {
+        let Setup { options, threads, global, frontend, sections, loading, integration, .. } = &self.setup;
+        let load = |text: String| match loading {
+            Loading::PerThread => text,
+            Loading::Shared => text.replace("lua-load-per-thread", "lua-load"),
         };
         let (folder, address, http2, upstream) =
             (self.folder.display(), self.address, http2_address(self.address), upstream.address());
-        format!(
-            "global\n    nbthread {threads}\n    stats socket {folder}/stats.sock mode 600 level admin expose-fd listeners\n    \
-                 log stdout format raw local0\n    hard-stop-after 10s\n{global}\n{load}\n\
+        // HAProxy 3.0 wants `nbthread` before any section but `global`, and Luigi's file has one.
+        let threads = format!("    nbthread {threads}\n");
+        let (files, first, global_lines, from, frontend_lines) = match integration {
+            Integration::Pasted => {
+                let log = format!("    log-format \"{}\"\n", haproxy_config::LOG_FORMAT);
+                let lines = log + &haproxy_config::frontend_lines(options);
+                (Vec::new(), threads, load(haproxy_config::global_lines(options)), "", lines)
+            }
+            Integration::Defaults => {
+                let files = vec![format!("global\n{threads}"), load(haproxy_config::defaults_file(options))];
+                (files, String::new(), String::new(), " from luigi", String::new())
+            }
+        };
+        let own = format!(
+            "global\n{first}    stats socket {folder}/stats.sock mode 600 level admin expose-fd listeners\n    \
+                 log stdout format raw local0\n    hard-stop-after 10s\n{global}\n{global_lines}\n\
              defaults\n    mode http\n    log global\n    timeout connect 10s\n    timeout client 30s\n    timeout server 30s\n\n\
-             frontend www\n    bind {address}\n    bind {http2} proto h2\n    bind unix@{folder}/www.sock mode 666\n    \
-                 log-format \"{log_format}\"\n{frontend}\n{luigi}    default_backend echo\n\n\
+             frontend www{from}\n    log global\n    bind {address}\n    bind {http2} proto h2\n    \
+                 bind unix@{folder}/www.sock mode 666\n{frontend}\n{frontend_lines}    default_backend echo\n\n\
              backend echo\n    server upstream {upstream}\n\n{sections}\n",
-            log_format = haproxy_config::LOG_FORMAT,
-        )
+        );
+        files.into_iter().chain([own]).collect()
     }
 
     fn command(&self, arguments: &[&str]) -> Option<Command> {
@@ -130,7 +162,10 @@ impl Place {
         let mut words: Vec<PathBuf> = self.setup.wrapper.iter().map(PathBuf::from).collect();
         words.push(program);
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).args(arguments).arg("-f").arg(self.configuration_file());
+        command.args(&words[1..]).args(arguments);
+        for file in self.configuration_files() {
+            command.arg("-f").arg(file);
+        }
         // Where the tests run must not matter: what is not set here is not there.
         for name in ["LUIGI_FEED", "LUIGI_PUBLIC_KEY", "LUIGI_POLICY", "LUIGI_JWKS", "LUIGI_MODE"] {
             command.env_remove(name);
@@ -285,7 +320,16 @@ impl Haproxy {
     pub fn reload(&self) {
         assert_eq!(self.place.setup.process, Process::MasterWorker, "only a master can reload");
         let before = self.worker();
-        self.signal(rustix::process::Signal::USR2);
+        // A master that has just forked its worker starts itself anew and loses signals until it is through: tell it until it says so.
+        let announced = || self.log().matches("Reloading HAProxy").count();
+        let (reloads, mut told) = (announced(), None::<Instant>);
+        wait::until("the master reloads", || {
+            if told.is_none_or(|at| at.elapsed() > Duration::from_millis(500)) {
+                self.signal(rustix::process::Signal::USR2);
+                told = Some(Instant::now());
+            }
+            announced() > reloads
+        });
         wait::until("a new worker answers", || self.worker() != before);
     }
 
@@ -303,7 +347,7 @@ impl Drop for Haproxy {
         // A HAProxy that ignores the signal would hang the test forever: the child's own handle ends it then.
         for _ in 0..1000 {
             match self.child.try_wait() {
-                Ok(None) => std::thread::sleep(std::time::Duration::from_millis(5)),
+                Ok(None) => std::thread::sleep(Duration::from_millis(5)),
                 Ok(Some(_)) | Err(_) => break,
             }
         }
