@@ -1,0 +1,36 @@
+//! Policies from arbitrary text, up to three files of it: there is a policy or an error, problems can be shown, and a policy that compiles
+//! is the same one after writing and reading.
+//!
+//! An input is the files' texts, separated by NUL.
+
+use super::snapshot::load;
+use luigi_core::policy::diagnostics::{Color, Style};
+use luigi_core::policy::{SourceSet, parse};
+use luigi_core::snapshot::Snapshot;
+
+pub(crate) fn run(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let mut sources = SourceSet::new();
+    for (number, text) in text.splitn(3, '\0').enumerate() {
+        sources.add(format!("{number}.toml"), text);
+    }
+    let parsed = parse(&sources);
+    assert_eq!(parsed.policy.is_none(), parsed.diagnostics.has_errors());
+    for style in [Style::PLAIN, Style { color: Color::Always, width: 0 }] {
+        let shown = parsed.diagnostics.render(&sources, style);
+        assert_eq!(shown.is_empty(), parsed.diagnostics.is_empty());
+    }
+    let json = parsed.diagnostics.to_json(&sources);
+    assert_eq!(json.as_array().map(Vec::len), Some(parsed.diagnostics.len()));
+
+    let Some(policy) = parsed.policy else { return };
+    match Snapshot::compile(policy.clone()) {
+        Ok(snapshot) => {
+            assert_eq!(*snapshot.policy(), policy);
+            let read = load(snapshot.encode(), 7).expect("what was written can be read");
+            assert_eq!(*read.policy(), policy);
+            assert_eq!(read.revision(), snapshot.revision());
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
