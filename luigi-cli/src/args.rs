@@ -71,7 +71,7 @@ pub(crate) struct Explain {
     #[arg(long, short, value_name = "REQUEST")]
     pub(crate) request: String,
     /// Who asks: JSON like {"sub": "anna", "groups": ["billing"], "login": "fresh-mfa"} with issuer, sub, kind, email, groups,
-    /// claims and login as in [[tests]]; or nobody, expired, invalid
+    /// claims and login as in `[[tests]]`; or nobody, expired, invalid
     #[arg(long = "as", value_name = "WHO", value_parser = Asker::from_argument, conflicts_with = "token")]
     pub(crate) asker: Option<Asker>,
     /// Who asks: whoever this token is for, if it can be verified; `-` reads it from standard input

@@ -194,7 +194,7 @@ pub fn frontend_lines(options: &Options) -> String {
 
 /// A log format: that of `option httplog` with what Luigi did before the request line. HAProxy cuts log lines (at 1024 bytes unless the `log` line
 /// says otherwise), so what a caller can make long comes last. `field(N,|)` takes any other field out; see
-/// [`Field`](crate::answer_line::Field) for the numbers.
+/// [`Field`] for the numbers.
 pub const LOG_FORMAT: &str = concat!(
     "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs",
     " luigi=%[var(txn.luigi.out),field(2,|)]",
