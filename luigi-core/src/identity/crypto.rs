@@ -87,3 +87,87 @@ impl JwtVerifier for RingVerifier {
         self.algorithm
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::key_set::KeySet;
+    use super::*;
+
+    /// The examples of RFC 7515 (appendices A.1 to A.3) and RFC 8037 (appendix A.4).
+    #[test]
+    fn known_answers() {
+        const JOE: &str =
+            "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let cases = [
+            (
+                Algorithm::HS256,
+                super::super::Algorithm::HS256,
+                r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#,
+                format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{JOE}"),
+                "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+            ),
+            (
+                Algorithm::RS256,
+                super::super::Algorithm::RS256,
+                concat!(
+                    r#"{"kty":"RSA","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJ"#,
+                    "PMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5re",
+                    "xMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoud",
+                    r#"F8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"}"#
+                ),
+                format!("eyJhbGciOiJSUzI1NiJ9.{JOE}"),
+                concat!(
+                    "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdb",
+                    "F9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383",
+                    "LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWy",
+                    "wlVmtVrBp0igcN_IoypGlUPQGe77Rw"
+                ),
+            ),
+            (
+                Algorithm::ES256,
+                super::super::Algorithm::ES256,
+                r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#,
+                format!("eyJhbGciOiJFUzI1NiJ9.{JOE}"),
+                "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+            ),
+            (
+                Algorithm::EdDSA,
+                super::super::Algorithm::EdDSA,
+                r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+                "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc".to_owned(),
+                "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+            ),
+        ];
+        ensure_provider();
+        ensure_provider();
+        for (algorithm, ours, jwk, signed, signature) in cases {
+            let keys = KeySet::from_jwks(format!("{{\"keys\":[{jwk}]}}").as_bytes()).unwrap();
+            let key = keys.find(None, ours).unwrap();
+            let verify = |message: &str| {
+                jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.decoding, algorithm).unwrap()
+            };
+            assert!(verify(&signed), "{algorithm:?}");
+            assert!(!verify(&signed.replacen("eyJ", "eyK", 1)), "{algorithm:?}, another header");
+        }
+    }
+
+    #[test]
+    fn keys_of_one_family_are_no_good_for_another_and_nothing_is_signed() {
+        let secret = DecodingKey::from_secret(&[7; 32]);
+        let rsa = DecodingKey::from_rsa_raw_components(&[0xff; 256], &[1, 0, 1]);
+        let der = DecodingKey::from_rsa_der(&[0x30, 0]);
+        for (algorithm, key) in [
+            (Algorithm::RS256, &secret),
+            (Algorithm::ES256, &secret),
+            (Algorithm::HS256, &rsa),
+            (Algorithm::EdDSA, &rsa),
+            (Algorithm::RS256, &der),
+            (Algorithm::RS512, &rsa),
+            (Algorithm::HS512, &secret),
+        ] {
+            assert!((PROVIDER.verifier_factory)(&algorithm, key).is_err(), "{algorithm:?}");
+        }
+        let key = jsonwebtoken::EncodingKey::from_secret(&[7; 32]);
+        assert!((PROVIDER.signer_factory)(&Algorithm::HS256, &key).is_err());
+    }
+}
