@@ -3,17 +3,38 @@
 use crate::client::{Client, request};
 use crate::people::HOST;
 use crate::wait;
+use luigi_runtime::answer_line::Field;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+
+/// A line for the frontend: each response says what Luigi answered. A log would do, but HAProxy drops lines of it while another
+/// thread is writing.
+pub const TELLING: &str = "    http-after-response set-header x-luigi-answer %[var(txn.luigi.out)]\n";
 
 /// Clients at work. Each asks for `GET /open?CLIENT-NUMBER`, with numbers that count up, on a connection of its own.
 #[derive(Debug)]
 pub struct Load {
     stop: Arc<AtomicBool>,
     answered: Arc<Vec<AtomicUsize>>,
-    clients: Vec<JoinHandle<Vec<u16>>>,
+    clients: Vec<JoinHandle<Vec<Given>>>,
+}
+
+/// What a client got for one request.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The status; 0 stands for no answer.
+    pub status: u16,
+    answer: String,
+}
+
+impl Given {
+    /// A field of Luigi's answer, where the frontend is [`TELLING`]; empty if there was none.
+    #[must_use]
+    pub fn field(&self, field: Field) -> &str {
+        self.answer.split('|').nth(usize::from(field.number()) - 1).unwrap_or_default()
+    }
 }
 
 impl Load {
@@ -39,22 +60,22 @@ impl Load {
         });
     }
 
-    /// Ends the load; the statuses that each client got, in order. 0 stands for no answer.
+    /// Ends the load; what each client got, in order.
     ///
     /// # Panics
     /// If a client did.
     #[must_use]
-    pub fn finish(self) -> Vec<Vec<u16>> {
+    pub fn finish(self) -> Vec<Vec<Given>> {
         self.stop.store(true, Ordering::Relaxed);
         self.clients.into_iter().map(|client| client.join().expect("a client does not panic")).collect()
     }
 }
 
-fn ask(address: SocketAddr, name: usize, stop: &AtomicBool, answered: &AtomicUsize) -> Vec<u16> {
-    let mut statuses = Vec::new();
+fn ask(address: SocketAddr, name: usize, stop: &AtomicBool, answered: &AtomicUsize) -> Vec<Given> {
+    let mut given = Vec::new();
     let mut connection: Option<Client> = None;
     while !stop.load(Ordering::Relaxed) {
-        let bytes = request("GET", &format!("/open?{name}-{}", statuses.len()), HOST, &[]);
+        let bytes = request("GET", &format!("/open?{name}-{}", given.len()), HOST, &[]);
         let kept = connection.take();
         let was_kept = kept.is_some();
         let mut client = kept.unwrap_or_else(|| Client::connect(address));
@@ -66,24 +87,9 @@ fn ask(address: SocketAddr, name: usize, stop: &AtomicBool, answered: &AtomicUsi
         }
         let closing = response.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         connection = (response.status != 0 && !closing).then_some(client);
-        statuses.push(response.status);
+        let answer = response.header("x-luigi-answer").unwrap_or_default().to_owned();
+        given.push(Given { status: response.status, answer });
         answered.fetch_add(1, Ordering::Relaxed);
     }
-    statuses
-}
-
-/// What a log says about the requests of one client of a load, in the order in which it made them: the value of `name=...`.
-#[must_use]
-pub fn logged(log: &str, client: usize, name: &str) -> Vec<String> {
-    let (request, field) = (format!("\"GET /open?{client}-"), format!(" {name}="));
-    let mut found: Vec<(usize, String)> = log
-        .lines()
-        .filter_map(|line| {
-            let number = line.split_once(&request)?.1.split(' ').next()?.parse().ok()?;
-            let value = line.split_once(&field)?.1.split(' ').next()?;
-            Some((number, value.to_owned()))
-        })
-        .collect();
-    found.sort();
-    found.into_iter().map(|(_, value)| value).collect()
+    given
 }

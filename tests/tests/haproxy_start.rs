@@ -1,12 +1,13 @@
 //! How HAProxy starts with Luigi: what it refuses to start with, every way in which it may run, and reloads.
 
 use luigi_runtime::Mode;
+use luigi_runtime::answer_line::Field;
 use luigi_runtime::haproxy_config::PolicySource;
 use luigi_tests::client::{Client, request};
 use luigi_tests::feed::numbered_policy;
 use luigi_tests::haproxy::{Haproxy, Integration, Loading, Process, Setup};
 use luigi_tests::installation::{Build, Release, home};
-use luigi_tests::load::{Load, logged};
+use luigi_tests::load::{Load, TELLING};
 use luigi_tests::on_each_haproxy;
 use luigi_tests::people::{self, HOST, POLICY, ada, bearer, signer};
 use luigi_tests::site::Site;
@@ -196,7 +197,7 @@ fn reloads_during_a_load_lose_no_request(release: Release) {
     const CLIENTS: usize = 4;
     let site = Site::new();
     site.apply(&numbered_policy(1), Some(Mode::Enforce));
-    let setup = Setup { process: Process::MasterWorker, ..site.setup(release) };
+    let setup = Setup { process: Process::MasterWorker, frontend: TELLING.to_owned(), ..site.setup(release) };
     let Some(haproxy) = site.start(setup) else { return };
     let load = Load::start(haproxy.address(), CLIENTS);
     load.go_on(10);
@@ -207,11 +208,11 @@ fn reloads_during_a_load_lose_no_request(release: Release) {
         haproxy.status_with(&format!("generation             {number}"));
         load.go_on(10);
     }
-    for (client, statuses) in load.finish().into_iter().enumerate() {
-        assert!(statuses.iter().all(|status| *status == 200), "client {client}: {statuses:?}");
+    for (client, given) in load.finish().iter().enumerate() {
+        assert!(given.iter().all(|given| given.status == 200), "client {client}: {given:?}");
         for number in 1..=4 {
             let rule = format!("open-{number}");
-            wait::until("a request under each policy", || logged(&haproxy.log(), client, "rule").contains(&rule));
+            assert!(given.iter().any(|given| given.field(Field::Rule) == rule), "client {client} never met {rule}");
         }
     }
 }

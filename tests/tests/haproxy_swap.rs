@@ -2,16 +2,16 @@
 
 use luigi_core::policy::diagnostics::Style;
 use luigi_runtime::Mode;
+use luigi_runtime::answer_line::Field;
 use luigi_runtime::feed::{MANIFEST_NAME, Manifest, PublicKey};
 use luigi_tests::client::{Client, request};
 use luigi_tests::feed::numbered_policy;
-use luigi_tests::haproxy::Haproxy;
+use luigi_tests::haproxy::{Haproxy, Setup};
 use luigi_tests::installation::Release;
-use luigi_tests::load::{Load, logged};
+use luigi_tests::load::{Load, TELLING};
 use luigi_tests::on_each_haproxy;
 use luigi_tests::people::HOST;
 use luigi_tests::site::Site;
-use luigi_tests::wait;
 use luigi_workflow::apply::{ApplyRequest, apply};
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,8 @@ fn policies_are_swapped_during_a_load(release: Release) {
     const POLICIES: u64 = 5;
     let site = Site::new();
     site.apply(&numbered_policy(1), Some(Mode::Enforce));
-    let Some(haproxy) = site.start(site.setup(release)) else { return };
+    let setup = Setup { frontend: TELLING.to_owned(), ..site.setup(release) };
+    let Some(haproxy) = site.start(setup) else { return };
     let worker = haproxy.worker();
     let load = Load::start(haproxy.address(), CLIENTS);
     load.go_on(10);
@@ -38,19 +39,18 @@ fn policies_are_swapped_during_a_load(release: Release) {
     }
     let answers = load.finish();
     assert_eq!(haproxy.worker(), worker);
-    for (client, statuses) in answers.iter().enumerate() {
-        assert!(statuses.iter().all(|status| *status == 200), "client {client}: {statuses:?}");
-        let rules = wait::for_some("every request in the log", || {
-            Some(logged(&haproxy.log(), client, "rule")).filter(|rules| rules.len() == statuses.len())
-        });
+    for (client, given) in answers.iter().enumerate() {
+        assert!(given.iter().all(|given| given.status == 200), "client {client}: {given:?}");
+        let rules: Vec<&str> = given.iter().map(|given| given.field(Field::Rule)).collect();
         assert!(rules.is_sorted(), "client {client} saw an old policy after a new one: {rules:?}");
         let mut seen = rules;
         seen.dedup();
         let expected: Vec<String> = (1..=POLICIES).map(|number| format!("open-{number}")).collect();
         assert_eq!(seen, expected, "client {client}");
-        let candidates = logged(&haproxy.log(), client, "candidate-rule");
-        let same = logged(&haproxy.log(), client, "rule").into_iter().map(|rule| rule.replace("open", "watched"));
-        assert!(same.eq(candidates), "decision and candidate are from one version");
+        for given in given {
+            let watched = given.field(Field::Rule).replace("open", "watched");
+            assert_eq!(given.field(Field::CandidateRule), watched, "decision and candidate are from one version");
+        }
     }
     // What is no longer in force is let go of, by idle threads too.
     haproxy.status_with("versions in memory     1");
