@@ -3,14 +3,14 @@
 //! Sits above [`decide`](crate::decide), which answers, and [`explain`], which says why a test failed. Which tests to run
 //! and how to report them is the caller's. The decision is the one of the rules in force, as if the policy were enforced.
 
-use crate::decide::{Decision, Request, Scratch, Source};
+use crate::decide::{Advice, Decision, Request, Scratch, Source};
 use crate::explain::{self, Explanation, Finding, RuleTrace};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{Completeness, Credential, Email, Groups, Identity, InvalidCredential, ListFormat, Login};
 use crate::policy::diagnostics::{Code, Diagnostic};
-use crate::policy::model::{Effect, Mode, Policy};
+use crate::policy::model::{Mode, Policy};
 use crate::policy::source::Span;
-use crate::policy::test_case::{Expectation, TestCase, TestCredential, TestIdentity};
+use crate::policy::test_case::{Expectation, TestCase, TestCredential, TestGrant, TestIdentity};
 use crate::policy::{Diagnostics, SourceSet};
 use crate::snapshot::Snapshot;
 use crate::target::{RawTarget, TargetBuffer, canonicalize};
@@ -202,7 +202,6 @@ fn mismatches(policy: &Policy, test: &TestCase, decision: &Decision, candidate: 
 
 /// A decision in the words of tests.
 fn outcome(decision: &Decision) -> Expectation {
-    use crate::decide::Advice;
     match decision.advice {
         _ if decision.allows() => Expectation::Allow,
         None => Expectation::Deny,
@@ -290,7 +289,7 @@ fn insert(claims: &mut Map<String, Value>, path: &[&str], value: Value) {
 }
 
 fn grants(policy: &Policy, test: &TestCase, identity: &Identity, time: Timestamp) -> GrantSet {
-    let grant = |(n, wanted): (usize, &crate::policy::test_case::TestGrant)| {
+    let grant = |(n, wanted): (usize, &TestGrant)| {
         let (scope, approval) = (&policy.scopes[wanted.scope], &policy.approvals[wanted.approval]);
         Grant {
             id: format!("test-grant-{}", n + 1),
@@ -326,13 +325,7 @@ fn missing_fact(explanation: &Explanation, test: &TestCase) -> Option<(String, F
         if rule.predicates.iter().any(settled) {
             return None;
         }
-        // What a restrict rule requires matters only if there is something it could hold back; what would then be allowed is not
-        // known here, so it always counts.
-        let asks = match rule.effect {
-            Effect::Deny => &[][..],
-            Effect::Restrict | Effect::Allow => &rule.requirements,
-        };
-        let fact = rule.predicates.iter().chain(asks).find_map(|finding| needs(finding, test))?;
+        let fact = rule.predicates.iter().chain(&rule.requirements).find_map(|finding| needs(finding, test))?;
         Some((rule.rule.clone(), fact))
     })
 }

@@ -1,0 +1,183 @@
+//! Tests that stand in a policy: what passes, what fails and how, and which facts a test must not leave out.
+
+use luigi_core::policy::{self, SourceSet};
+use luigi_core::policy_tests::{self, TestOutcome};
+use luigi_core::snapshot::Snapshot;
+
+const POLICY: &str = r#"
+schema = 1
+[issuers.login]
+url = "https://login.example.com"
+audiences = ["a"]
+[issuers.login.claims]
+groups = ["realm", "roles"]
+[groups]
+staff = "role-of-staff"
+leads = "leads"
+[networks]
+office = ["192.0.2.0/24"]
+[schedules.day]
+time-zone = "UTC"
+start = "08:00"
+end = "18:00"
+[logins.fresh]
+acr-any = ["high"]
+amr-any = ["mfa"]
+max-age = "15m"
+[scopes.docs]
+hosts = "any"
+paths = ["/docs/**"]
+methods = "read"
+[scopes.wiki]
+hosts = "any"
+paths = ["/wiki/**"]
+methods = "read"
+[scopes.vault]
+hosts = "any"
+paths = ["/vault/**"]
+methods = "read"
+privileged = true
+[approvals.leads]
+approvers = { groups = ["leads"] }
+duration = "30m"
+justification = "required"
+[[rules]]
+id = "docs-for-staff"
+effect = "allow"
+scopes = ["docs"]
+subject = { groups = ["staff"] }
+from = ["office"]
+[[rules]]
+id = "no-docs-at-night"
+effect = "deny"
+scopes = ["docs"]
+subject = { subjects = ["owl"] }
+unless = { during = ["day"] }
+[[rules]]
+id = "wiki-for-staff"
+effect = "allow"
+scopes = ["wiki"]
+subject = { claims = [{ path = ["realm", "roles"], in = ["role-of-staff"] }] }
+[[rules]]
+id = "wiki-closes"
+effect = "deny"
+scopes = ["wiki"]
+ends = 2020-01-01T00:00:00Z
+mode = "observe"
+[[rules]]
+id = "vault-for-staff"
+effect = "allow"
+scopes = ["vault"]
+subject = { groups = ["staff"] }
+require = { approval = ["leads"] }
+[[rules]]
+id = "vault-needs-fresh"
+effect = "restrict"
+scopes = ["vault"]
+require = { login = "fresh" }
+"#;
+
+/// How a test of these lines comes out.
+fn outcome(lines: &str) -> String {
+    let mut sources = SourceSet::new();
+    sources.add("policy.toml", &format!("{POLICY}[[tests]]\nname = \"the test\"\n{lines}"));
+    let parsed = policy::parse(&sources);
+    let rendered = parsed.diagnostics.render(&sources, policy::diagnostics::Style::PLAIN);
+    let snapshot = Snapshot::compile(parsed.policy.unwrap_or_else(|| panic!("{rendered}"))).unwrap();
+    let [outcome] = &policy_tests::run(&snapshot, &parsed.tests)[..] else { panic!("one test, one outcome") };
+    assert_eq!(outcome.has_passed(), outcome.diagnostics(&parsed.tests[0], &sources).is_empty());
+    match outcome {
+        TestOutcome::Passed => "passed".to_owned(),
+        TestOutcome::MissingFact { rule, fact } => format!("{rule} needs {}", fact.as_str()),
+        TestOutcome::Failed(failure) => {
+            failure.mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+#[test]
+fn tests_come_out_as_they_should() {
+    const STAFF: &str = "as = { groups = [\"staff\"] }";
+    const OWL: &str = "as = { sub = \"owl\", groups = [\"staff\"] }";
+    const FRESH: &str = "as = { groups = [\"staff\"], login = \"fresh\" }";
+    const OFFICE: &str = "from = \"192.0.2.1\"";
+    const NOON: &str = "at = 2026-03-02T12:00:00Z";
+    const GRANT: &str = "grants = [{ scope = \"vault\", approval = \"leads\" }]";
+    let docs = "request = \"GET https://a.example/docs/x\"";
+    let wiki = "request = \"GET https://a.example/wiki\"";
+    let vault = "request = \"GET https://a.example/vault/x\"";
+    let cases: &[(&[&str], &str)] = &[
+        // What is expected and what comes out.
+        (&[docs, STAFF, OFFICE, "expect = \"allow\""], "passed"),
+        (&[docs, STAFF, "from = \"203.0.113.9\"", "expect = \"allow\""], "expect should be `allow`, but is `deny`"),
+        (&[docs, OFFICE, "expect = \"authenticate\""], "passed"),
+        (&[docs, OFFICE, "expect = \"deny\""], "expect should be `deny`, but is `authenticate`"),
+        (
+            &[docs, OFFICE, "as = \"expired\"", NOON, "expect = \"authenticate\"", "reason = \"allow-rule-unknown\""],
+            "passed",
+        ),
+        (
+            &[
+                docs,
+                OFFICE,
+                "as = \"invalid\"",
+                "at = 2026-03-02T03:00:00Z",
+                "expect = \"authenticate\"",
+                "reason = \"deny-rule-unknown\"",
+            ],
+            "passed",
+        ),
+        (
+            &[docs, OWL, OFFICE, "at = 2026-03-02T03:00:00Z", "expect = \"deny\"", "rule = \"no-docs-at-night\""],
+            "passed",
+        ),
+        (
+            &[
+                docs,
+                OWL,
+                OFFICE,
+                NOON,
+                "expect = \"allow\"",
+                "rule = \"docs-for-staff\"",
+                "reason = \"allowed-by-rule\"",
+            ],
+            "passed",
+        ),
+        (
+            &[
+                docs,
+                OWL,
+                OFFICE,
+                NOON,
+                "expect = \"deny\"",
+                "rule = \"no-docs-at-night\"",
+                "reason = \"denied-by-rule\"",
+            ],
+            "expect should be `deny`, but is `allow`; rule should be `no-docs-at-night`, but is `docs-for-staff`; \
+             reason should be `denied-by-rule`, but is `allowed-by-rule`",
+        ),
+        // Identities have the claims that a token of their issuer would have; logins and grants are good now.
+        (&[wiki, STAFF, "expect = \"allow\""], "passed"),
+        (&[wiki, "as = { sub = \"x\" }", "expect = \"deny\""], "passed"),
+        (&[vault, STAFF, GRANT, "expect = \"step-up\""], "passed"),
+        (&[vault, FRESH, "expect = \"request-access\""], "passed"),
+        (&[vault, FRESH, GRANT, "expect = \"allow\""], "passed"),
+        (&["request = \"GET https://a.example/docs/%2e%2e/vault/x\"", FRESH, GRANT, "expect = \"allow\""], "passed"),
+        // A fact that a rule in question asks for must be there, even if what came out is what was expected.
+        (&[docs, STAFF, "expect = \"deny\""], "docs-for-staff needs from"),
+        (&[docs, OWL, OFFICE, "expect = \"deny\""], "no-docs-at-night needs at"),
+        // What the test does say settles the rule.
+        (&[docs, "as = { groups = [\"leads\"] }", "expect = \"deny\""], "passed"),
+        (&["request = \"GET https://a.example/elsewhere\"", STAFF, "expect = \"deny\""], "passed"),
+        // An observed rule matters to the candidate only.
+        (&[wiki, STAFF, "expect = \"allow\"", "expect-candidate = \"allow\""], "wiki-closes needs at"),
+        (&[wiki, STAFF, NOON, "expect = \"allow\"", "expect-candidate = \"allow\""], "passed"),
+        (
+            &[wiki, STAFF, "at = 2019-03-02T12:00:00Z", "expect = \"allow\"", "expect-candidate = \"allow\""],
+            "expect-candidate should be `allow`, but is `deny`",
+        ),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(outcome(&lines.join("\n")), *expected, "{lines:#?}");
+    }
+}
