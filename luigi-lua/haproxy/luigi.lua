@@ -53,8 +53,9 @@ core.register_action("luigi_failed", { "http-req" }, function()
 end)
 
 -- Commands that only read. HAProxy wants each function in every Lua state, whichever runs it.
-core.register_cli({ "luigi", "status" }, "luigi status : mode, revision, feed and counts of Luigi", function(applet)
-  local status, problem = luigi.status()
+local status_usage = "luigi status [json] : mode, revision, feed and counts of Luigi"
+core.register_cli({ "luigi", "status" }, status_usage, function(applet, _, _, format)
+  local status, problem = luigi.status(format)
   applet:send((status or problem) .. "\n")
 end)
 

@@ -75,7 +75,14 @@ fn functions(lua: &Lua, engine: &'static Engine, converter: &Rc<RefCell<Converte
         })
     };
     table.set("failed", lua.create_function(failed)?)?;
-    table.set("status", lua.create_function(move |lua, ()| caught(lua, || Ok(engine.status().to_text())))?)?;
+    let status = move |lua: &Lua, format: Option<String>| {
+        caught(lua, || match format.as_deref() {
+            None | Some("") => Ok(engine.status().to_text()),
+            Some("json") => Ok(engine.status().to_json()),
+            Some(other) => Err(format!("`{other}` is no format; usage: luigi status [json]")),
+        })
+    };
+    table.set("status", lua.create_function(status)?)?;
     let explain = move |lua: &Lua, words: Vec<String>| {
         caught(lua, || {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -58,6 +58,12 @@ pub struct RefusalStatus {
 }
 
 impl Status {
+    /// The same for programs: one line of JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a status has string keys only")
+    }
+
     /// The status as text, one fact a line.
     #[must_use]
     pub fn to_text(&self) -> String {
