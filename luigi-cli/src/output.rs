@@ -44,10 +44,14 @@ pub(crate) enum Format {
 }
 
 /// Writes text to standard output, without its colours if nobody would see them.
+///
+/// That nobody reads any more is no error: what was found still decides the exit code.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
 }
 
 /// Writes a value to standard output as indented JSON.

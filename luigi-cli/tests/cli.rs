@@ -253,6 +253,23 @@ fn who_stops_reading_gets_no_panic() {
     assert_eq!((status.code(), complaint.as_str()), (Some(0), ""));
 }
 
+/// `luigi check ... | grep -q` must not turn a broken policy into a fine one.
+#[test]
+fn who_stops_reading_does_not_change_what_was_found() {
+    let check = |arguments: &[&str], expected: i32| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = luigi().args(arguments).stdin(Stdio::null()).stdout(writer).stderr(Stdio::null()).status();
+        assert_eq!(status.unwrap().code(), Some(expected), "{arguments:?}");
+    };
+    check(&["check", "shop.toml"], 0);
+    check(&["check", "shop.toml", "broken.toml"], 1);
+    check(&["check", "shop.toml", "broken.toml", "--format", "json"], 1);
+    check(&["test", "shop.toml"], 0);
+    check(&["test", "failing.toml"], 1);
+    check(&["explain", "shop.toml", "-r", "GET /"], 0);
+}
+
 #[test]
 fn answers_come_line_by_line() {
     let mut child = luigi().args(["decide", "shop.toml"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
