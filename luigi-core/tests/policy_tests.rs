@@ -32,6 +32,14 @@ methods = "read"
 hosts = "any"
 paths = ["/wiki/**"]
 methods = "read"
+[scopes.lab]
+hosts = "any"
+paths = ["/lab/**"]
+methods = "read"
+[scopes.lobby]
+hosts = "any"
+paths = ["/lobby"]
+methods = "read"
 [scopes.vault]
 hosts = "any"
 paths = ["/vault/**"]
@@ -75,6 +83,33 @@ id = "vault-needs-fresh"
 effect = "restrict"
 scopes = ["vault"]
 require = { login = "fresh" }
+[[rules]]
+id = "lab-for-staff"
+effect = "allow"
+scopes = ["lab"]
+subject = { groups = ["staff"] }
+[[rules]]
+id = "lab-closes-for-the-owl"
+effect = "deny"
+scopes = ["lab"]
+subject = { subjects = ["owl"] }
+from = ["office"]
+[[rules]]
+id = "lab-opens-for-leads"
+effect = "deny"
+scopes = ["lab"]
+unless = [{ subject = { groups = ["leads"] }, during = ["day"] }, { subject = { groups = ["staff"] } }]
+[[rules]]
+id = "lobby-for-all"
+effect = "allow"
+scopes = ["lobby"]
+subject = "anyone"
+[[rules]]
+id = "lobby-for-staff"
+effect = "allow"
+scopes = ["lobby"]
+subject = { groups = ["staff"] }
+during = ["day"]
 "#;
 
 /// How a test of these lines comes out.
@@ -105,6 +140,8 @@ fn tests_come_out_as_they_should() {
     const GRANT: &str = "grants = [{ scope = \"vault\", approval = \"leads\" }]";
     let docs = "request = \"GET https://a.example/docs/x\"";
     let wiki = "request = \"GET https://a.example/wiki\"";
+    let lab = "request = \"GET https://a.example/lab/x\"";
+    let lobby = "request = \"GET https://a.example/lobby\"";
     let vault = "request = \"GET https://a.example/vault/x\"";
     let cases: &[(&[&str], &str)] = &[
         // What is expected and what comes out.
@@ -169,6 +206,13 @@ fn tests_come_out_as_they_should() {
         // What the test does say settles the rule.
         (&[docs, "as = { groups = [\"leads\"] }", "expect = \"deny\""], "passed"),
         (&["request = \"GET https://a.example/elsewhere\"", STAFF, "expect = \"deny\""], "passed"),
+        // Nobody is in no group, but whether it helps to come back as somebody who is depends on the rest of the rule.
+        (&[docs, "expect = \"deny\""], "docs-for-staff needs from"),
+        (&[lab, "expect = \"authenticate\""], "lab-opens-for-leads needs at"),
+        (&[lab, NOON, "expect = \"authenticate\""], "passed"),
+        (&[lab, STAFF, "expect = \"allow\""], "passed"),
+        // With an allow there is nothing to advise.
+        (&[lobby, "expect = \"allow\""], "passed"),
         // An observed rule matters to the candidate only.
         (&[wiki, STAFF, "expect = \"allow\"", "expect-candidate = \"allow\""], "wiki-closes needs at"),
         (&[wiki, STAFF, NOON, "expect = \"allow\"", "expect-candidate = \"allow\""], "passed"),
