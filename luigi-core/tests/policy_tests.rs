@@ -115,7 +115,7 @@ during = ["day"]
 /// How a test of these lines comes out.
 fn outcome(lines: &str) -> String {
     let mut sources = SourceSet::new();
-    sources.add("policy.toml", &format!("{POLICY}[[tests]]\nname = \"the test\"\n{lines}"));
+    sources.add("policy.toml", format!("{POLICY}[[tests]]\nname = \"the test\"\n{lines}"));
     let parsed = policy::parse(&sources);
     let rendered = parsed.diagnostics.render(&sources, policy::diagnostics::Style::PLAIN);
     let snapshot = Snapshot::compile(parsed.policy.unwrap_or_else(|| panic!("{rendered}"))).unwrap();
