@@ -1,9 +1,9 @@
 //! How a denial could become an allow.
 
+use super::case::{Case, Rules};
 use super::decision::{Advice, MissingApproval, MissingApprovals};
-use super::rules::{Blocks, Unmet};
+use super::lacking::{Blocks, Unmet};
 use super::scratch::Scratch;
-use super::{Case, Rules};
 use crate::kleene::Kleene;
 use crate::policy::model::{Conditions, Effect, Rule, RuleId, ScopeId, Subject};
 

@@ -5,10 +5,13 @@
 //! [`crate::explain`] says the same and is its oracle.
 //!
 //! * `request`, `decision`: the vocabulary. `scratch`: the working memory of one thread.
-//! * `scopes`: which scopes hold the request. `rules`: what their rules say. `advice`: how a denial could become an allow.
+//! * `scopes`: which scopes hold the request. `case`: what a rule's predicates and requirements are worth for it.
+//! * `rules`: what the rules together say. `lacking`, `advice`: what a denial lacks, and how it could become an allow.
 
 mod advice;
+mod case;
 mod decision;
+mod lacking;
 mod request;
 mod rules;
 mod scopes;
@@ -21,10 +24,9 @@ pub use scratch::Scratch;
 use crate::grant_set::Grant;
 use crate::identity::Credential;
 use crate::matchers::Person;
-use crate::method::MethodSet;
-use crate::policy::model::{Mode, Rule};
 use crate::snapshot::Snapshot;
-use crate::target::{CanonicalTarget, Target};
+use crate::target::Target;
+use case::{Case, Rules};
 
 impl Snapshot {
     /// Decides on a request, once with the rules in force and once with those that are observed, too.
@@ -63,34 +65,4 @@ impl Snapshot {
 
 fn grants_of<'a>(person: Person<'a>, request: &Request<'a>) -> &'a [Grant] {
     person.identity().map_or(&[], |identity| request.grants.of(identity.issuer(), identity.subject()))
-}
-
-/// What one decision is about, with everything looked up that more than one rule may ask for.
-struct Case<'a> {
-    snapshot: &'a Snapshot,
-    request: &'a Request<'a>,
-    target: CanonicalTarget<'a>,
-    /// The request's method, as a set of one.
-    method: MethodSet,
-    person: Person<'a>,
-    /// The person's grants, in force or not.
-    grants: &'a [Grant],
-}
-
-/// Which rules take part.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rules {
-    /// Those in force: the decision.
-    InForce,
-    /// The observed ones, too: the candidate decision.
-    All,
-}
-
-impl Rules {
-    fn include(self, rule: &Rule) -> bool {
-        match self {
-            Self::All => true,
-            Self::InForce => rule.mode == Mode::Enforce,
-        }
-    }
 }

@@ -1,0 +1,60 @@
+//! What is lacking: the requirements that are not met, of restrict rules together and of one allow rule.
+
+use crate::policy::model::{LoginId, RuleId};
+
+/// What restrict rules ask for in vain.
+#[derive(Default)]
+pub(super) struct Blocks {
+    /// The smallest rule that asks for each kind.
+    pub(super) login: Smallest,
+    pub(super) subject: Smallest,
+    pub(super) source: Smallest,
+    pub(super) schedule: Smallest,
+    pub(super) approval: Smallest,
+    /// What the smallest rule that asks for a login asks for.
+    pub(super) login_asked: Option<LoginId>,
+    /// Different logins that are asked for; they are counted in the scratch.
+    pub(super) logins: usize,
+    /// Units of rule and scope that ask for an approval.
+    pub(super) approvals: usize,
+    /// Whether the caller may not ask for any alternative of some approval.
+    pub(super) out_of_reach: bool,
+}
+
+impl Blocks {
+    pub(super) fn any(&self) -> bool {
+        let Self { login, subject, source, schedule, approval, .. } = self;
+        [login, subject, source, schedule, approval].iter().any(|smallest| smallest.0.is_some())
+    }
+
+    /// Whether something is asked for that the caller cannot obtain.
+    pub(super) fn incurable(&self) -> bool {
+        self.subject.0.is_some() || self.source.0.is_some() || self.schedule.0.is_some() || self.out_of_reach
+    }
+}
+
+/// The smallest id that was offered.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Smallest(pub(super) Option<RuleId>);
+
+impl Smallest {
+    pub(super) fn offer(&mut self, id: RuleId) {
+        self.0 = Some(self.0.map_or(id, |smallest| smallest.min(id)));
+    }
+}
+
+/// Which requirements of an allow rule are not met.
+#[derive(Clone, Copy)]
+pub(super) struct Unmet {
+    pub(super) login: Option<LoginId>,
+    pub(super) subject: bool,
+    pub(super) source: bool,
+    pub(super) schedule: bool,
+    pub(super) approval: bool,
+}
+
+impl Unmet {
+    pub(super) fn any(self) -> bool {
+        self.login.is_some() || self.subject || self.source || self.schedule || self.approval
+    }
+}
