@@ -2,7 +2,7 @@
 
 use luigi_runtime::Mode;
 use luigi_runtime::answer_line::Field;
-use luigi_runtime::haproxy_config::PolicySource;
+use luigi_runtime::haproxy_config::{self, PolicySource};
 use luigi_tests::client::{Client, request};
 use luigi_tests::feed::numbered_policy;
 use luigi_tests::haproxy::{Haproxy, Integration, Loading, Process, Setup};
@@ -28,6 +28,7 @@ on_each_haproxy!(
     the_old_worker_follows_the_feed_until_its_last_request,
     a_policy_file_is_compiled_once,
     the_named_defaults_section_is_the_whole_integration,
+    a_listen_section_takes_the_lines,
 );
 
 fn a_check_fails_with_the_reason(release: Release) {
@@ -278,4 +279,21 @@ fn the_named_defaults_section_is_the_whole_integration(release: Release) {
     decides_and_follows(&site, &haproxy);
     let log = haproxy.log();
     assert!(!log.contains("[WARNING]") && !log.contains("[ALERT]"), "{log}");
+}
+
+fn a_listen_section_takes_the_lines(release: Release) {
+    let site = Site::new();
+    site.apply(&numbered_policy(1), Some(Mode::Enforce));
+    let setup = site.setup(release);
+    let (socket, upstream) = (site.path("listen.sock"), site.upstream().address());
+    let sections = format!(
+        "listen all-in-one\n    bind unix@{}\n{}    server upstream {upstream}\n",
+        socket.display(),
+        haproxy_config::frontend_lines(&setup.options)
+    );
+    let Some(_haproxy) = site.start(Setup { sections, ..setup }) else { return };
+    let mut client = Client::connect_unix(&socket);
+    assert_eq!(client.exchange(&request("GET", "/open", HOST, &[])).status, 200);
+    assert_eq!(client.exchange(&request("GET", "/closed", HOST, &[])).status, 403);
+    assert_eq!(site.upstream().seen().len(), 1);
 }
