@@ -1,7 +1,7 @@
 //! Every way to get a token accepted that must not be, next to those that are as they should be.
 
 use crate::estate::{
-    Estate, ISSUER, KEYLESS_ISSUER, NOW, SECRET, SECRET_ISSUER, STRICT_ISSUER, at, changed, claims, claims_with,
+    Estate, ISSUER, KEYLESS_ISSUER, NOW, SECRET, SECRET_ISSUER, STRICT_ISSUER, at, changed, claims, claims_with, issuer,
 };
 use crate::tokens::{RsaKey, Signer, base64url};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -157,6 +157,12 @@ fn keys() {
     table.case("neither token nor key has a kid", strict.token_with(&at_jwt, &from_strict), "accepted");
     let with_kid = changed(at_jwt, json!({"kid": "strict"}));
     table.case("a kid where the key has none", strict.token_with(&with_kid, &from_strict), "unknown-key");
+    let (one, other) = (Signer::es256("one").without_kid(), Signer::es256("other"));
+    let two = Trust::new(vec![issuer("main", ISSUER, Some(&[&one, &other, p384]))]).unwrap();
+    let mut cache = TokenCache::new(TokenCacheLimits::default());
+    check(&two, &mut cache, "no kid, two keys fit", one.token(&claims()).as_bytes(), NOW, "unknown-key");
+    check(&two, &mut cache, "no kid, one key of this curve", without(p384).as_bytes(), NOW, "accepted");
+    check(&two, &mut cache, "the kid of one of them", other.token(&claims()).as_bytes(), NOW, "accepted");
     let keyless = claims_with(json!({"iss": KEYLESS_ISSUER}));
     table.case("an issuer without keys", p256.token(&keyless), "keys-unavailable");
 

@@ -77,7 +77,7 @@ fn unusable_keys_are_left_out_with_their_place_and_reason() {
         assert_eq!((unusable.index, unusable.reason.as_str()), (1, reason), "{key}");
         if reason != "it stands in the set before" {
             // Alone, it leaves nothing to trust.
-            let error = KeySet::from_jwks(set(&[key.clone()]).as_bytes()).unwrap_err();
+            let error = KeySet::from_jwks(set(std::slice::from_ref(&key)).as_bytes()).unwrap_err();
             assert!(error.to_string().contains(reason), "{error}");
             assert_eq!(error.unusable().len(), 1);
         }
@@ -113,7 +113,7 @@ fn sets_that_are_refused_as_a_whole() {
     let b = Signer::eddsa("same").jwk();
     let many: Vec<Value> = (0..=MAX_KEYS).map(|n| Signer::eddsa(&n.to_string()).jwk()).collect();
     let longest = |bytes: usize| {
-        let mut text = set(&[a.clone()]);
+        let mut text = set(std::slice::from_ref(&a));
         text.push_str(&" ".repeat(bytes - text.len()));
         text
     };

@@ -9,6 +9,7 @@ mod tokens;
 mod attacks;
 mod cache;
 mod claims;
+mod documented;
 mod estate;
 mod keys;
 mod properties;
