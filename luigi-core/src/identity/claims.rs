@@ -96,11 +96,15 @@ fn email(trust: &IssuerTrust, claims: &Map<String, Value>) -> Option<Email> {
     let path = &trust.claims.email;
     let address = find(claims, path)?.as_str().filter(|address| !address.is_empty())?;
     let (_, parent) = path.split_last()?;
-    // `email_verified` stands beside the address. Only a boolean is an answer: a string "true" is left as unknown, and an
-    // issuer that writes it so can be declared trustworthy for e-mails.
+    // `email_verified` stands beside the address. Only a boolean is an answer. A declaration that the issuer's e-mails can be trusted fills in
+    // for no answer and for the string "true", which some issuers write; anything else beside an address may be their way to say no.
     let siblings = if parent.is_empty() { Some(claims) } else { find(claims, parent).and_then(Value::as_object) };
-    let said = siblings.and_then(|siblings| siblings.get("email_verified")).and_then(Value::as_bool);
-    let verified = if said.is_none() && trust.trusts_emails { Some(true) } else { said };
+    let verified = match siblings.and_then(|siblings| siblings.get("email_verified")) {
+        Some(Value::Bool(said)) => Some(*said),
+        None => trust.trusts_emails.then_some(true),
+        Some(Value::String(said)) if said == "true" => trust.trusts_emails.then_some(true),
+        Some(_) => None,
+    };
     Some(Email { address: address.into(), verified })
 }
 

@@ -50,7 +50,8 @@ pub struct Identity {
 pub struct Email {
     /// As in the token.
     pub address: Box<str>,
-    /// `email_verified` if it is a boolean; else `Some(true)` if the issuer is declared trustworthy for e-mails, or `None`.
+    /// `email_verified` if it is a boolean; else, if the issuer is declared trustworthy for e-mails and `email_verified` is missing or the
+    /// string `true`, `Some(true)`; else `None`.
     pub verified: Option<bool>,
 }
 
@@ -218,7 +219,7 @@ pub struct IssuerTrust {
     pub token_types: Vec<String>,
     /// How far clocks may differ, for `exp`, `nbf` and `iat`, in seconds; at most 300.
     pub leeway_seconds: u32,
-    /// Whether the issuer's e-mails count without `email_verified`.
+    /// Whether the issuer's e-mails count without `email_verified`, or with the string `true` in it.
     pub trusts_emails: bool,
     /// The kind of subjects whose token does not say.
     pub kind: Option<String>,

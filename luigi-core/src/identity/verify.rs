@@ -5,7 +5,7 @@
 //! [`Validity`], which is compared with the moment of each request. What a token says about itself is used before its signature
 //! is verified for one purpose only: to choose among the keys that the policy trusts.
 //!
-//! Follows RFC 7515, RFC 7519 and RFC 8725. The order of the checks is the order of the reasons in docs/IDENTITY.md.
+//! Follows RFC 7515, RFC 7519 and RFC 8725. The order of the checks is that of [`InvalidCredential::ALL`].
 
 use super::claims::{self, Validity};
 use super::key_set::Key;
@@ -87,7 +87,7 @@ impl Trust {
     ///
     /// # Errors
     /// [`CredentialError::Expired`] if everything about the token is right but its time is over: `now >= exp + leeway`;
-    /// [`CredentialError::Invalid`] with the first reason, in the order of docs/IDENTITY.md, for everything else.
+    /// [`CredentialError::Invalid`] with the first reason, in the order of [`InvalidCredential::ALL`], for everything else.
     pub fn verify(&self, token: &[u8], now: Timestamp) -> Result<Identity, CredentialError> {
         let genuine = self.examine(token)?.verify()?;
         genuine.validity.check(now)?;

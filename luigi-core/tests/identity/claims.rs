@@ -85,6 +85,10 @@ fn emails() {
     check(with(json!("true")), trusted, Some(("a@example.com", Some(true))));
     // Trust fills a gap; it does not overrule what the token says.
     check(with(json!(false)), trusted, Some(("a@example.com", Some(false))));
+    // A declaration fills in what the token leaves open; it does not overrule a no, however that is written.
+    for no in [json!("false"), json!("no"), json!(0), json!([])] {
+        check(with(no), trusted, Some(("a@example.com", None)));
+    }
     let nested = |trust: &mut IssuerTrust| trust.claims.email = path(&["profile", "mail"]);
     let beside = json!({"profile": {"mail": "a@example.com", "email_verified": true}, "email_verified": false});
     check(beside, nested, Some(("a@example.com", Some(true))));
