@@ -85,15 +85,33 @@ if core.thread <= 1 then
 
   -- Goes on in the old worker after a reload: while it still answers requests it follows the feed like the new one. This
   -- thread, too, may be without requests and has to let go of the version that it saw last.
+  -- An error would end the task, and with it everything that this process ever learns: what fails is logged and tried again.
+  local said = nil
+  local function step()
+    local wait, level, line = luigi.poll()
+    if not wait then
+      fail(level)
+    end
+    if line then
+      core.log(core[level], "luigi: " .. line)
+    end
+    keep_mode()
+    luigi.refresh()
+    said = nil
+    return math.min(wait, POLL_EVERY)
+  end
   core.register_task(function()
     while true do
-      local wait, level, line = luigi.poll()
-      if line then
-        core.log(core[level], "luigi: " .. line)
+      local done, wait = pcall(step)
+      if not done then
+        luigi.failed()
+        if tostring(wait) ~= said then
+          said = tostring(wait)
+          core.log(core.alert, said)
+        end
+        wait = REFRESH_EVERY
       end
-      keep_mode()
-      luigi.refresh()
-      core.msleep(math.min(wait, POLL_EVERY))
+      core.msleep(wait)
     end
   end)
 else
