@@ -41,6 +41,7 @@ impl MethodTable {
                 named.find(|(name, _)| name.as_bytes() == other).map_or(OTHER, |(_, bit)| bit)
             }
         };
+        // INVARIANT (method-bits): at most 63.
         MethodSet(1 << bit)
     }
 
@@ -62,6 +63,12 @@ impl MethodTable {
         }
         self.extensions.push(token.to_owned());
         Some(self.resolve(token.as_bytes()))
+    }
+
+    /// Whether the table could have been made by [`MethodTable::intern`]; one that was read from elsewhere may be anything.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut again = Self::default();
+        self.extensions.iter().all(|name| again.intern(name).is_some()) && again == *self
     }
 
     /// The names of the methods in `set`, in the order of their bits, `other` last.

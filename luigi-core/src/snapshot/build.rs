@@ -5,6 +5,7 @@
 use super::index::Index;
 use super::{MAX_EXCEPT_DEPTH, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision, RulesByEffect, Snapshot, format};
 use crate::matchers::{LocalHours, NetworkSet};
+use crate::method::MethodTable;
 use crate::policy::model::{
     Approval, Approvers, Conditions, Effect, Group, Issuer, Login, Mode, Network, Policy, Requirements, Rule, RuleId,
     Schedule, Scope, ScopeId, ScopeSelector, Subject, SubjectMatcher, Table, TableId,
@@ -67,9 +68,9 @@ impl std::error::Error for CompileError {}
 pub(super) fn compile(policy: Policy) -> Result<Snapshot, CompileError> {
     let revision = Revision::of(&format::encode(&policy));
     let mut builder = Builder::default();
-    builder.policy.methods = policy.methods;
     builder.policy.default_issuer = policy.default_issuer;
     let take = |result: Result<(), Problem>| result.map_err(CompileError::new);
+    take(builder.methods(policy.methods))?;
     policy.issuers.into_rows().try_for_each(|row| take(builder.issuer(row)))?;
     policy.groups.into_rows().try_for_each(|row| take(builder.group(row)))?;
     policy.networks.into_rows().try_for_each(|row| take(builder.network(row)))?;
@@ -105,6 +106,15 @@ pub(super) struct Builder {
 }
 
 impl Builder {
+    /// INVARIANT (method-bits): no table holds more methods than there are bits, and none twice.
+    pub(super) fn methods(&mut self, table: MethodTable) -> Result<(), Problem> {
+        if !table.is_sound() {
+            return Err(Problem::Inconsistent { what: "the table of methods has one too many, twice or malformed" });
+        }
+        self.policy.methods = table;
+        Ok(())
+    }
+
     pub(super) fn issuer(&mut self, row: Issuer) -> Result<(), Problem> {
         self.policy.issuers.push(row);
         Ok(())

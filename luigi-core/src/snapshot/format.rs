@@ -142,7 +142,7 @@ impl Loader {
         self.at = MAGIC.len() + 4;
         let header: Header = self.take()?;
         self.rows = header.rows;
-        self.builder.policy.methods = header.methods;
+        self.builder.methods(header.methods)?;
         if header.default_issuer.is_some_and(|id| crate::policy::model::TableId::index(id) >= self.rows[0] as usize) {
             return Err(Problem::Inconsistent { what: "the default issuer is not there" }.into());
         }

@@ -1,7 +1,7 @@
 //! Compiling, writing, reading in slices, damage, and freeing in slices.
 
 use super::*;
-use crate::method::MethodSet;
+use crate::method::{MAX_EXTENSION_METHODS, MethodSet};
 use crate::policy::model::{
     Conditions, ContentHash, Effect, HostPattern, Mode, Operation, PathTemplate, Requirements, Rule, Scope,
     ScopeSelector, Segment, Subject, TableId,
@@ -151,7 +151,20 @@ fn what_decisions_rely_on_is_checked() {
         ("an allow rule about everything", with_rule(rule("r", Effect::Allow, ScopeSelector::All)), false),
         ("an allow rule without a subject", with_rule(no_subject), false),
     ];
-    for (what, policy, sound) in cases {
+    // No parser makes these: the bits of a method beyond the last one are those of others.
+    let with_methods = |names: Vec<String>| {
+        let methods = postcard::from_bytes(&postcard::to_stdvec(&names).unwrap()).unwrap();
+        Policy { methods, ..Policy::default() }
+    };
+    let methods = |count: usize| with_methods((0..count).map(|n| format!("M{n:02}")).collect());
+    let tables: [(&str, Policy, bool); 5] = [
+        ("as many methods as may be", methods(MAX_EXTENSION_METHODS), true),
+        ("a method too many", methods(MAX_EXTENSION_METHODS + 1), false),
+        ("a method twice", with_methods(vec!["M".into(), "M".into()]), false),
+        ("a usual method", with_methods(vec!["GET".into()]), false),
+        ("no method at all", with_methods(vec![String::new()]), false),
+    ];
+    for (what, policy, sound) in cases.into_iter().chain(tables) {
         let bytes = format::encode(&policy);
         assert_eq!(Snapshot::compile(policy).is_ok(), sound, "{what}");
         // The way through a file has the same guards.
