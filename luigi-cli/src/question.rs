@@ -62,7 +62,7 @@ pub(crate) struct Person {
 
 /// A grant in force for whoever asks.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `scope` and `approval`")]
 pub(crate) struct NamedGrant {
     pub(crate) scope: String,
     pub(crate) approval: String,
@@ -70,7 +70,7 @@ pub(crate) struct NamedGrant {
 
 /// One line of `luigi decide`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `request`")]
 struct Line {
     #[serde(default)]
     id: Value,
@@ -99,6 +99,10 @@ impl Question {
 
     /// A question from a JSON object, with the value of its `id` (null if it has none). `now` is for those without `at`.
     pub(crate) fn from_json(text: &str, now: Timestamp) -> Result<(Value, Self), (Value, String)> {
+        // Serde takes a list for an object whose keys are left out.
+        if text.trim_start().starts_with('[') {
+            return Err((Value::Null, "expected an object with `request`".to_owned()));
+        }
         let line: Line = serde_json::from_str(text).map_err(|error| {
             let id = serde_json::from_str::<Value>(text).ok().and_then(|value| value.get("id").cloned());
             // The text is one line of many: the line that serde_json counts would mislead.
@@ -386,7 +390,7 @@ mod tests {
             assert_eq!(found, id, "{line}");
         };
         check("", Value::Null, "EOF");
-        check("[]", Value::Null, "invalid length");
+        check("[]", Value::Null, "expected an object with `request`");
         check(r#"{"id": 7}"#, 7.into(), "missing field `request`");
         check(r#"{"id": "a", "request": "GET"}"#, "a".into(), "not a request");
         check(r#"{"request": "GET /", "user": 1}"#, Value::Null, "unknown field `user`");

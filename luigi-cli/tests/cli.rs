@@ -116,6 +116,11 @@ const CASES: &[Case] = &[
         arguments: &["decide", "shop.toml"],
         input: concat!(
             "what?\n",
+            r#"[1, "GET https://shop.example.com/orders/7", {"groups": ["staff"]}, null, null, null, []]"#,
+            "\n",
+            "null\n",
+            r#"{"request": "GET https://shop.example.com/orders/7", "as": {"groups": ["finance"]}, "grants": ["refunds:finance-lead"]}"#,
+            "\n",
             r#"{"id": "kept", "request": "GET"}"#,
             "\n",
             r#"{"request": "GET https://shop.example.com/orders/7", "as": {"groups": ["nobody"]}}"#,
