@@ -22,6 +22,11 @@ fn case(node: Node<'_>, out: &mut Diagnostics) -> Option<Case> {
         ["name", "request", "as", "from", "at", "grants", "expect", "expect-candidate", "rule", "reason"];
     let fields = Fields::open_named(node, "test", "name", &KEYS, out)?;
     let name = fields.require("name", "say in a few words what must hold", out).and_then(|node| node.text("name", out));
+    if let Some(name) = name.as_ref().filter(|name| name.value.contains(char::is_control)) {
+        let message = format!("{} is not the name of a test", quoted(&name.value));
+        let problem = Diagnostic::error(Code::InvalidTest, name.span, message).label("a control character");
+        out.push(problem.help("write the name in one line, as it is to be printed"));
+    }
     let request = fields.require("request", "a method and a URL, like \"GET https://example.com/orders\"", out);
     let request = request.and_then(|node| node.text("request", out)).and_then(|text| request_of(&text, out));
     let credential = fields.get("as").map_or(Some(CaseCredential::Absent), |node| credential(node, out));
