@@ -48,6 +48,45 @@ fn crates_depend_on_each_other_in_one_direction_only() {
     }
 }
 
+/// INVARIANT (asserted-by-embedders): nothing that is derived from a request's facts asserts an identity. These do, each for what somebody typed.
+const MAY_ASSERT: [&str; 4] = [
+    "luigi-cli/src/question.rs",
+    "luigi-core/src/identity/assertion.rs",
+    "luigi-core/src/policy_tests.rs",
+    "luigi-lua/src/explain.rs",
+];
+
+#[test]
+fn only_what_people_type_asserts_an_identity() {
+    let mut found = BTreeSet::new();
+    for crate_name in ["luigi-core", "luigi-runtime", "luigi-workflow", "luigi-lua", "luigi-cli"] {
+        for (path, text) in sources(&workspace().join(crate_name).join("src")) {
+            if text.contains("Identity::assert(") || text.contains("Assertion {") {
+                found.insert(path);
+            }
+        }
+    }
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), MAY_ASSERT);
+}
+
+/// Every source file below a folder: its path within the workspace, and its text.
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let mut folders = vec![folder.to_owned()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of the workspace") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let within = path.strip_prefix(workspace()).expect("a file of the workspace").display().to_string();
+                found.push((within, std::fs::read_to_string(&path).expect("a source file")));
+            }
+        }
+    }
+    found
+}
+
 /// The core is pure: it names nothing of the outside world.
 #[test]
 fn the_core_has_no_file_socket_clock_or_thread() {
@@ -61,22 +100,12 @@ fn the_core_has_no_file_socket_clock_or_thread() {
         "std::env",
         "std::process",
     ];
-    let mut folders = vec![workspace().join("luigi-core/src")];
-    let mut read = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the core's folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).expect("a source file");
-            read += 1;
-            for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
-                let found = forbidden.iter().find(|word| line.contains(**word));
-                assert!(found.is_none(), "{}:{}: {line}", path.display(), number + 1);
-            }
+    let files = sources(&workspace().join("luigi-core/src"));
+    assert!(files.len() > 30, "{} files", files.len());
+    for (path, text) in files {
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let found = forbidden.iter().find(|word| line.contains(**word));
+            assert!(found.is_none(), "{path}:{}: {line}", number + 1);
         }
     }
-    assert!(read > 30, "{read} files");
 }
