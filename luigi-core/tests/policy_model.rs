@@ -177,7 +177,7 @@ fn claims_keep_their_types() {
     let Some(Subject::AnyOf(matchers)) = &rule.when.subject else { panic!("a matcher") };
     let found: Vec<_> = matchers[0].claims.iter().map(|test| (test.path.join("/"), &test.accepts)).collect();
     let text = |text: &str| ClaimValue::Text(text.to_owned());
-    let values = vec![ClaimValue::Boolean(true), ClaimValue::Integer(1), ClaimValue::Integer(2), text("x")];
+    let values = vec![text("x"), ClaimValue::Integer(1), ClaimValue::Integer(2), ClaimValue::Boolean(true)];
     assert_eq!(
         found,
         [
@@ -236,6 +236,9 @@ fn tests_stand_for_one_request_each() {
 #[test]
 fn the_order_of_lists_means_nothing() {
     let lists = [
+        ("matchers", vec!["{ subjects = [\"b\"] }", "{ subjects = [\"a\"] }"]),
+        ("unless", vec!["{ subject = { groups = [\"b\"] } }", "{ during = [\"late\"] }", "{ from = [\"shop\"] }"]),
+        ("claims", vec!["{ path = [\"b\"], equals = 1 }", "{ path = [\"a\"], equals = true }"]),
         ("audiences", vec!["a", "b"]),
         ("algorithms", vec!["ES256", "RS256"]),
         ("token-types", vec!["jwt", "at+jwt"]),
@@ -263,7 +266,8 @@ fn the_order_of_lists_means_nothing() {
     let text = |reversed: Option<&str>| {
         let list = |name: &str| {
             let (_, items) = lists.iter().find(|(key, _)| *key == name).expect("a list of this name");
-            let mut items: Vec<_> = items.iter().map(|item| format!("\"{item}\"")).collect();
+            let quoted = |item: &&str| if item.starts_with('{') { (*item).to_owned() } else { format!("\"{item}\"") };
+            let mut items: Vec<_> = items.iter().map(quoted).collect();
             if reversed == Some(name) {
                 items.reverse();
             }
@@ -280,7 +284,9 @@ fn the_order_of_lists_means_nothing() {
             "email-domains",
             "groups",
             "groups-all",
+            "claims",
         ]);
+        let matchers = list("matchers").replace("matchers", "subject");
         [
             "[issuers.x]\nurl = \"https://x.example.com\"\ndefault = true\n".to_owned(),
             [list("audiences"), list("algorithms"), list("token-types")].concat(),
@@ -295,7 +301,8 @@ fn the_order_of_lists_means_nothing() {
             "[approvals.q]\napprovers = \"requester\"\nduration = \"1h\"\n".to_owned(),
             format!("[[rules]]\nid = \"i\"\neffect = \"allow\"\n{}", list("scopes")),
             format!("subject = {{ {matcher} }}\n{}{}", list("from"), list("during")),
-            format!("require = {{ {} }}\n", list("approval").trim_end()),
+            format!("require = {{ {}, {} }}\n", list("approval").trim_end(), matchers.trim_end()),
+            format!("[[rules]]\nid = \"d\"\neffect = \"deny\"\nscopes = \"all\"\n{}{matchers}", list("unless")),
         ]
         .concat()
     };

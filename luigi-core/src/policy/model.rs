@@ -402,7 +402,7 @@ pub enum ScopeSelector {
 }
 
 /// Predicates joined by AND; those that are `None` or empty are left out. Not all are.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Conditions {
     /// Who asks.
     pub subject: Option<Subject>,
@@ -413,7 +413,7 @@ pub struct Conditions {
 }
 
 /// Who a predicate is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Subject {
     /// `"anyone"`: true without a credential, too.
     Anyone,
@@ -424,7 +424,7 @@ pub enum Subject {
 }
 
 /// Tests of an identity, joined by AND; within one list any member will do, but for `groups_all`. Not all are empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SubjectMatcher {
     /// The issuers; empty means the default issuer.
     pub issuers: Vec<IssuerId>,
@@ -447,7 +447,7 @@ pub struct SubjectMatcher {
 }
 
 /// A test of one claim. An absent claim is false.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClaimTest {
     /// The names that lead to it.
     pub path: Vec<String>,
@@ -456,7 +456,7 @@ pub struct ClaimTest {
 }
 
 /// Accepted values of a claim.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ClaimValues {
     /// `in`: equal to one of these, or an array that holds one of these. Types are strict: `1` is not `"1"`.
     In(Vec<ClaimValue>),
@@ -465,7 +465,7 @@ pub enum ClaimValues {
 }
 
 /// A value that a claim can be compared with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ClaimValue {
     /// A string, compared by bytes.
     Text(String),

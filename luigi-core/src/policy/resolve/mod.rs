@@ -226,7 +226,9 @@ impl Scene {
             None => ScopeSelector::Named(Vec::new()),
         };
         let when = self.conditions(&rule.when, out);
-        let unless: Vec<_> = rule.unless.iter().map(|conditions| self.conditions(conditions, out)).collect();
+        let mut unless: Vec<_> = rule.unless.iter().map(|conditions| self.conditions(conditions, out)).collect();
+        unless.sort();
+        unless.dedup();
         let require = self.requirements(&rule.require, out);
         let id = rule.id.as_ref()?;
         let row = Rule {

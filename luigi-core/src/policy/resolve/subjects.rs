@@ -2,7 +2,7 @@
 
 use super::Scene;
 use crate::policy::diagnostics::Diagnostics;
-use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, Subject, SubjectMatcher};
+use crate::policy::model::{Subject, SubjectMatcher};
 use crate::policy::syntax;
 
 impl Scene {
@@ -29,8 +29,12 @@ impl Scene {
         }
     }
 
+    /// Sorted: any of them will do, so their order means nothing.
     pub(super) fn matchers(&self, matchers: &[syntax::Matcher], out: &mut Diagnostics) -> Vec<SubjectMatcher> {
-        matchers.iter().map(|matcher| self.matcher(matcher, out)).collect()
+        let mut matchers: Vec<_> = matchers.iter().map(|matcher| self.matcher(matcher, out)).collect();
+        matchers.sort();
+        matchers.dedup();
+        matchers
     }
 
     fn matcher(&self, matcher: &syntax::Matcher, out: &mut Diagnostics) -> SubjectMatcher {
@@ -38,7 +42,7 @@ impl Scene {
             self.needs_default(matcher.span, "a matcher without `issuers`", "add `issuers` to the matcher", out);
         }
         let mut claims = matcher.claims.clone();
-        claims.sort_by_cached_key(claim_key);
+        claims.sort();
         claims.dedup();
         SubjectMatcher {
             issuers: self.issuers.find_all(&matcher.issuers, out),
@@ -51,22 +55,5 @@ impl Scene {
             groups_all: self.groups.find_all(&matcher.groups_all, out),
             claims,
         }
-    }
-}
-
-/// Something to sort tests of claims by: their order means nothing.
-fn claim_key(test: &ClaimTest) -> (Vec<String>, bool, Vec<String>) {
-    let (words, values) = match &test.accepts {
-        ClaimValues::In(values) => (false, values.iter().map(value_key).collect()),
-        ClaimValues::Words(words) => (true, words.clone()),
-    };
-    (test.path.clone(), words, values)
-}
-
-fn value_key(value: &ClaimValue) -> String {
-    match value {
-        ClaimValue::Text(text) => format!("text {text}"),
-        ClaimValue::Integer(number) => format!("integer {number}"),
-        ClaimValue::Boolean(value) => format!("boolean {value}"),
     }
 }

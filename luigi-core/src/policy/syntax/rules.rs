@@ -303,11 +303,7 @@ fn claim(node: Node<'_>, out: &mut Diagnostics) -> Option<ClaimTest> {
     } else if let Some(node) = fields.get("in") {
         let values: Vec<_> = node.list("in", "values", out)?.into_iter().map(|node| claim_value(node, out)).collect();
         let mut values = values.into_iter().collect::<Option<Vec<_>>>()?;
-        values.sort_by_cached_key(|value| match value {
-            ClaimValue::Boolean(value) => (0, i64::from(*value), String::new()),
-            ClaimValue::Integer(value) => (1, *value, String::new()),
-            ClaimValue::Text(value) => (2, 0, value.clone()),
-        });
+        values.sort();
         values.dedup();
         ClaimValues::In(values)
     } else {
