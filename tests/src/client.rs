@@ -82,10 +82,10 @@ impl<S: Read + Write> Client<S> {
     pub fn exchange(&mut self, request: &[u8]) -> Response {
         // Whoever refuses a request early may close before the last byte: what counts is the answer.
         let _ = self.stream.write_all(request);
-        self.answer(!request.starts_with(b"HEAD "))
+        self.answer(request)
     }
 
-    fn answer(&mut self, has_body: bool) -> Response {
+    fn answer(&mut self, request: &[u8]) -> Response {
         let Some(end) = self.read_until(|received| find(received, b"\r\n\r\n")) else {
             return Response { status: 0, head: String::new(), body: Vec::new() };
         };
@@ -93,7 +93,9 @@ impl<S: Read + Write> Client<S> {
         self.received.drain(..end + 4);
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
         let mut response = Response { status, head, body: Vec::new() };
-        if !has_body || status == 204 || status == 304 {
+        // After a 2xx to CONNECT comes a tunnel, and no body (RFC 9110, section 9.3.6).
+        let tunnel = request.starts_with(b"CONNECT ") && (200..300).contains(&status);
+        if tunnel || request.starts_with(b"HEAD ") || status == 204 || status == 304 {
             return response;
         }
         let length = response.header("content-length").and_then(|value| value.parse::<usize>().ok());
