@@ -3,7 +3,7 @@
 use super::*;
 use crate::method::{MAX_EXTENSION_METHODS, MethodSet};
 use crate::policy::model::{
-    Conditions, ContentHash, Effect, HostPattern, Mode, Operation, PathTemplate, Requirements, Rule, Scope,
+    Conditions, ContentHash, Effect, HostPattern, Mode, Network, Operation, PathTemplate, Requirements, Rule, Scope,
     ScopeSelector, Segment, Subject, TableId,
 };
 use crate::target::{CanonicalTarget, Host};
@@ -97,6 +97,22 @@ fn what_is_written_is_read_in_slices_of_any_size() {
         fewest = steps;
     }
     assert_eq!(fewest, 1);
+}
+
+#[test]
+fn long_rows_are_not_read_all_in_one_slice() {
+    let mut policy = Policy::default();
+    for name in 0..100 {
+        let members = (0..1_000u32).map(|at| ipnet::IpNet::from(std::net::IpAddr::from((at << 8).to_be_bytes())));
+        policy.networks.push(Network { name: format!("network-{name:02}"), members: members.collect() });
+    }
+    let snapshot = Snapshot::compile(policy).unwrap();
+    let bytes = snapshot.encode();
+    let expected = bytes.len() / (format::ROW_BYTES_PER_RECORD * 500);
+    assert!(expected > 5, "{expected}");
+    let (read, steps) = load(bytes, 500).unwrap();
+    assert_eq!(read.policy(), snapshot.policy());
+    assert!(steps > expected, "{steps} steps, not more than {expected}");
 }
 
 #[test]
