@@ -76,17 +76,19 @@ fn functions(lua: &Lua, engine: &'static Engine, converter: &Rc<RefCell<Converte
         })
     };
     table.set("failed", lua.create_function(failed)?)?;
-    let status = move |lua: &Lua, format: Option<String>| {
-        caught(lua, || match format.as_deref() {
-            None | Some("") => Ok(engine.status().to_text()),
-            Some("json") => Ok(engine.status().to_json()),
-            Some(other) => Err(format!("`{other}` is no format; usage: luigi status [json]")),
+    // Words from the stats socket come as Lua's strings: mlua would answer bytes that are not UTF-8 with an error value of its own.
+    let status = move |lua: &Lua, format: Option<LuaString>| {
+        caught(lua, || match format.as_ref().map(LuaString::as_bytes).as_deref() {
+            None | Some(b"") => Ok(engine.status().to_text()),
+            Some(b"json") => Ok(engine.status().to_json()),
+            Some(other) => Err(format!("`{}` is no format; usage: luigi status [json]", other.escape_ascii())),
         })
     };
     table.set("status", lua.create_function(status)?)?;
-    let explain = move |lua: &Lua, words: Vec<String>| {
+    let explain = move |lua: &Lua, words: Vec<LuaString>| {
         caught(lua, || {
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let words: Vec<_> = words.iter().map(LuaString::as_bytes).collect();
+            let words: Vec<&str> = words.iter().map(|word| text(word)).collect::<Result<_, _>>()?;
             explain::explain(&engine.version(), &words)
         })
     };
@@ -101,6 +103,11 @@ fn functions(lua: &Lua, engine: &'static Engine, converter: &Rc<RefCell<Converte
     };
     table.set("refusal", lua.create_function(refusal)?)?;
     Ok(table)
+}
+
+/// A word of a command, which must be UTF-8.
+fn text(word: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(word).map_err(|_| format!("`{}` is not UTF-8", word.escape_ascii()))
 }
 
 /// A reply as HAProxy's `txn:reply` wants it.

@@ -281,14 +281,16 @@ impl Haproxy {
     /// # Panics
     /// If nobody answers there.
     #[must_use]
-    pub fn ask(&self, command: &str) -> String {
-        self.try_ask(command).unwrap_or_else(|| panic!("no answer to {command}; the log:\n{}", self.log()))
+    pub fn ask(&self, command: impl AsRef<[u8]>) -> String {
+        let command = command.as_ref();
+        self.try_ask(command)
+            .unwrap_or_else(|| panic!("no answer to {}; the log:\n{}", command.escape_ascii(), self.log()))
     }
 
-    fn try_ask(&self, command: &str) -> Option<String> {
+    fn try_ask(&self, command: impl AsRef<[u8]>) -> Option<String> {
         let mut socket = UnixStream::connect(self.place.folder.join("stats.sock")).ok()?;
         socket.set_read_timeout(Some(wait::PATIENCE)).ok()?;
-        socket.write_all(format!("{command}\n").as_bytes()).ok()?;
+        socket.write_all(&[command.as_ref(), b"\n"].concat()).ok()?;
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).ok()?;
         (!answer.is_empty()).then(|| String::from_utf8_lossy(&answer).into_owned())

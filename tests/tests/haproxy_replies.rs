@@ -147,8 +147,14 @@ fn operators_can_see_and_explain(release: Release) {
         ("GET", "usage: luigi explain METHOD URL"),
         ("GET https://app.example.com/ groups=nobody", "the policy has no group `nobody`"),
     ] {
-        let answer = haproxy.ask(&format!("luigi explain {words}"));
+        let answer = haproxy.ask(format!("luigi explain {words}"));
         assert!(answer.contains(expected), "{words}: {answer}");
+    }
+    for (command, expected) in
+        [(&b"luigi explain GET https://app.example.com/\xff"[..], "not UTF-8"), (b"luigi status \xff", "is no format")]
+    {
+        let answer = haproxy.ask(command);
+        assert!(answer.contains(expected), "{}: {answer}", command.escape_ascii());
     }
     let counts = |status: &str| {
         status
