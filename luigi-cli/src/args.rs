@@ -5,7 +5,7 @@ use crate::question::{Asker, NamedGrant, timestamp};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use luigi_core::policy::model::Mode;
 use luigi_core::time::Timestamp;
-use luigi_runtime::haproxy_config::IdentityHeader;
+use luigi_runtime::haproxy_config::{ForwardedPath, IdentityHeader};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -184,9 +184,31 @@ pub(crate) struct HaproxyConfig {
         default_value = "evaluation,issuer,subject,email,groups"
     )]
     pub(crate) headers: Vec<HeaderName>,
+    /// Which path backends get where the received one is not canonical
+    #[arg(long, value_enum, value_name = "PATH", default_value_t)]
+    pub(crate) forward: ForwardName,
     /// Print a whole file with a named `defaults` section instead, for configurations that start fresh
     #[arg(long)]
     pub(crate) defaults: bool,
+}
+
+/// Which path backends get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ForwardName {
+    /// The one that was decided.
+    #[default]
+    Canonical,
+    /// The one that was received, for backends that need every byte of it, as for signed URLs.
+    Received,
+}
+
+impl From<ForwardName> for ForwardedPath {
+    fn from(name: ForwardName) -> Self {
+        match name {
+            ForwardName::Canonical => Self::Canonical,
+            ForwardName::Received => Self::Received,
+        }
+    }
 }
 
 /// A mode of a policy.

@@ -36,7 +36,7 @@ impl Converter {
         let now = luigi_runtime::now();
         let answer = match facts::parse(line) {
             Ok(facts) => self.context.evaluate(&facts, now),
-            Err(_malformed) => self.context.evaluate_malformed(now),
+            Err(malformed) => self.context.evaluate_malformed(malformed, now),
         };
         answer_line::write_into(&answer, &mut self.answer);
         Converted::Answer(self.answer.as_bytes())
@@ -49,9 +49,9 @@ impl Converter {
     pub(crate) fn refusal(&mut self, line: &[u8], answer: &[u8], accept: Option<&[u8]>) -> Result<Reply, String> {
         let id = answer_line::evaluation(answer).ok_or("there is no answer that a refusal could be made of")?;
         let now = luigi_runtime::now();
-        let facts = facts::parse(line).ok();
-        let answer = self.context.review(id, facts.as_ref(), now);
-        Ok(reply::render(&answer, facts.as_ref(), accept, now))
+        let facts = facts::parse(line);
+        let answer = self.context.review(id, facts.as_ref().map_err(|malformed| *malformed), now);
+        Ok(reply::render(&answer, facts.as_ref().ok(), accept, now))
     }
 
     /// Lets go of a version that is no longer in force, in case no request comes.

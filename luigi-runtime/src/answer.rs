@@ -1,6 +1,7 @@
 //! What came out of one evaluation, and what HTTP says about it.
 
 use crate::evaluation_id::EvaluationId;
+use crate::facts::Malformed;
 use crate::version::Version;
 use luigi_core::decide::{Advice, Decision, Evaluation, Reason};
 use luigi_core::identity::{Credential, Identity};
@@ -46,6 +47,8 @@ pub struct Answer<'a> {
     pub(crate) evaluation: Evaluation,
     pub(crate) credential: Credential<'a>,
     pub(crate) target: Option<Target<'a>>,
+    pub(crate) rewritten: Option<&'a str>,
+    pub(crate) malformed: Option<Malformed>,
     pub(crate) version: &'a Version,
 }
 
@@ -136,6 +139,36 @@ impl<'a> Answer<'a> {
         self.version.policy().scopes.row(id).map(|scope| scope.name.as_str())
     }
 
+    /// The path that the backend must get in place of the one that was received, so that it sees what was decided: the canonical
+    /// path, where it differs from the received one and the decision has effect. `None` while observing, which changes nothing.
+    #[must_use]
+    pub fn path_to_forward(&self) -> Option<&'a str> {
+        match (self.outcome, self.mode()) {
+            (Outcome::Pass, Mode::Enforce) => self.rewritten,
+            (Outcome::Refuse, _) | (Outcome::Pass, Mode::Observe) => None,
+        }
+    }
+
+    /// What is wrong with the request itself, as a stable code: how its facts are malformed, why its target is ambiguous, why its
+    /// credential is not believed; the first of these that applies.
+    #[must_use]
+    pub fn detail(&self) -> Option<&'static str> {
+        if let Some(why) = self.malformed {
+            return Some(why.as_str());
+        }
+        if let Some(Target::Ambiguous(why)) = self.target {
+            return Some(why.as_str());
+        }
+        match self.credential {
+            Credential::Invalid(why) => Some(why.as_str()),
+            Credential::Absent
+            | Credential::Verified(_)
+            | Credential::Expired
+            | Credential::Ambiguous
+            | Credential::Deferred => None,
+        }
+    }
+
     /// What to challenge the caller for, if the decision is a denial that a better credential could change.
     #[must_use]
     pub fn challenge(&self) -> Option<Challenge> {
@@ -223,7 +256,7 @@ mod tests {
         std::fs::write(&path, "schema = 1\n").unwrap();
         let engine = Engine::open(&EngineConfig::policy_file(path)).unwrap();
         let mut context = engine.context();
-        let answer = context.evaluate_malformed(crate::now());
+        let answer = context.evaluate_malformed(Malformed::CutOff, crate::now());
         let (login, rule) = (LoginId::from_index(0), RuleId::from_index(0));
         let step_up = Some(Advice::StepUp { login, rule });
         let ask = Some(Advice::RequestAccess { approvals: MissingApprovals::new(), rule });

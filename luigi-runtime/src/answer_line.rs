@@ -7,13 +7,13 @@
 //! luigi1|pass|verified|enforce|allow|allowed-by-rule|engineers-read-orders|allow|allowed-by-rule|engineers-read-orders||orders|no|200|...
 //! ```
 //!
-//! The fields stand in the order of [`Field`], joined by `|`. Later versions may add fields at the end. Whatever comes from outside
+//! The fields stand in the order of [`Field`], joined by `|`. Later versions may add fields before the last one. Whatever comes from outside
 //! is percent-escaped ([`escape_into`]), so that a line is printable ASCII without spaces, quotes, backslashes and commas other
 //! than those between groups: it can stand in a header, a log line or a JSON string as it is.
 
 use crate::answer::Answer;
 use crate::evaluation_id::EvaluationId;
-use luigi_core::identity::{Completeness, Credential};
+use luigi_core::identity::{Completeness, Credential, Identity};
 use luigi_core::policy::model::Mode;
 use std::fmt::Write;
 
@@ -21,7 +21,10 @@ use std::fmt::Write;
 pub const VERSION: &str = "luigi1";
 
 /// No line is longer, in bytes, so that it never meets `tune.bufsize`.
-pub const MAX_BYTES: usize = 8 * 1024;
+pub const MAX_BYTES: usize = 12 * 1024;
+
+/// The longest path that HAProxy can be told to forward in place of the received one, in bytes.
+pub const MAX_PATH_BYTES: usize = 4 * 1024;
 
 /// The longest subject, issuer or e-mail address that is written, in bytes after escaping; a longer one is left out.
 const MAX_NAME_BYTES: usize = 512;
@@ -75,11 +78,17 @@ pub enum Field {
     Groups,
     /// `complete` or `cut-off`: whether those are all groups; empty without an identity.
     GroupsCompleteness,
+    /// What is wrong with the request itself: the class of an ambiguous target (`encoded-slash`), why a credential is not believed
+    /// (`bad-signature`), how the facts are malformed (`cut-off`); empty if nothing is.
+    Detail,
+    /// The path to forward in place of the received one; empty if that is canonical, so that a line which ends with `|` needs no rewriting.
+    /// The last field for good. Not escaped: a canonical path holds no `|`, space, quote or control byte.
+    Path,
 }
 
 impl Field {
     /// Every field, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Version,
         Self::Outcome,
         Self::Credential,
@@ -101,6 +110,8 @@ impl Field {
         Self::Email,
         Self::Groups,
         Self::GroupsCompleteness,
+        Self::Detail,
+        Self::Path,
     ];
 
     /// Its place, counted from one.
@@ -151,10 +162,16 @@ pub fn write_into(answer: &Answer<'_>, line: &mut String) {
     let revision = answer.version().revision();
     plain(line, revision.get(..12).unwrap_or(revision));
 
-    let Some(identity) = answer.identity() else {
-        line.push_str("|||||");
-        return;
-    };
+    match answer.identity() {
+        Some(identity) => identity_into(line, identity),
+        None => line.push_str("|||||"),
+    }
+    plain(line, answer.detail().unwrap_or_default());
+    plain(line, answer.path_to_forward().unwrap_or_default());
+}
+
+/// Who asks: the five fields of a verified identity.
+fn identity_into(line: &mut String, identity: &Identity) {
     name(line, Some(identity.issuer()));
     name(line, Some(identity.subject()));
     name(line, identity.email().filter(|email| email.verified == Some(true)).map(|email| email.address.as_ref()));

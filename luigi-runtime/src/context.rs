@@ -1,9 +1,11 @@
 //! What one thread needs to evaluate requests, and the way from facts to an answer.
 
 use crate::answer::{Answer, Outcome};
+use crate::answer_line;
 use crate::counters::Tally;
 use crate::engine::Shared;
 use crate::evaluation_id::{EvaluationId, EvaluationIds};
+use crate::facts::Malformed;
 use crate::request::Facts;
 use crate::version::Version;
 use arc_swap::{ArcSwap, Cache};
@@ -11,7 +13,7 @@ use luigi_core::decide::{Decision, Evaluation, Reason, Request, Scratch, Source}
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Authorization, Credential, TokenCache, TokenCacheLimits, credential};
 use luigi_core::policy::model::Mode;
-use luigi_core::target::{RawTarget, Target, TargetBuffer, canonicalize};
+use luigi_core::target::{Ambiguity, CanonicalTarget, RawTarget, Target, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -52,13 +54,15 @@ struct Judged<'a> {
     evaluation: Evaluation,
     credential: Credential<'a>,
     target: Option<Target<'a>>,
+    rewritten: Option<&'a str>,
+    malformed: Option<Malformed>,
 }
 
-impl<'a> Judged<'a> {
-    fn refused(reason: Reason) -> Self {
+impl Judged<'_> {
+    fn refused(reason: Reason, malformed: Option<Malformed>) -> Self {
         let decision = Decision::refused(reason);
         let evaluation = Evaluation { decision, candidate: decision, privileged: false };
-        Self { evaluation, credential: Credential::Absent, target: None }
+        Self { evaluation, credential: Credential::Absent, target: None, rewritten: None, malformed }
     }
 }
 
@@ -93,34 +97,42 @@ impl Context {
     /// # Allocation
     /// None, once a version has been used before and the token has been seen before.
     pub fn evaluate<'a>(&'a mut self, facts: &Facts<'a>, now: Timestamp) -> Answer<'a> {
-        self.answer(Purpose::Decide, Some(facts), now)
+        self.answer(Purpose::Decide, Ok(facts), now)
     }
 
     /// The answer for facts that do not have the form they must have.
-    pub fn evaluate_malformed(&mut self, now: Timestamp) -> Answer<'_> {
-        self.answer(Purpose::Decide, None, now)
+    pub fn evaluate_malformed(&mut self, why: Malformed, now: Timestamp) -> Answer<'_> {
+        self.answer(Purpose::Decide, Err(why), now)
     }
 
-    /// Comes back to a request that was evaluated under this id, to tell its caller more about it; `facts` are `None` if they were
-    /// malformed. Not counted. A version that was published in between is the one that answers.
-    pub fn review<'a>(&'a mut self, id: EvaluationId, facts: Option<&Facts<'a>>, now: Timestamp) -> Answer<'a> {
+    /// Comes back to a request that was evaluated under this id, to tell its caller more about it; `facts` are as they were then,
+    /// or why they were malformed. Not counted. A version that was published in between is the one that answers.
+    pub fn review<'a>(
+        &'a mut self,
+        id: EvaluationId,
+        facts: Result<&Facts<'a>, Malformed>,
+        now: Timestamp,
+    ) -> Answer<'a> {
         self.answer(Purpose::Review(id), facts, now)
     }
 
-    fn answer<'a>(&'a mut self, purpose: Purpose, facts: Option<&Facts<'a>>, now: Timestamp) -> Answer<'a> {
+    fn answer<'a>(&'a mut self, purpose: Purpose, facts: Result<&Facts<'a>, Malformed>, now: Timestamp) -> Answer<'a> {
         let stale_after = self.shared.stale_after_seconds;
         self.guarded(purpose, |version, tools, no_grants| {
-            let Some(facts) = facts.filter(|facts| facts.host_count <= 1) else {
-                return Judged::refused(Reason::MalformedFacts);
+            let facts = match facts {
+                Ok(facts) if facts.host_count <= 1 => facts,
+                Ok(_) => return Judged::refused(Reason::MalformedFacts, Some(Malformed::RepeatedHost)),
+                Err(why) => return Judged::refused(Reason::MalformedFacts, Some(why)),
             };
             let raw = RawTarget { method: facts.method, target: facts.target, host: facts.host };
-            let target = canonicalize(raw, &mut tools.target);
+            let target = forwardable(facts.target, canonicalize(raw, &mut tools.target));
             let credential = credential(authorization(facts), version.trust(), &mut tools.tokens, now);
             let grants = if grants_count(version, stale_after, now) { version.grants() } else { no_grants };
             let source = source(facts.source);
             let request = Request { method: facts.method, target, source, credential, time: now, grants };
             let evaluation = version.snapshot().decide(&request, &mut tools.scratch);
-            Judged { evaluation, credential, target: Some(target) }
+            let rewritten = rewritten(facts.target, &target);
+            Judged { evaluation, credential, target: Some(target), rewritten, malformed: None }
         })
     }
 
@@ -153,15 +165,15 @@ impl Context {
                 *in_doubt = false;
                 judged
             }
-            Err(_) => Judged::refused(Reason::InternalError),
+            Err(_) => Judged::refused(Reason::InternalError, None),
         };
         let outcome = match version.mode() {
             Mode::Observe => Outcome::Pass,
             Mode::Enforce if judged.evaluation.decision.allows() => Outcome::Pass,
             Mode::Enforce => Outcome::Refuse,
         };
-        let Judged { evaluation, credential, target } = judged;
-        let answer = Answer { id, outcome, evaluation, credential, target, version };
+        let Judged { evaluation, credential, target, rewritten, malformed } = judged;
+        let answer = Answer { id, outcome, evaluation, credential, target, rewritten, malformed, version };
         match purpose {
             Purpose::Decide => tally.count(&answer),
             Purpose::Review(_) => {}
@@ -179,6 +191,29 @@ impl Drop for Context {
 /// Whether the writer of the feed has been heard of lately, so that what it may have taken back meanwhile is known.
 fn grants_count(version: &Version, stale_after_seconds: i64, now: Timestamp) -> bool {
     version.heartbeat().is_some_and(|at| now.unix_seconds().saturating_sub(at.unix_seconds()) < stale_after_seconds)
+}
+
+/// The canonical path, if it is not the one that was received.
+fn rewritten<'a>(received: &[u8], target: &Target<'a>) -> Option<&'a str> {
+    let Target::Canonical(CanonicalTarget { path, .. }) = target else { return None };
+    let end = received.iter().position(|byte| *byte == b'?').unwrap_or(received.len());
+    let received = &received[..end];
+    let start = if received.starts_with(b"/") {
+        0
+    } else {
+        // The absolute-form: the path begins behind the authority, which holds no slash.
+        let authority = received.windows(3).position(|bytes| bytes == b"://").map_or(0, |at| at + 3);
+        received[authority..].iter().position(|byte| *byte == b'/').map_or(received.len(), |at| authority + at)
+    };
+    (path.starts_with('/') && &received[start..] != path.as_bytes()).then_some(path)
+}
+
+/// The target, unless the backend could not be told it: then it is as good as ambiguous.
+fn forwardable<'a>(received: &[u8], target: Target<'a>) -> Target<'a> {
+    match rewritten(received, &target) {
+        Some(path) if path.len() > answer_line::MAX_PATH_BYTES => Target::Ambiguous(Ambiguity::TooLong),
+        Some(_) | None => target,
+    }
 }
 
 fn authorization<'a>(facts: &Facts<'a>) -> Authorization<'a> {
@@ -259,11 +294,47 @@ mod tests {
                 assert_eq!((answer.decision().reason, answer.outcome()), (reason, outcome), "{facts:?}");
                 assert_eq!((answer.status_code(), answer.challenge()), (400, None));
             }
-            let answer = context.evaluate_malformed(crate::now());
+            let answer = context.evaluate_malformed(Malformed::CutOff, crate::now());
             assert_eq!((answer.decision().reason, answer.outcome()), (Reason::MalformedFacts, outcome));
             let counters = engine.status().counters;
             assert_eq!(counters.would_be_refused + counters.refused, 5);
             assert_eq!(counters.failures, 0);
+        }
+    }
+
+    #[test]
+    fn a_path_is_rewritten_where_it_is_not_canonical() {
+        let long = format!("/./{}", "x".repeat(answer_line::MAX_PATH_BYTES));
+        for (received, expected) in [
+            ("/a/b", Ok(None)),
+            ("/a/b/", Ok(None)),
+            ("/", Ok(None)),
+            ("/a?x=/../b", Ok(None)),
+            ("http://x.test/a?b", Ok(None)),
+            ("https://x.test/", Ok(None)),
+            ("/a/../b", Ok(Some("/b"))),
+            ("/a//b?c", Ok(Some("/a/b"))),
+            ("/%61", Ok(Some("/a"))),
+            ("/a%2fb", Err(Ambiguity::EncodedSlash)),
+            ("http://x.test/a/./b", Ok(Some("/a/b"))),
+            ("http://x.test", Ok(Some("/"))),
+            ("http://x.test?a/b", Ok(Some("/"))),
+            (long.as_str(), Err(Ambiguity::TooLong)),
+        ] {
+            let mut buffer = TargetBuffer::new();
+            let raw = RawTarget { method: b"GET", target: received.as_bytes(), host: Some(b"x.test") };
+            let target = forwardable(raw.target, canonicalize(raw, &mut buffer));
+            let found = match target {
+                Target::Canonical(_) => Ok(rewritten(raw.target, &target)),
+                Target::Ambiguous(why) => Err(why),
+            };
+            assert_eq!(found, expected, "{received:.40}");
+        }
+        for (method, target) in [(&b"OPTIONS"[..], &b"*"[..]), (b"CONNECT", b"x.test:443")] {
+            let mut buffer = TargetBuffer::new();
+            let target = canonicalize(RawTarget { method, target, host: Some(b"x.test") }, &mut buffer);
+            assert!(matches!(target, Target::Canonical(_)));
+            assert_eq!(rewritten(b"*", &target), None);
         }
     }
 

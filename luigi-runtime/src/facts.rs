@@ -59,12 +59,21 @@ pub enum Malformed {
     BadCount,
     /// A field is shorter or longer than its length says: a header with a NUL byte, for example.
     LengthMismatch,
+    /// There is more than one `Host` field. Not a matter of the line's form: whoever evaluates the facts says it.
+    RepeatedHost,
 }
 
 impl Malformed {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::CutOff, Self::WrongVersion, Self::MissingField, Self::BadMethod, Self::BadCount, Self::LengthMismatch];
+    pub const ALL: [Self; 7] = [
+        Self::CutOff,
+        Self::WrongVersion,
+        Self::MissingField,
+        Self::BadMethod,
+        Self::BadCount,
+        Self::LengthMismatch,
+        Self::RepeatedHost,
+    ];
 
     /// The stable code, as in logs and counters.
     #[must_use]
@@ -76,6 +85,7 @@ impl Malformed {
             Self::BadMethod => "bad-method",
             Self::BadCount => "bad-count",
             Self::LengthMismatch => "length-mismatch",
+            Self::RepeatedHost => "repeated-host",
         }
     }
 
@@ -91,6 +101,7 @@ impl Malformed {
             Self::BadMethod => "the method is not a token",
             Self::BadCount => "the fact line has a count or a length that is not a number",
             Self::LengthMismatch => "a field of the request is cut off, as by a NUL byte in a header",
+            Self::RepeatedHost => "the request has more than one `Host` field",
         }
     }
 }

@@ -86,6 +86,18 @@ pub struct Options {
     pub source: PolicySource,
     /// The headers for the backend.
     pub headers: Vec<IdentityHeader>,
+    /// Which path the backend gets.
+    pub forward: ForwardedPath,
+}
+
+/// Which path the backend gets, where the received one is not canonical and the decision has effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedPath {
+    /// The one that was decided, so that neither HAProxy's own rules about paths nor the backend can read another one.
+    #[default]
+    Canonical,
+    /// The received one: for backends that need every byte of it, for signed URLs. What they make of `/a/../b` is then their affair.
+    Received,
 }
 
 impl Default for Options {
@@ -98,6 +110,7 @@ impl Default for Options {
                 public_key: "/var/lib/luigi/feed.pub".to_owned(),
             },
             headers: IdentityHeader::ALL[..5].to_vec(),
+            forward: ForwardedPath::default(),
         }
     }
 }
@@ -164,6 +177,18 @@ pub fn frontend_lines(options: &Options) -> String {
          {{ str(mode),map(\"${{LUIGI_HOME}}/modes.map\",enforce) -m str observe }} !{{ var(txn.luigi.out) -m beg {VERSION}|refuse| }}\n",
         facts = facts::EXPRESSION,
     );
+    match options.forward {
+        // Before HAProxy's own rules look at the path. An answer that ends with `|` has no path to rewrite; what cannot be rewritten is no request.
+        ForwardedPath::Canonical => {
+            let _ = writeln!(
+                out,
+                "    # The backend, and HAProxy's own rules about paths, get the path that was decided.\n\
+                \x20   http-request set-path %[var(txn.luigi.out),field({},|)] if {{ var(txn.luigi.out) -m beg {VERSION}|pass| }} !{{ var(txn.luigi.out) -m end | }}",
+                Field::Path.number(),
+            );
+        }
+        ForwardedPath::Received => {}
+    }
     let mut headers = options.headers.clone();
     headers.sort_unstable();
     headers.dedup();
@@ -204,6 +229,7 @@ pub const LOG_FORMAT: &str = concat!(
     " mode=%[var(txn.luigi.out),field(4,|)]",
     " decision=%[var(txn.luigi.out),field(5,|)]",
     " reason=%[var(txn.luigi.out),field(6,|)]",
+    " detail=%[var(txn.luigi.out),field(22,|)]",
     " rule=%[var(txn.luigi.out),field(7,|)]",
     " credential=%[var(txn.luigi.out),field(3,|)]",
     " candidate=%[var(txn.luigi.out),field(8,|)]",
@@ -271,6 +297,7 @@ mod tests {
             ("mode", Field::Mode),
             ("decision", Field::Decision),
             ("reason", Field::Reason),
+            ("detail", Field::Detail),
             ("rule", Field::Rule),
             ("credential", Field::Credential),
             ("candidate", Field::Candidate),

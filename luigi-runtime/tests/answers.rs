@@ -134,7 +134,7 @@ fn the_line_says_what_came_out() {
         let mut context = engine.context();
         let answer = match facts {
             Some(facts) => context.evaluate(facts, NOW),
-            None => context.evaluate_malformed(NOW),
+            None => context.evaluate_malformed(facts::Malformed::CutOff, NOW),
         };
         let mut line = "left over from before".to_owned();
         write_into(&answer, &mut line);
@@ -144,28 +144,33 @@ fn the_line_says_what_came_out() {
     check(
         Mode::Enforce,
         Some(&request(b"/healthz", None)),
-        "luigi1|pass|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*|||||",
+        "luigi1|pass|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*|||||||",
     );
     let orders = request(b"/orders/7", None);
-    let refused = "|absent|enforce|deny|no-rule-allows||deny|no-rule-allows||authenticate||yes|401|*|*|||||".to_owned();
+    let refused = "|absent|enforce|deny|no-rule-allows||deny|no-rule-allows||authenticate||yes|401|*|*|||||||".to_owned();
     check(Mode::Enforce, Some(&orders), &format!("{VERSION}|refuse{refused}"));
     let observed = refused.replace("enforce", "observe");
     check(Mode::Observe, Some(&orders), &format!("{VERSION}|pass{observed}"));
     check(
         Mode::Enforce,
         Some(&request(b"/orders/7", Some(b"Bearer rubbish"))),
-        "luigi1|refuse|invalid|enforce|deny|allow-rule-unknown|staff|deny|allow-rule-unknown|staff|authenticate|orders|yes|401|*|*|||||",
+        "luigi1|refuse|invalid|enforce|deny|allow-rule-unknown|staff|deny|allow-rule-unknown|staff|authenticate|orders|yes|401|*|*||||||malformed|",
     );
     check(
         Mode::Enforce,
         Some(&request(b"/orders/..%2f", None)),
-        "luigi1|refuse|absent|enforce|deny|ambiguous-target||deny|ambiguous-target||||no|400|*|*|||||",
+        "luigi1|refuse|absent|enforce|deny|ambiguous-target||deny|ambiguous-target||||no|400|*|*||||||encoded-slash|",
     );
     check(
         Mode::Enforce,
         None,
-        "luigi1|refuse|absent|enforce|deny|malformed-facts||deny|malformed-facts||||no|400|*|*|||||",
+        "luigi1|refuse|absent|enforce|deny|malformed-facts||deny|malformed-facts||||no|400|*|*||||||cut-off|",
     );
+    let rewritten = "|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*|||||||/healthz/";
+    let climbing = request(b"/x/%2e./healthz/?a", None);
+    check(Mode::Enforce, Some(&climbing), &format!("{VERSION}|pass{rewritten}"));
+    let observed = rewritten.replace("enforce", "observe").replace("/healthz/", "");
+    check(Mode::Observe, Some(&climbing), &format!("{VERSION}|pass{observed}"));
 }
 
 #[test]
@@ -180,7 +185,7 @@ fn the_line_names_whoever_was_verified() {
         write_into(&context.evaluate(&facts, NOW), &mut line);
         let found = fields(&line);
         assert_eq!(found[2], "verified", "{line}");
-        assert_eq!(found[16..], *expected, "{claims}");
+        assert_eq!(found[16..21], *expected, "{claims}");
         assert!(line.len() <= MAX_BYTES && line.bytes().all(|b| b.is_ascii_graphic()), "{line}");
     };
     let url = "https://login.example.com";
@@ -287,18 +292,18 @@ fn a_refusal_is_rendered_from_what_haproxy_has_kept() {
     let mut context = engine.context();
     let mut other = engine.context();
     let mut check = |fact_line: &[u8], status: u16, reason: &str| {
-        let facts = facts::parse(fact_line).ok();
+        let facts = facts::parse(fact_line);
         let answer = match &facts {
-            Some(facts) => context.evaluate(facts, NOW),
-            None => context.evaluate_malformed(NOW),
+            Ok(facts) => context.evaluate(facts, NOW),
+            Err(why) => context.evaluate_malformed(*why, NOW),
         };
         let mut line = String::new();
         write_into(&answer, &mut line);
         let counted = engine.status().counters;
         let id = answer_line::evaluation(line.as_bytes()).unwrap();
         assert_eq!(id, answer.id());
-        let reviewed = other.review(id, facts.as_ref(), NOW);
-        let reply = reply::render(&reviewed, facts.as_ref(), None, NOW);
+        let reviewed = other.review(id, facts.as_ref().map_err(|why| *why), NOW);
+        let reply = reply::render(&reviewed, facts.as_ref().ok(), None, NOW);
         assert_eq!(engine.status().counters, counted, "a request is counted once");
         assert_eq!(reply.status, status);
         assert!(reply.body.contains(&id.to_string()) && reply.body.contains(reason), "{}", reply.body);

@@ -137,7 +137,7 @@ fn evaluations_allocate_nothing() {
         assert_eq!(allocated, 0, "{facts:?}: {:?}", answer.evaluation());
     }
     let before = ALLOCATIONS.with(Cell::get);
-    context.evaluate_malformed(luigi_runtime::now());
+    context.evaluate_malformed(luigi_runtime::facts::Malformed::CutOff, luigi_runtime::now());
     assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
     assert_ne!(before, 0, "the counter counts");
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &HaproxyConfig) -> Result<Found, Failure> {
     };
     let headers = arguments.headers.iter().filter_map(|name| name.header()).collect();
     let home = arguments.home.clone().unwrap_or_else(installed_home);
-    let options = Options { home: text(&home)?, source, headers };
+    let options = Options { home: text(&home)?, source, headers, forward: arguments.forward.into() };
     output::print(&if arguments.defaults { defaults_file(&options) } else { lines(&options) })?;
     Ok(Found::Fine)
 }
