@@ -147,7 +147,8 @@ fn the_line_says_what_came_out() {
         "luigi1|pass|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*|||||||",
     );
     let orders = request(b"/orders/7", None);
-    let refused = "|absent|enforce|deny|no-rule-allows||deny|no-rule-allows||authenticate||yes|401|*|*|||||||".to_owned();
+    let refused =
+        "|absent|enforce|deny|no-rule-allows||deny|no-rule-allows||authenticate||yes|401|*|*|||||||".to_owned();
     check(Mode::Enforce, Some(&orders), &format!("{VERSION}|refuse{refused}"));
     let observed = refused.replace("enforce", "observe");
     check(Mode::Observe, Some(&orders), &format!("{VERSION}|pass{observed}"));

@@ -94,6 +94,9 @@ impl Setup {
     }
 }
 
+/// The log in HAProxy's memory.
+const RING: &str = "log";
+
 /// A place for one HAProxy: folder, addresses, configuration. Nothing runs yet.
 #[derive(Debug)]
 pub struct Place {
@@ -148,7 +151,8 @@ impl Place {
         };
         let own = format!(
             "global\n{first}    stats socket {folder}/stats.sock mode 600 level admin expose-fd listeners\n    \
-                 log stdout format raw local0\n    hard-stop-after 10s\n{global}\n{global_lines}\n\
+                 log stdout format raw local0\n    log ring@{RING} len 8192 format raw local0\n    hard-stop-after 10s\n{global}\n{global_lines}\n\
+             ring {RING}\n    maxlen 8192\n    size 1048576\n\n\
              defaults\n    mode http\n    log global\n    timeout connect 10s\n    timeout client 30s\n    timeout server 30s\n\n\
              frontend www{from}\n    log global\n    bind {address}\n    bind {http2} proto h2\n    \
                  bind unix@{folder}/www.sock mode 666\n{frontend}\n{frontend_lines}    default_backend echo\n\n\
@@ -258,10 +262,16 @@ impl Haproxy {
         &self.place.folder
     }
 
-    /// Everything it has logged so far, to the standard output or error.
+    /// Everything it has logged so far, to the standard output or error; of old workers, too. HAProxy drops lines of it while
+    /// another thread is writing: what must be there is looked for with [`Haproxy::log_line`].
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.place.folder.join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// What the process that answers now has logged, without gaps.
+    fn ring(&self) -> String {
+        self.try_ask(format!("show events {RING}")).unwrap_or_default()
     }
 
     /// Waits for a line of the log that holds all of these words.
@@ -271,7 +281,7 @@ impl Haproxy {
     #[must_use]
     pub fn log_line(&self, words: &[&str]) -> String {
         wait::for_some(&format!("a line of the log with {words:?}"), || {
-            let log = self.log();
+            let log = self.ring() + &self.log();
             log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
         })
     }

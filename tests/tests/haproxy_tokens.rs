@@ -39,6 +39,22 @@ fn every_algorithm_is_accepted(release: Release) {
     }
 }
 
+/// What the log says of the tokens that are not believed.
+const DETAILS: [(&str, &str); 12] = [
+    ("empty", "malformed"),
+    ("malformed", "malformed"),
+    ("oversized", "too-long"),
+    ("early", "not-yet-valid"),
+    ("foreign", "unknown-issuer"),
+    ("audience", "wrong-audience"),
+    ("endless", "missing-claim"),
+    ("unsigned", "algorithm-not-allowed"),
+    ("forged", "bad-signature"),
+    ("other-key", "bad-signature"),
+    ("unknown-key", "unknown-key"),
+    ("hmac", "algorithm-not-allowed"),
+];
+
 fn every_bad_token_is_told_why(release: Release) {
     let signer = Signer::rs256("k1", RsaKey::First);
     let mut site = Site::new();
@@ -113,6 +129,8 @@ fn every_bad_token_is_told_why(release: Release) {
         for words in [format!(" reason={why} "), format!(" credential={credential} "), "luigi=refuse".to_owned()] {
             assert!(line.contains(&words), "{name}: {words}: {line}");
         }
+        let detail = DETAILS.iter().find(|(case, _)| *case == name).map_or("-", |(_, detail)| detail);
+        assert!(line.contains(&format!(" detail={detail} ")), "{name}: {detail}: {line}");
     }
     assert_eq!(site.upstream().seen().len(), 0);
     haproxy.status_with("failures               0");
