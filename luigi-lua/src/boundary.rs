@@ -82,7 +82,7 @@ enum Outcome {
 #[cfg(feature = "faults")]
 pub(crate) unsafe extern "C-unwind" fn constant(state: *mut lua_State) -> c_int {
     const ANSWER: &[u8] = b"luigi1|pass|verified|enforce|allow|allowed-by-rule|bench-members|allow|allowed-by-rule|bench-members||bench|no|\
-200|00000000000000000000000000000000|000000000000|https://login.example.com|person-7|person-7@example.com|group-1|complete";
+200|00000000000000000000000000000000|000000000000|https://login.example.com|person-7|person-7@example.com|group-1|complete||";
     let mut length = 0;
     // SAFETY: index 1 is acceptable even if there is no argument; the pushed bytes are static. Nothing in this frame needs dropping.
     unsafe {
