@@ -42,7 +42,7 @@ pub(super) fn during(policy: &Policy, schedules: &[ScheduleId], time: Timestamp)
 
 /// The wall clock in the schedule's zone; `None` if the zone is not known or the moment is beyond the calendar.
 fn local_time(schedule: &Schedule, time: Timestamp) -> Option<DateTime> {
-    let zone = jiff::tz::TimeZone::get(&schedule.time_zone).ok()?;
+    let zone = jiff::tz::TimeZoneDatabase::bundled().get(&schedule.time_zone).ok()?;
     let moment = jiff::Timestamp::from_second(time.unix_seconds()).ok()?;
     Some(zone.to_datetime(moment))
 }

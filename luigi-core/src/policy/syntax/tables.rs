@@ -211,12 +211,12 @@ fn schedule(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> O
 }
 
 fn time_zone(text: &Text, out: &mut Diagnostics) -> Option<String> {
-    let found = jiff::tz::db().get(&text.value).ok();
+    let found = jiff::tz::TimeZoneDatabase::bundled().get(&text.value).ok();
     if let Some(name) = found.as_ref().and_then(|zone| zone.iana_name()) {
         return Some(name.to_owned());
     }
     let message = format!("{} is not a time zone", quoted(&text.value));
-    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    let names: Vec<String> = jiff::tz::TimeZoneDatabase::bundled().available().map(|name| name.to_string()).collect();
     let help = match suggestion(&text.value, names.iter().map(String::as_str)) {
         Some(name) => format!("did you mean {}?", quoted(name)),
         None => "use a name of the IANA time zone database, like \"Europe/Berlin\" or \"UTC\"".to_owned(),
