@@ -193,14 +193,17 @@ impl Engine {
     }
 }
 
+/// How a public key is come by.
+const KEY_HELP: &str = "help: it is the file ending in `.pub` that `luigi apply` names; the command takes it as `--public-key`, HAProxy as `LUIGI_PUBLIC_KEY`";
+
 fn open_feed(config: &FeedConfig) -> Result<Engine, OpenError> {
     let (directory, key_path) = (config.directory.display(), config.public_key.display());
     let key = read(&config.public_key, MAX_PUBLIC_KEY_BYTES)
-        .map_err(|error| OpenError::new(format!("cannot read the public key `{key_path}`: {error}")))?;
+        .map_err(|error| OpenError::new(format!("cannot read the public key `{key_path}`: {error}\n{KEY_HELP}")))?;
     let key = std::str::from_utf8(&key)
         .map_err(|_| "it is not UTF-8".to_owned())
         .and_then(|text| PublicKey::parse(text).map_err(|error| error.to_string()))
-        .map_err(|why| OpenError::new(format!("cannot use the public key `{key_path}`: {why}")))?;
+        .map_err(|why| OpenError::new(format!("cannot use the public key `{key_path}`: {why}\n{KEY_HELP}")))?;
     let feed = FeedDirectory::open(&config.directory)
         .map_err(|error| OpenError::new(format!("cannot open the feed `{directory}`: {error}")))?;
     if lies_in(&config.public_key, &config.directory) {

@@ -4,7 +4,7 @@
 //! the middle of a decision.
 
 use crate::engine::{Budget, Poll, PollEvent, Shared};
-use crate::feed::{Candidate, FeedDirectory, MANIFEST_NAME, Manifest, PublicKey, Refusal, Stamp, Step};
+use crate::feed::{Candidate, FeedDirectory, MANIFEST_NAME, Manifest, PublicKey, Refusal, Stamp, Step, rights};
 use crate::status::RefusalStatus;
 use crate::version::{LiveToken, Origin, Parts, Version};
 use luigi_core::snapshot::Retired;
@@ -172,8 +172,11 @@ impl FeedPoller {
         let stamp = match self.directory.stamp(MANIFEST_NAME) {
             Ok(stamp) => stamp,
             Err(error) => {
-                let help = "if the feed's directory was replaced, what runs must be reloaded";
-                return Slice::Refused(Refusal::passing(format!("the manifest cannot be read: {error}; {help}")));
+                let help = match rights(&error) {
+                    "" => "; if the feed's directory was replaced, what runs must be reloaded",
+                    rights => rights,
+                };
+                return Slice::Refused(Refusal::passing(format!("the manifest cannot be read: {error}{help}")));
             }
         };
         if self.seen == Some(stamp) {

@@ -64,7 +64,7 @@ fn a_rule_alone_can_be_observed(release: Release) {
     let mut client = Client::connect(haproxy.address());
     assert_eq!(client.exchange(&request("GET", "/open/watched", HOST, &[])).status, 200);
     let line = haproxy.log_line(&["GET /open/watched "]);
-    let expected = "luigi=pass mode=enforce decision=allow reason=allowed-by-rule detail=- rule=open credential=absent candidate=deny candidate-rule=watched";
+    let expected = "luigi=pass mode=enforce decision=allow advice=- reason=allowed-by-rule detail=- rule=open credential=absent candidate=deny candidate-rule=watched";
     assert!(line.contains(expected), "{line}");
     let status = haproxy.ask("luigi status");
     assert!(status.contains("candidate              denied-by-rule 1"), "{status}");

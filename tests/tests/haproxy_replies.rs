@@ -120,7 +120,7 @@ fn operators_can_see_and_explain(release: Release) {
     let evaluation =
         text.lines().find_map(|line| line.strip_prefix("x-luigi-evaluation: ")).expect("the upstream got one");
     let expected = format!(
-        " luigi=pass mode=enforce decision=allow reason=allowed-by-rule detail=- rule=staff credential=verified candidate=allow \
+        " luigi=pass mode=enforce decision=allow advice=- reason=allowed-by-rule detail=- rule=staff credential=verified candidate=allow \
          candidate-rule=staff evaluation={evaluation} revision={} subject=ada \"GET /staff/a HTTP/1.1\"",
         &applied.revision[..12]
     );

@@ -79,8 +79,11 @@ fn human(arguments: &Apply, applied: &Applied) -> String {
     ));
     if applied.key_is_new {
         text.push_str(&format!(
-            "{faint}A signing key was made. Those who follow the feed need its public half:{faint:#} {}\n",
+            "{faint}A signing key was made:{faint:#} {}{faint}; keep it from proxies. They need its public half:{faint:#} {}\n{faint}The user that HAProxy \
+             runs as must be able to read the feed: give {faint:#}{}{faint} its group, and mode 2750.{faint:#}\n",
+            arguments.key.display(),
             applied.public_key.display(),
+            arguments.feed.display(),
         ));
     }
     if applied.mode == Mode::Observe {

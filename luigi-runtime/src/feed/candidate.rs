@@ -66,6 +66,17 @@ enum Purpose {
     Keys(String),
 }
 
+/// What to do about a feed that was readable at the start and is not for the user that a proxy has become.
+pub(crate) fn rights(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; the user that the proxy runs as must be able to enter and read the feed: give the directory its group (chgrp) and mode 2750, \
+             and apply again"
+        }
+        _ => "",
+    }
+}
+
 impl Candidate {
     /// Reads the manifest and looks what of it is already held. One slice.
     pub(crate) fn begin(
@@ -74,7 +85,7 @@ impl Candidate {
         in_force: Option<(&Manifest, &Parts)>,
     ) -> Result<Option<Self>, Refusal> {
         let bytes = manifest_bytes(directory)
-            .map_err(|error| Refusal::passing(format!("the manifest cannot be read: {error}")))?;
+            .map_err(|error| Refusal::passing(format!("the manifest cannot be read: {error}{}", rights(&error))))?;
         let manifest = Manifest::verify(&bytes, key).map_err(|error| Refusal::lasting(error.to_string()))?;
         if manifest.policy.bytes > FileKind::Policy.max_bytes() {
             return Err(Refusal::lasting("the compiled policy is longer than 256 MiB"));
@@ -193,8 +204,9 @@ struct Reading {
 impl Reading {
     fn open(directory: &FeedDirectory, expected: FileEntry, kind: FileKind) -> Result<Self, Refusal> {
         let name = expected.sha256.file_name(kind);
-        let (file, stamp) =
-            directory.file(&name).map_err(|error| Refusal::passing(format!("`{name}` cannot be read: {error}")))?;
+        let (file, stamp) = directory
+            .file(&name)
+            .map_err(|error| Refusal::passing(format!("`{name}` cannot be read: {error}{}", rights(&error))))?;
         if stamp.bytes() != expected.bytes {
             let why = format!("`{name}` has {} bytes, the manifest says {}", stamp.bytes(), expected.bytes);
             return Err(Refusal::passing(why));

@@ -9,7 +9,7 @@ mod directory;
 mod key;
 mod manifest;
 
-pub(crate) use candidate::{Candidate, Refusal, Step};
+pub(crate) use candidate::{Candidate, Refusal, Step, rights};
 pub(crate) use directory::{FeedDirectory, Stamp};
 pub use key::{KeyError, KeyId, PublicKey};
 pub use manifest::{FileEntry, Manifest, ManifestError};

@@ -3,7 +3,7 @@
 use crate::people::{People, Person};
 use crate::{Arguments, Interrupt, Trouble};
 use luigi_runtime::answer_line::Field;
-use luigi_runtime::haproxy_config::PolicySource;
+use luigi_runtime::haproxy_config::{Options, PolicySource};
 use luigi_tests::client::{Client, Response, request};
 use luigi_tests::haproxy::{Haproxy, Place, Setup};
 use luigi_tests::installation::{Release, workspace};
@@ -103,12 +103,14 @@ impl Scene {
         };
         let source =
             PolicySource::Feed { directory: text(self.path("feed"))?, public_key: text(self.path("feed.pub"))? };
-        let setup = Setup {
+        let mut setup = Setup {
             home: Some(self.home.clone()),
             wrapper: WRAPPER.map(str::to_owned).to_vec(),
             frontend: SHOW_ANSWER.to_owned(),
             ..Setup::new(Release::Debian12, source)
         };
+        // What an operator gets who asks for nothing special.
+        setup.options.headers = Options::default().headers;
         self.haproxy = Place::new(setup, self.folder(), &self.upstream).start();
         self.haproxy.as_ref().map(|_| ()).ok_or_else(|| Trouble::failed("there is no HAProxy"))
     }
