@@ -147,3 +147,45 @@ fn problems_are_json_for_programs() {
     let (sources, parsed) = (SourceSet::new(), parse(&SourceSet::new()));
     assert_eq!(parsed.diagnostics.to_json(&sources)[0]["file"], serde_json::Value::Null);
 }
+
+/// A value that is not understood stands for nothing: the parser goes on with an empty one to find further problems, and there is no policy.
+#[test]
+fn what_is_not_understood_never_leaves_a_policy() {
+    const ESTATE: &str = "schema = 1\n[issuers.i]\nurl = \"https://i.example\"\naudiences = [\"a\"]\n[groups]\ng = \"g\"\n\
+        [networks]\nn = [\"10.0.0.0/8\"]\n[scopes.s]\nhosts = [\"a.example\"]\npaths = [\"/x\"]\nmethods = \"any\"\n";
+    let parsed = |rule: &str| {
+        let mut sources = SourceSet::new();
+        sources.add("policy.toml", format!("{ESTATE}[[rules]]\nid = \"r\"\nscopes = [\"s\"]\n{rule}\n"));
+        parse(&sources)
+    };
+    let allow = "effect = \"allow\"\nsubject = \"anyone\"";
+    assert!(parsed(allow).policy.is_some());
+    for line in [
+        "from = 5",
+        "from = []",
+        "from = [\"n\", 5]",
+        "during = 1",
+        "starts = \"x\"",
+        "ends = 7",
+        "mode = \"watch\"",
+        "unless = 5",
+        "unless = []",
+        "unless = {}",
+        "unless = { from = 7 }",
+        "require = {}",
+        "require = { subject = 5 }",
+        "require = { subject = [] }",
+        "require = { from = \"n\" }",
+        "require = { approval = 3 }",
+        "require = { login = 1 }",
+    ] {
+        let parsed = parsed(&format!("{allow}\n{line}"));
+        assert!(parsed.policy.is_none() && parsed.diagnostics.has_errors(), "{line}");
+    }
+    for subject in
+        ["5", "{}", "[]", "[{}]", "{ groups = \"g\" }", "{ groups = [] }", "{ groups = [5] }", "{ claims = 5 }"]
+    {
+        let parsed = parsed(&format!("effect = \"deny\"\nsubject = {subject}"));
+        assert!(parsed.policy.is_none() && parsed.diagnostics.has_errors(), "{subject}");
+    }
+}
