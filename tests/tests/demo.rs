@@ -132,7 +132,7 @@ fn a_kept_demo_answers_curl_until_ctrl_c() {
     let statuses: Vec<_> = commands.iter().map(|command| ask(command)[..12].to_owned()).collect();
     assert_eq!(statuses, ["HTTP/1.1 200", "HTTP/1.1 403", "HTTP/1.1 401"], "{commands:?}");
     signal(&child, Signal::INT);
-    assert_eq!(child.wait().expect("our own child").code(), Some(0));
+    assert_eq!(child.wait().expect("our own child").code(), Some(0), "{printed}");
     assert_gone(&folder);
 }
 

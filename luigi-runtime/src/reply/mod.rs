@@ -43,7 +43,9 @@ pub struct Reply {
 /// The reply to a request that was refused.
 ///
 /// `facts` are those that the answer is about; `None` if they were malformed. `accept` is the value of the `Accept` header: only a caller
-/// that would rather have HTML than JSON gets a page. For an answer that allows there is nothing to say but to try again.
+/// that would rather have HTML than JSON gets a page. An answer that allows is one that
+/// came out otherwise when it was looked at again, under a newer policy or a later time: still a 403, as the refused request was counted and
+/// logged, with the advice to try again.
 #[must_use]
 pub fn render(answer: &Answer<'_>, facts: Option<&Facts<'_>>, accept: Option<&[u8]>, now: Timestamp) -> Reply {
     Refusal::of(answer, facts, now).render(accept)
@@ -146,8 +148,8 @@ impl Refusal {
             Some(Target::Ambiguous(_)) | None => (None, None),
         };
         Self {
-            status: if allowed { 503 } else { answer.status_code() },
-            reason: if allowed { Reason::InternalError } else { answer.decision().reason },
+            status: if allowed { 403 } else { answer.status_code() },
+            reason: answer.decision().reason,
             remedy,
             evaluation: answer.id().to_string(),
             at: now,

@@ -56,9 +56,8 @@ pub(super) fn detail(refusal: &Refusal) -> String {
             }
             Reason::AmbiguousCredential => "The request carries more than one login, so it is not clear whose it is.",
             Reason::Deferred => "Too many new logins arrived at once. Nothing is wrong with your request.",
-            Reason::InternalError | Reason::AllowedByRule => {
-                "Access could not be checked because of a fault on our side."
-            }
+            Reason::InternalError => "Access could not be checked because of a fault on our side.",
+            Reason::AllowedByRule => "What you may do here has changed while you asked: it is allowed by now.",
             Reason::SourceRequired => "You may do this, but not from the network that you are in now.",
             Reason::ScheduleRequired => "You may do this, but not at this time.",
             Reason::DeniedByRule => "Access to this is blocked.",
