@@ -75,7 +75,7 @@ fuzz-quick: ## each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
 
 # As root there may be no cargo: `make build && sudo make install` installs what was built.
-install: $(if $(shell command -v $(CARGO)),build) ## to $(DESTDIR)$(PREFIX): command, modules, glue, examples, documentation
+install: $(if $(shell command -v $(CARGO)),build) ## to $(DESTDIR)$(PREFIX): command, modules, glue, man pages, completions, examples, documentation
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/luigi/lua53" "$(DESTDIR)$(PREFIX)/lib/luigi/lua54" \
 		"$(DESTDIR)$(PREFIX)/share/doc/luigi/docs" "$(DESTDIR)$(PREFIX)/share/luigi/examples"
 	install -m 0755 $(BUILT)/luigi "$(DESTDIR)$(PREFIX)/bin/luigi"
@@ -87,10 +87,19 @@ install: $(if $(shell command -v $(CARGO)),build) ## to $(DESTDIR)$(PREFIX): com
 	install -m 0644 README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$(DESTDIR)$(PREFIX)/share/doc/luigi/"
 	install -m 0644 docs/*.md "$(DESTDIR)$(PREFIX)/share/doc/luigi/docs/"
 	cp -R examples/. "$(DESTDIR)$(PREFIX)/share/luigi/examples/"
+	$(BUILT)/luigi man --folder "$(DESTDIR)$(PREFIX)/share/man/man1"
+	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" \
+		"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	$(BUILT)/luigi completions bash > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/luigi"
+	$(BUILT)/luigi completions zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_luigi"
+	$(BUILT)/luigi completions fish > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/luigi.fish"
 
 uninstall: ## takes away what install put there
 	rm -rf "$(DESTDIR)$(PREFIX)/bin/luigi" "$(DESTDIR)$(PREFIX)/lib/luigi" \
-		"$(DESTDIR)$(PREFIX)/share/doc/luigi" "$(DESTDIR)$(PREFIX)/share/luigi"
+		"$(DESTDIR)$(PREFIX)/share/doc/luigi" "$(DESTDIR)$(PREFIX)/share/luigi" \
+		"$(DESTDIR)$(PREFIX)"/share/man/man1/luigi.1 "$(DESTDIR)$(PREFIX)"/share/man/man1/luigi-*.1 \
+		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/luigi" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_luigi" \
+		"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/luigi.fish"
 
 clean: ## what was built
 	$(CARGO) clean

@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Apply(Apply),
     Status(Status),
     HaproxyConfig(HaproxyConfig),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Check policies and report every problem
@@ -190,6 +192,25 @@ pub(crate) struct HaproxyConfig {
     /// Print a whole file with a named `defaults` section instead, for configurations that start fresh
     #[arg(long)]
     pub(crate) defaults: bool,
+}
+
+/// Print the completions of a shell
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print a man page, or write one for each command into a folder
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The command that the page is about; the page about all of them if not given
+    #[arg(value_name = "COMMAND", conflicts_with = "folder")]
+    pub(crate) about: Option<String>,
+    /// Write all pages into this folder; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// Which path backends get.

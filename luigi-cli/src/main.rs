@@ -28,6 +28,8 @@ fn main() -> ExitCode {
         Command::Apply(arguments) => commands::apply::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::HaproxyConfig(arguments) => commands::haproxy_config::run(&arguments),
+        Command::Completions(arguments) => commands::completions::run(&arguments),
+        Command::Man(arguments) => commands::man::run(&arguments),
     };
     match result {
         Ok(found) => found.into(),

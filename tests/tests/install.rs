@@ -106,6 +106,11 @@ fn the_steps_of_the_readme_work_with_what_make_installs() {
         "share/doc/luigi/LICENSE-MIT",
         "share/luigi/examples/policies/billing.toml",
         "share/luigi/examples/demo/shop.toml",
+        "share/man/man1/luigi.1",
+        "share/man/man1/luigi-apply.1",
+        "share/bash-completion/completions/luigi",
+        "share/zsh/site-functions/_luigi",
+        "share/fish/vendor_completions.d/luigi.fish",
     ] {
         assert!(present.contains(file), "{file} is missing in {present:#?}");
     }

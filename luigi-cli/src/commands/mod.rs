@@ -2,8 +2,10 @@
 
 pub(crate) mod apply;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod decide;
 pub(crate) mod explain;
 pub(crate) mod haproxy_config;
+pub(crate) mod man;
 pub(crate) mod status;
 pub(crate) mod test;
