@@ -5,6 +5,7 @@
 //! the issuers it trusts and their keys.
 
 mod assertion;
+mod certificate;
 mod claims;
 mod credential;
 mod crypto;
@@ -15,6 +16,7 @@ mod trust;
 mod verify;
 
 pub use assertion::Assertion;
+pub use certificate::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
 pub use credential::{Authorization, credential};
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, UnusableKey};
 pub use token_cache::{TokenCache, TokenCacheCounts, TokenCacheLimits};
