@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Apply(Apply),
     Status(Status),
     HaproxyConfig(HaproxyConfig),
+    Fmt(Fmt),
     Completions(Completions),
     Man(Man),
 }
@@ -192,6 +193,17 @@ pub(crate) struct HaproxyConfig {
     /// Print a whole file with a named `defaults` section instead, for configurations that start fresh
     #[arg(long)]
     pub(crate) defaults: bool,
+}
+
+/// Put policy files into their usual layout; prints the names of those that were changed
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// Policies, each a file or a directory of *.toml files; `-` for standard input to standard output
+    #[arg(required = true, value_name = "POLICY")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Change nothing; print the names of files that would be changed, and exit with 1 if there are any
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// Print the completions of a shell

@@ -8,6 +8,8 @@
 mod args;
 mod commands;
 mod failure;
+mod files;
+mod layout;
 mod load;
 mod output;
 mod question;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Command::Apply(arguments) => commands::apply::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::HaproxyConfig(arguments) => commands::haproxy_config::run(&arguments),
+        Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
         Command::Man(arguments) => commands::man::run(&arguments),
     };
@@ -44,6 +47,16 @@ enum Found {
     Fine,
     /// The policy, its tests or an input has problems; they are on standard output.
     Problems,
+}
+
+impl Found {
+    /// Problems, if there are any in either.
+    fn and(self, other: Self) -> Self {
+        match self {
+            Self::Fine => other,
+            Self::Problems => self,
+        }
+    }
 }
 
 impl From<Found> for ExitCode {

@@ -17,8 +17,7 @@ pub const MAX_FILES: usize = 10_000;
 pub fn read(path: &Path) -> Result<SourceSet, ReadError> {
     let mut sources = SourceSet::new();
     let mut total = 0;
-    let files = if path.is_dir() { list(path)? } else { vec![path.to_owned()] };
-    for file in files {
+    for file in files(path)? {
         let text = text(&file)?;
         total += text.len();
         if total > MAX_TOTAL_BYTES {
@@ -27,6 +26,14 @@ pub fn read(path: &Path) -> Result<SourceSet, ReadError> {
         sources.add(file.display().to_string(), text);
     }
     Ok(sources)
+}
+
+/// The files of a policy: the file itself, or those of the directory that [`read`] reads, in the same order.
+///
+/// # Errors
+/// A directory that cannot be read, or has no policy files or too many.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    if path.is_dir() { list(path) } else { Ok(vec![path.to_owned()]) }
 }
 
 fn list(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod decide;
 pub(crate) mod explain;
+pub(crate) mod fmt;
 pub(crate) mod haproxy_config;
 pub(crate) mod man;
 pub(crate) mod status;

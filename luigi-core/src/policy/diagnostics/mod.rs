@@ -136,6 +136,13 @@ impl Diagnostics {
         self.omitted > 0 || self.items.iter().any(|item| item.severity == Severity::Error)
     }
 
+    /// Only the problems of one kind.
+    #[must_use]
+    pub fn only(mut self, code: Code) -> Self {
+        self.items.retain(|item| item.code == code);
+        self
+    }
+
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         if self.items.len() < MAX_DIAGNOSTICS {
             self.items.push(diagnostic);
