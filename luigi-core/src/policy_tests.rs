@@ -3,7 +3,7 @@
 //! Sits above [`decide`](crate::decide), which answers, and [`explain`], which says why a test failed. Which tests to run
 //! and how to report them is the caller's. The decision is the one of the rules in force, as if the policy were enforced.
 
-use crate::decide::{Advice, Decision, Request, Scratch, Source};
+use crate::decide::{Advice, Decision, Evaluation, Request, Scratch, Source};
 use crate::explain::{self, Explanation, Finding, RuleTrace};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{Completeness, Credential, Email, Groups, Identity, InvalidCredential, ListFormat, Login};
@@ -171,7 +171,7 @@ fn run_one(snapshot: &Snapshot, test: &TestCase, scratch: &mut Scratch, buffer: 
         return TestOutcome::MissingFact { rule, fact };
     }
     let evaluation = snapshot.decide(&request, scratch);
-    let mismatches = mismatches(policy, test, &evaluation.decision, &evaluation.candidate);
+    let mismatches = mismatches(policy, test, &evaluation, &explanation);
     if mismatches.is_empty() {
         TestOutcome::Passed
     } else {
@@ -179,7 +179,8 @@ fn run_one(snapshot: &Snapshot, test: &TestCase, scratch: &mut Scratch, buffer: 
     }
 }
 
-fn mismatches(policy: &Policy, test: &TestCase, decision: &Decision, candidate: &Decision) -> Vec<Mismatch> {
+fn mismatches(policy: &Policy, test: &TestCase, evaluation: &Evaluation, explanation: &Explanation) -> Vec<Mismatch> {
+    let Evaluation { decision, candidate, privileged } = evaluation;
     let mut mismatches = Vec::new();
     let mut compare = |key, expected: &str, found: &str, span| {
         if expected != found {
@@ -196,6 +197,16 @@ fn mismatches(policy: &Policy, test: &TestCase, decision: &Decision, candidate: 
     }
     if let Some((reason, span)) = test.reason {
         compare("reason", reason.as_str(), decision.reason.as_str(), span);
+    }
+    if let Some((scope, span)) = test.scope {
+        let expected = policy.scopes[scope].name.as_str();
+        let held: Vec<&str> = explanation.held_scopes().collect();
+        let found = if held.contains(&expected) { expected.to_owned() } else { held.join(", ") };
+        compare("scope", expected, if found.is_empty() { "no scope" } else { &found }, span);
+    }
+    if let Some((expected, span)) = test.privileged {
+        let word = |privileged| if privileged { "true" } else { "false" };
+        compare("privileged", word(expected), word(*privileged), span);
     }
     mismatches
 }

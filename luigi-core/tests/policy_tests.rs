@@ -225,3 +225,94 @@ fn tests_come_out_as_they_should() {
         assert_eq!(outcome(&lines.join("\n")), *expected, "{lines:#?}");
     }
 }
+
+/// The names of the tests that these lines come to, each with how it came out and the text at its place.
+fn table(lines: &str) -> Vec<(String, String, String)> {
+    let mut sources = SourceSet::new();
+    sources.add("policy.toml", format!("{POLICY}{lines}"));
+    let parsed = policy::parse(&sources);
+    let rendered = parsed.diagnostics.render(&sources, policy::diagnostics::Style::PLAIN);
+    let snapshot = Snapshot::compile(parsed.policy.unwrap_or_else(|| panic!("{rendered}"))).unwrap();
+    let outcomes = policy_tests::run(&snapshot, &parsed.tests);
+    let row = |(test, outcome): (&policy::test_case::TestCase, &TestOutcome)| {
+        let came_out = match outcome {
+            TestOutcome::Passed => "passed".to_owned(),
+            TestOutcome::MissingFact { rule, fact } => format!("{rule} needs {}", fact.as_str()),
+            TestOutcome::Failed(failure) => {
+                failure.mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            }
+        };
+        (test.name.clone(), came_out, sources.slice(test.span).to_owned())
+    };
+    parsed.tests.iter().zip(&outcomes).map(row).collect()
+}
+
+#[test]
+fn a_table_has_a_test_for_each_case_and_request() {
+    let rows = table(
+        r#"
+[[tests]]
+name = "who reads docs"
+request = "GET https://a.example/docs/x"
+as = { groups = ["staff"] }
+from = "192.0.2.1"
+expect = "allow"
+rule = "docs-for-staff"
+cases = [
+    {},
+    { name = "from home", from = "203.0.113.9", expect = "deny" },
+    { as = "nobody", expect = "authenticate" },
+    { name = "the vault", request = "GET https://a.example/vault", rule = "vault-for-staff", expect = "allow" },
+]
+
+[[tests]]
+name = "lobby and lab"
+requests = ["GET https://a.example/lobby", "HEAD https://a.example/lab/x"]
+expect = "allow"
+[[tests.cases]]
+as = { groups = ["staff"] }
+privileged = false
+[[tests.cases]]
+name = "nobody"
+requests = ["GET https://a.example/lobby"]
+scope = "lobby"
+
+[[tests]]
+name = "several"
+requests = ["GET https://a.example/vault/x", "GET https://a.example/vault"]
+as = { groups = ["staff"] }
+expect = "step-up"
+scope = "docs"
+privileged = false
+"#,
+    );
+    let rows: Vec<_> =
+        rows.iter().map(|(name, came_out, at)| (name.as_str(), came_out.as_str(), at.as_str())).collect();
+    let wrong_case = "expect should be `allow`, but is `step-up`";
+    let wrong_scope = "scope should be `docs`, but is `vault`; privileged should be `false`, but is `true`";
+    assert_eq!(
+        rows,
+        [
+            ("who reads docs [1]", "passed", "{}"),
+            ("who reads docs [from home]", "rule should be `docs-for-staff`, but is `no rule`", "\"from home\""),
+            (
+                "who reads docs [3]",
+                "rule should be `docs-for-staff`, but is `no rule`",
+                "{ as = \"nobody\", expect = \"authenticate\" }"
+            ),
+            ("who reads docs [the vault]", wrong_case, "\"the vault\""),
+            ("lobby and lab [1, GET https://a.example/lobby]", "lobby-for-staff needs at", "[[tests.cases]]"),
+            ("lobby and lab [1, HEAD https://a.example/lab/x]", "passed", "[[tests.cases]]"),
+            ("lobby and lab [nobody, GET https://a.example/lobby]", "passed", "\"nobody\""),
+            ("several [GET https://a.example/vault/x]", wrong_scope, "\"GET https://a.example/vault/x\""),
+            ("several [GET https://a.example/vault]", wrong_scope, "\"GET https://a.example/vault\""),
+        ]
+    );
+}
+
+#[test]
+fn a_scope_that_does_not_hold_the_request_is_named() {
+    let lines =
+        "request = \"GET https://a.example/elsewhere\"\nexpect = \"deny\"\nscope = \"docs\"\nprivileged = false";
+    assert_eq!(outcome(lines), "scope should be `docs`, but is `no scope`");
+}

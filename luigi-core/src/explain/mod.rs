@@ -53,6 +53,13 @@ pub struct Explanation {
     pub rules: Vec<RuleTrace>,
 }
 
+impl Explanation {
+    /// The names of the scopes that hold the request, those that leave it out again left out.
+    pub fn held_scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().filter(|one| one.left_out_by.is_none()).map(|one| one.scope.as_str())
+    }
+}
+
 /// The request, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

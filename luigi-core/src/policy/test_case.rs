@@ -6,12 +6,12 @@ use crate::decide::Reason;
 use crate::time::Timestamp;
 use std::net::IpAddr;
 
-/// One `[[tests]]` table: a request and what must come out.
+/// A request and what must come out: a `[[tests]]` table, or one of its cases with one of its requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestCase {
-    /// Unique in the policy.
+    /// Unique in the policy; with the case and the request in brackets if the table has several: `who may read [staff, GET /x]`.
     pub name: String,
-    /// Where the name stands.
+    /// Where the name stands; the case or the request if there are several of them.
     pub span: Span,
     /// The method, as in a request line.
     pub method: String,
@@ -40,6 +40,10 @@ pub struct TestCase {
     pub rule: Option<(RuleId, Span)>,
     /// What the reason must be, with its place.
     pub reason: Option<(Reason, Span)>,
+    /// A scope that must hold the request, with its place.
+    pub scope: Option<(ScopeId, Span)>,
+    /// Whether the target must lie in a privileged scope, with its place.
+    pub privileged: Option<(bool, Span)>,
 }
 
 /// Who asks in a test.

@@ -42,6 +42,7 @@ impl Scene {
         grants.sort();
         grants.dedup();
         let rule = case.rule.as_ref().and_then(|name| Some((self.rules.find_text(name, out)?, name.span)));
+        let scope = case.scope.as_ref().and_then(|name| Some((self.scopes.find_text(name, out)?, name.span)));
         let (name, request, expect) = (case.name.as_ref()?, case.request.as_ref()?, case.expect.as_ref()?);
         Some(TestCase {
             name: name.value.clone(),
@@ -59,6 +60,8 @@ impl Scene {
             expect_candidate: case.expect_candidate.as_ref().map(|expect| (expect.value, expect.span)),
             rule,
             reason: case.reason.as_ref().map(|reason| (reason.value, reason.span)),
+            scope,
+            privileged: case.privileged.as_ref().map(|privileged| (privileged.value, privileged.span)),
         })
     }
 

@@ -7,28 +7,146 @@ use crate::decide::Reason;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::test_case::Expectation;
 use crate::time::Timestamp;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use toml::de::DeValue;
+
+/// The most tests that the tables of a policy may come to: a table has as many as its cases times its requests.
+const MAX_TESTS: usize = 100_000;
+
+/// The keys of `[[tests]]`; all but the last one are also those of its cases.
+const KEYS: [&str; 14] = [
+    "name",
+    "request",
+    "requests",
+    "as",
+    "from",
+    "at",
+    "grants",
+    "expect",
+    "expect-candidate",
+    "rule",
+    "reason",
+    "scope",
+    "privileged",
+    "cases",
+];
 
 /// Reads the tests of one document.
 pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics) {
     for node in tables_of(top, "tests", out) {
-        syntax.cases.extend(case(node, out));
+        table(node, &mut syntax.cases, out);
     }
 }
 
-fn case(node: Node<'_>, out: &mut Diagnostics) -> Option<Case> {
-    const KEYS: [&str; 10] =
-        ["name", "request", "as", "from", "at", "grants", "expect", "expect-candidate", "rule", "reason"];
-    let fields = Fields::open_named(node, "test", "name", &KEYS, out)?;
-    let name = fields.require("name", "say in a few words what must hold", out).and_then(|node| node.text("name", out));
-    if let Some(name) = name.as_ref().filter(|name| name.value.contains(char::is_control)) {
+/// A table: one test, or one for each of its cases and requests.
+fn table(node: Node<'_>, tests: &mut Vec<Case>, out: &mut Diagnostics) {
+    let Some(table) = Fields::open_named(node, "test", "name", &KEYS, out) else { return };
+    let name = table.require("name", "say in a few words what must hold", out).and_then(|node| name_of(node, out));
+    let asked = requests(&table, out);
+    let Some(cases) = table.get("cases") else {
+        return add(&table, name.as_ref(), None, asked.as_ref(), tests, out);
+    };
+    for (n, node) in cases.list("cases", "tables", out).unwrap_or_default().into_iter().enumerate() {
+        let (_, keys) = KEYS.split_last().unwrap_or((&"", &[]));
+        let what = format!("case {} of {}", n + 1, table.what());
+        let Some(case) = Fields::open(node, &what, keys, out) else { continue };
+        let own = case.get("name").and_then(|node| name_of(node, out));
+        let own = own.unwrap_or_else(|| Text::new((n + 1).to_string(), case.span()));
+        let own_requests = requests(&case, out);
+        let asked = own_requests.as_ref().or(asked.as_ref());
+        add(&case.over(&table), name.as_ref(), Some(&own), asked, tests, out);
+    }
+}
+
+/// The name of a table or a case: any text on one line.
+fn name_of(node: Node<'_>, out: &mut Diagnostics) -> Option<Text> {
+    let name = node.text("name", out)?;
+    if name.value.contains(char::is_control) {
         let message = format!("{} is not the name of a test", quoted(&name.value));
         let problem = Diagnostic::error(Code::InvalidTest, name.span, message).label("a control character");
         out.push(problem.help("write the name in one line, as it is to be printed"));
     }
-    let request = fields.require("request", "a method and a URL, like \"GET https://example.com/orders\"", out);
-    let request = request.and_then(|node| node.text("request", out)).and_then(|text| request_of(&text, out));
+    Some(name)
+}
+
+/// What a table asks for.
+enum Requests {
+    /// `request`; `None` if it cannot be understood.
+    One(Option<Spanned<CaseRequest>>),
+    /// `requests`, each with its text; those that cannot be understood are missing.
+    Each(Vec<(Text, Spanned<CaseRequest>)>),
+}
+
+/// What a table asks for by itself; nothing if it has neither of the keys.
+fn requests(table: &Fields<'_>, out: &mut Diagnostics) -> Option<Requests> {
+    if let (Some(one), Some(several)) = (table.key_span("request"), table.key_span("requests")) {
+        let message = format!("{} has both `request` and `requests`", table.what());
+        let problem = Diagnostic::error(Code::ConflictingKeys, several, message);
+        out.push(problem.also(one, "one of the two").help("put all of them into `requests`"));
+    }
+    if let Some(node) = table.get("request") {
+        let text = node.text("request", out);
+        return Some(Requests::One(text.and_then(|text| request_of(&text, out))));
+    }
+    let mut texts = table.get("requests")?.texts("requests", out).unwrap_or_default();
+    // What stands there twice has been reported, and would only make two tests of one name.
+    let mut seen = HashSet::new();
+    texts.retain(|text| seen.insert(text.value.clone()));
+    let each = texts.into_iter().filter_map(|text| request_of(&text, out).map(|request| (text, request)));
+    Some(Requests::Each(each.collect()))
+}
+
+/// Adds the tests that a table or one of its cases comes to, one for each request.
+fn add(
+    fields: &Fields<'_>,
+    name: Option<&Text>,
+    case: Option<&Text>,
+    asked: Option<&Requests>,
+    tests: &mut Vec<Case>,
+    out: &mut Diagnostics,
+) {
+    let named = |request: Option<&Text>| {
+        let name = name?;
+        let parts: Vec<&str> = case.into_iter().chain(request).map(|part| part.value.as_str()).collect();
+        let place = case.or(request).unwrap_or(name).span;
+        let suffix = if parts.is_empty() { String::new() } else { format!(" [{}]", parts.join(", ")) };
+        Some(Text::new(format!("{}{suffix}", name.value), place))
+    };
+    let mut add = |name: Option<Text>, request: Option<Spanned<CaseRequest>>| {
+        if tests.len() == MAX_TESTS {
+            let message = format!("the policy has more than {MAX_TESTS} tests");
+            out.push(Diagnostic::error(Code::OutOfRange, fields.span(), message).label("from here on"));
+            return false;
+        }
+        tests.extend(test(fields, name, request, out));
+        true
+    };
+    match asked {
+        None => {
+            add(named(None), None);
+            fields.require("request", "a method and a URL, like \"GET https://example.com/orders\"", out);
+        }
+        Some(Requests::One(request)) => {
+            add(named(None), request.clone());
+        }
+        Some(Requests::Each(each)) => {
+            for (text, request) in each {
+                if !add(named(Some(text)), Some(request.clone())) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// One test; what its table says and a case leaves out is in `fields`.
+fn test(
+    fields: &Fields<'_>,
+    name: Option<Text>,
+    request: Option<Spanned<CaseRequest>>,
+    out: &mut Diagnostics,
+) -> Option<Case> {
     let credential = fields.get("as").map_or(Some(CaseCredential::Absent), |node| credential(node, out));
     let from = fields.text("from", out).and_then(|text| address(&text, out));
     let at = fields.get("at").and_then(|node| node.instant("at", out));
@@ -67,6 +185,8 @@ fn case(node: Node<'_>, out: &mut Diagnostics) -> Option<Case> {
         expect_candidate,
         rule: fields.text("rule", out),
         reason,
+        scope: fields.text("scope", out),
+        privileged: fields.get("privileged").and_then(|node| node.boolean("privileged", out)),
     })
 }
 
@@ -112,10 +232,24 @@ fn request_of(text: &Text, out: &mut Diagnostics) -> Option<Spanned<CaseRequest>
     Some(Spanned::new(CaseRequest { method: method.to_owned(), host, target }, text.span))
 }
 
+/// Who asks without being anybody.
+#[derive(Clone, Copy)]
+enum Unidentified {
+    Nobody,
+    Expired,
+    Invalid,
+}
+
+const WITHOUT_IDENTITY: [(&str, Unidentified); 3] =
+    [("nobody", Unidentified::Nobody), ("expired", Unidentified::Expired), ("invalid", Unidentified::Invalid)];
+
 fn credential(node: Node<'_>, out: &mut Diagnostics) -> Option<CaseCredential> {
     if let DeValue::String(_) = node.value() {
-        let expired = node.word("as", &[("expired", true), ("invalid", false)], out)?;
-        return Some(if expired { CaseCredential::Expired } else { CaseCredential::Invalid });
+        return Some(match node.word("as", &WITHOUT_IDENTITY, out)? {
+            Unidentified::Nobody => CaseCredential::Absent,
+            Unidentified::Expired => CaseCredential::Expired,
+            Unidentified::Invalid => CaseCredential::Invalid,
+        });
     }
     const KEYS: [&str; 7] = ["sub", "issuer", "kind", "groups", "email", "claims", "login"];
     let fields = Fields::open(node, "`as`", &KEYS, out)?;

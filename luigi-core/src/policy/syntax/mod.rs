@@ -135,8 +135,9 @@ pub(super) struct Matcher {
     pub(super) claims: Vec<ClaimTest>,
 }
 
-/// A `[[tests]]` table.
+/// One test: a `[[tests]]` table, or one of its cases with one of its requests.
 pub(super) struct Case {
+    /// The whole name, at the place that tells this test from others of its table.
     pub(super) name: Option<Text>,
     pub(super) request: Option<Spanned<CaseRequest>>,
     pub(super) credential: CaseCredential,
@@ -147,8 +148,11 @@ pub(super) struct Case {
     pub(super) expect_candidate: Option<Spanned<Expectation>>,
     pub(super) rule: Option<Text>,
     pub(super) reason: Option<Spanned<Reason>>,
+    pub(super) scope: Option<Text>,
+    pub(super) privileged: Option<Spanned<bool>>,
 }
 
+#[derive(Clone)]
 pub(super) struct CaseRequest {
     pub(super) method: String,
     pub(super) host: Option<String>,

@@ -274,6 +274,8 @@ pub(in crate::policy) struct Fields<'t> {
     span: Span,
     /// What the table is, for messages: "rule `x`".
     what: String,
+    /// The table that says what this one leaves open; it has been checked by itself.
+    base: Option<&'t DeTable<'t>>,
 }
 
 /// Keys that a policy of a later version may have.
@@ -305,7 +307,7 @@ impl<'t> Fields<'t> {
     /// The top level of a document.
     pub(super) fn of_document(source: SourceId, table: &'t DeTable<'t>, known: &[&str], out: &mut Diagnostics) -> Self {
         let span = Span::new(source, &(0..0));
-        let fields = Self { source, table, span, what: "the policy".to_owned() };
+        let fields = Self { source, table, span, what: "the policy".to_owned(), base: None };
         fields.refuse_unknown(known, out);
         fields
     }
@@ -335,7 +337,7 @@ impl<'t> Fields<'t> {
             out.push(Self::not_a_table(node, what));
             return None;
         };
-        let fields = Self { source: node.source, table, span: node.span(), what: what.to_owned() };
+        let fields = Self { source: node.source, table, span: node.span(), what: what.to_owned(), base: None };
         fields.refuse_unknown(known, out);
         Some(fields)
     }
@@ -393,13 +395,20 @@ impl<'t> Fields<'t> {
         self.table.is_empty()
     }
 
+    /// The same table, with every key that it leaves out taken from `base`, a table of the same document.
+    pub(super) fn over(self, base: &Self) -> Self {
+        Self { base: Some(base.table), ..self }
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<Node<'t>> {
-        self.table.get(key).map(|item| Node { source: self.source, item })
+        let item = self.table.get(key).or_else(|| self.base?.get(key));
+        item.map(|item| Node { source: self.source, item })
     }
 
     /// The place of a key.
     pub(super) fn key_span(&self, key: &str) -> Option<Span> {
-        self.table.get_key_value(key).map(|(key, _)| Span::new(self.source, &key.span()))
+        let found = self.table.get_key_value(key).or_else(|| self.base?.get_key_value(key));
+        found.map(|(key, _)| Span::new(self.source, &key.span()))
     }
 
     /// A key that must be there.
