@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod analysis;
 pub mod decide;
 pub mod explain;
 #[cfg(feature = "generators")]

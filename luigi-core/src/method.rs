@@ -77,6 +77,38 @@ impl MethodTable {
         let other = (set.0 >> OTHER & 1 == 1).then_some("other");
         known.filter(move |(bit, _)| set.0 >> bit & 1 == 1).map(|(_, name)| name).chain(other)
     }
+
+    /// A set of `from`, a table of another policy, in the bits of this one. What `from` does not name is `other` there, whether this
+    /// table names it or not.
+    #[must_use]
+    pub fn translate(&self, set: MethodSet, from: &Self) -> MethodSet {
+        let known = set.0 & ((1 << FIRST_EXTENSION) - 1);
+        let mut translated = MethodSet(known);
+        for (name, bit) in from.extensions.iter().zip(FIRST_EXTENSION..) {
+            if set.0 >> bit & 1 == 1 {
+                translated = translated.union(self.resolve(name.as_bytes()));
+            }
+        }
+        if set.0 >> OTHER & 1 == 1 {
+            let unnamed = self.extensions.iter().filter(|name| !from.extensions.contains(name));
+            let bits = unnamed.map(|name| self.resolve(name.as_bytes()));
+            translated = bits.fold(translated, MethodSet::union).union(MethodSet(1 << OTHER));
+        }
+        translated
+    }
+
+    /// A method of the set as a request would have it, an everyday one if there is one.
+    #[must_use]
+    pub fn example(&self, set: MethodSet) -> Option<&str> {
+        const UNUSUAL: [&str; 6] = ["PROPFIND", "REPORT", "SEARCH", "LOCK", "MERGE", "X-UNNAMED"];
+        let everyday = ["GET", "POST"].into_iter().find(|name| set.contains(self.resolve(name.as_bytes())));
+        let named = || self.names(MethodSet(set.0 & !(1 << OTHER) & MethodSet::ANY.0)).next();
+        let other = || {
+            let unnamed = UNUSUAL.into_iter().find(|name| self.resolve(name.as_bytes()).0 == 1 << OTHER);
+            unnamed.filter(|_| set.0 >> OTHER & 1 == 1)
+        };
+        everyday.or_else(named).or_else(other).or_else(|| self.names(MethodSet(set.0 & !(1 << OTHER))).next())
+    }
 }
 
 /// A set of methods; one bit each.
@@ -93,6 +125,8 @@ impl MethodSet {
     pub const WRITE: Self = Self(0b0_0011_1100);
     /// `"any"`: every method, unknown ones included, but CONNECT and TRACE.
     pub const ANY: Self = Self(!0b1_1000_0000);
+    /// Every method there is.
+    pub const ALL: Self = Self(!0);
 
     /// Whether the two sets share a method.
     #[must_use]
@@ -110,6 +144,18 @@ impl MethodSet {
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// The methods of both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The methods of this set that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Whether there is no method in the set.
@@ -133,6 +179,36 @@ mod tests {
             assert_eq!(MethodSet::ANY.contains(table.resolve(token.as_bytes())), any, "{token}");
         }
         assert!(!MethodSet::READ.contains(table.resolve(b"get")), "methods are case-sensitive");
+    }
+
+    #[test]
+    fn sets_can_be_said_in_the_bits_of_another_policy() {
+        let (mut ours, mut theirs) = (MethodTable::default(), MethodTable::default());
+        let (ban, purge) = (ours.intern("BAN").unwrap(), ours.intern("PURGE").unwrap());
+        let their_purge = theirs.intern("PURGE").unwrap();
+        assert_ne!(purge, their_purge);
+        assert_eq!(ours.translate(their_purge.union(MethodSet::READ), &theirs), purge.union(MethodSet::READ));
+        assert_eq!(ours.translate(MethodSet::ANY.without(their_purge), &theirs).intersection(ban.union(purge)), ban);
+    }
+
+    #[test]
+    fn an_example_is_a_method_of_the_set() {
+        let mut table = MethodTable::default();
+        table.intern("PROPFIND").unwrap();
+        let everyday = MethodSet::READ.union(MethodSet::WRITE);
+        for (set, expected) in [
+            (MethodSet::ANY, Some("GET")),
+            (MethodSet::WRITE, Some("POST")),
+            (table.resolve(b"DELETE"), Some("DELETE")),
+            (MethodSet::ANY.without(everyday), Some("OPTIONS")),
+            (table.resolve(b"PROPFIND"), Some("PROPFIND")),
+            (table.resolve(b"whatever"), Some("REPORT")),
+            (table.resolve(b"CONNECT"), Some("CONNECT")),
+            (MethodSet::NONE, None),
+        ] {
+            assert_eq!(table.example(set), expected);
+            assert!(expected.is_none_or(|name| set.contains(table.resolve(name.as_bytes()))));
+        }
     }
 
     #[test]

@@ -1,0 +1,487 @@
+//! Where scopes meet: whether there is a request that lies in some scopes and not in others, and one that does.
+//!
+//! A [`Region`] is what a scope holds: hosts x path templates x methods, without what `except` leaves out. A [`Space`] knows the words of
+//! one policy or several, so that regions of an old and a new policy can be compared. [`Space::find`] looks for a [`Witness`].
+//!
+//! How it is exact: where a pattern leaves a segment or a label open, a *fresh* word that no policy names lies in the fewest
+//! other patterns, so nothing better can be found there; and a path longer than every template by one segment stands for all longer ones. What is
+//! left to try is finite: one pattern of each region that must hold, and patterns that give back what another leaves out.
+//!
+//! Deliberately not here: who asks, from where and when. Those are the rules' and belong to whoever asks about rules.
+
+use crate::method::{MethodSet, MethodTable};
+use crate::policy::model::{HostPattern, Operation, PathTemplate, Policy, ScopeId, Segment, TableId};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// How many comparisons of patterns one search may take before it gives up. Policies that people write need a few dozen.
+pub const MAX_COMPARISONS: usize = 2_000_000;
+
+/// The words of one policy or several, and the methods that they name.
+#[derive(Clone, Debug)]
+pub struct Space {
+    methods: MethodTable,
+    /// Literal segments and labels of hosts: what a fresh word must not be.
+    words: HashSet<String>,
+}
+
+/// What a scope holds. Cheap to clone; belongs to the [`Space`] that made it.
+#[derive(Clone, Debug)]
+pub struct Region(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    hosts: Vec<HostPattern>,
+    operations: Vec<Operation>,
+    except: Vec<Region>,
+    /// The most segments of a template, here or in what is left out.
+    longest: usize,
+}
+
+/// A request that lies where one was looked for. Displayed as in a test of a policy: `GET https://host/path`, or the path alone for a
+/// request without host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Witness {
+    /// The method.
+    pub method: String,
+    /// The canonical host; `None` for a request without one.
+    pub host: Option<String>,
+    /// The canonical path.
+    pub path: String,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// There is such a request, this one for example.
+    Found(Witness),
+    /// There is none.
+    Empty,
+    /// It would have taken more than [`MAX_COMPARISONS`].
+    TooHard,
+}
+
+impl Search {
+    /// The request, if one was found.
+    #[must_use]
+    pub fn witness(self) -> Option<Witness> {
+        match self {
+            Self::Found(witness) => Some(witness),
+            Self::Empty | Self::TooHard => None,
+        }
+    }
+
+    /// Whether there may be such a request: one was found, or it could not be ruled out.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        !matches!(self, Self::Empty)
+    }
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, host, path } = self;
+        match host {
+            // An IPv6 address stands in brackets.
+            Some(host) if host.contains(':') => write!(f, "{method} https://[{host}]{path}"),
+            Some(host) => write!(f, "{method} https://{host}{path}"),
+            None => write!(f, "{method} {path}"),
+        }
+    }
+}
+
+impl Space {
+    /// The space of these policies together.
+    #[must_use]
+    pub fn new(policies: &[&Policy]) -> Self {
+        let mut space = Self { methods: MethodTable::default(), words: HashSet::new() };
+        for policy in policies {
+            for name in policy.methods.names(MethodSet::ALL).filter(|name| *name != "other") {
+                // One that does not fit any more counts as one of the others, in every policy.
+                let _ = space.methods.intern(name);
+            }
+            for (_, scope) in policy.scopes.iter() {
+                for host in &scope.hosts {
+                    space.words.extend(labels(host).map(str::to_owned));
+                }
+                let segments = scope.operations.iter().flat_map(|operation| &operation.path.segments);
+                for segment in segments {
+                    if let Segment::Literal(text) = segment {
+                        space.words.insert(text.clone());
+                    }
+                }
+            }
+        }
+        space
+    }
+
+    /// The regions of all scopes of a policy, in the order of their ids.
+    ///
+    /// # Panics
+    /// If scopes leave each other out in a circle, which no policy from the parser does.
+    #[must_use]
+    pub fn regions(&self, policy: &Policy) -> Vec<Region> {
+        let mut made: Vec<Option<Region>> = vec![None; policy.scopes.len()];
+        for (id, _) in policy.scopes.iter() {
+            // A chain of exceptions may be long where limits have not been checked yet: no recursion.
+            let mut open = vec![id];
+            while let Some(id) = open.last().copied() {
+                assert!(open.len() <= policy.scopes.len(), "scopes leave each other out in a circle");
+                let missing = policy.scopes[id].except.iter().find(|other| made[other.index()].is_none());
+                if let Some(missing) = missing {
+                    open.push(*missing);
+                } else {
+                    if made[id.index()].is_none() {
+                        made[id.index()] = Some(self.region_of(policy, id, &made));
+                    }
+                    open.pop();
+                }
+            }
+        }
+        made.into_iter().map(|region| region.expect("each was made")).collect()
+    }
+
+    fn region_of(&self, policy: &Policy, id: ScopeId, made: &[Option<Region>]) -> Region {
+        let scope = &policy.scopes[id];
+        let operations = scope.operations.iter().map(|operation| Operation {
+            methods: self.methods.translate(operation.methods, &policy.methods),
+            path: operation.path.clone(),
+        });
+        let except: Vec<Region> = scope.except.iter().filter_map(|other| made[other.index()].clone()).collect();
+        let own = scope.operations.iter().map(|operation| operation.path.segments.len());
+        let longest = own.chain(except.iter().map(|region| region.0.longest)).max().unwrap_or(0);
+        Region(Arc::new(Inner { hosts: scope.hosts.clone(), operations: operations.collect(), except, longest }))
+    }
+
+    /// A set of methods of one of the policies in the bits of this space.
+    #[must_use]
+    pub fn methods(&self, set: MethodSet, policy: &Policy) -> MethodSet {
+        self.methods.translate(set, &policy.methods)
+    }
+
+    /// A request in all of `within` and in none of `outside`, with one of these methods. Not with CONNECT, which has no path: no scope
+    /// holds such a request.
+    #[must_use]
+    pub fn find(&self, within: &[&Region], outside: &[&Region], methods: MethodSet) -> Search {
+        self.find_within(within, outside, methods, MAX_COMPARISONS)
+    }
+
+    /// [`Space::find`] with a limit of one's own on the comparisons.
+    #[must_use]
+    pub fn find_within(&self, within: &[&Region], outside: &[&Region], methods: MethodSet, limit: usize) -> Search {
+        let methods = methods.without(self.methods.resolve(b"CONNECT"));
+        let longest = within.iter().chain(outside).map(|region| region.0.longest).max().unwrap_or(0);
+        let mut helpers = Vec::new();
+        let mut seen = HashSet::new();
+        within.iter().for_each(|region| collect(region, Parity::Holds, false, &mut helpers, &mut seen));
+        outside.iter().for_each(|region| collect(region, Parity::LeavesOut, false, &mut helpers, &mut seen));
+        let mut search =
+            Searching { space: self, within, outside, helpers, longest, left: limit, memo: HashMap::new() };
+        match search.run(methods) {
+            Ok(None) => Search::Empty,
+            Ok(Some(witness)) => Search::Found(witness),
+            Err(TooHard) => Search::TooHard,
+        }
+    }
+
+    /// A word made from `name` that no policy of the space has as a segment or label.
+    fn fresh(&self, name: &str) -> String {
+        (1..).map(|n: usize| format!("{name}-{n}")).find(|word| !self.words.contains(word)).expect("words are finite")
+    }
+}
+
+impl Region {
+    /// The hosts.
+    #[must_use]
+    pub fn hosts(&self) -> &[HostPattern] {
+        &self.0.hosts
+    }
+
+    /// The paths, and the methods on each.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.0.operations
+    }
+}
+
+/// What both templates hold, or `None` if that is nothing. Names of segments are kept.
+#[must_use]
+pub fn common_path(a: &PathTemplate, b: &PathTemplate) -> Option<PathTemplate> {
+    let (short, long) = if a.segments.len() <= b.segments.len() { (a, b) } else { (b, a) };
+    if short.segments.len() < long.segments.len() && !short.rest {
+        return None;
+    }
+    let mut segments = Vec::with_capacity(long.segments.len());
+    for (at, segment) in long.segments.iter().enumerate() {
+        segments.push(match (segment, short.segments.get(at)) {
+            (Segment::Literal(one), Some(Segment::Literal(other))) if one != other => return None,
+            (Segment::Any | Segment::Capture(_), Some(other @ Segment::Literal(_)))
+            | (Segment::Any, Some(other @ Segment::Capture(_))) => other.clone(),
+            (segment, _) => segment.clone(),
+        });
+    }
+    Some(PathTemplate { segments, rest: short.rest && long.rest })
+}
+
+/// What both patterns hold, or `None` if that is nothing.
+#[must_use]
+pub fn common_host(a: &HostPattern, b: &HostPattern) -> Option<HostPattern> {
+    use HostPattern::{Any, Exact, Labels, OneLabel};
+    let below = |name: &str, parent: &str| name == parent || is_below(name, parent);
+    match (a, b) {
+        (Any, other) | (other, Any) => Some(other.clone()),
+        (Exact(one), Exact(other)) | (OneLabel(one), OneLabel(other)) => (one == other).then(|| a.clone()),
+        (Exact(name), wild @ (OneLabel(_) | Labels(_))) | (wild @ (OneLabel(_) | Labels(_)), Exact(name)) => {
+            host_holds(wild, &Place::of(name)).then(|| Exact(name.clone()))
+        }
+        (OneLabel(parent), Labels(wide)) | (Labels(wide), OneLabel(parent)) => {
+            below(parent, wide).then(|| OneLabel(parent.clone()))
+        }
+        (Labels(one), Labels(other)) if below(one, other) => Some(a.clone()),
+        (Labels(one), Labels(other)) => below(other, one).then(|| b.clone()),
+    }
+}
+
+/// Whether `name` ends in `.parent`.
+fn is_below(name: &str, parent: &str) -> bool {
+    name.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+}
+
+/// The labels that a pattern names.
+fn labels(host: &HostPattern) -> impl Iterator<Item = &str> {
+    let name = match host {
+        HostPattern::Any => "",
+        HostPattern::Exact(name) | HostPattern::OneLabel(name) | HostPattern::Labels(name) => name,
+    };
+    name.split('.')
+}
+
+/// The host of one request.
+#[derive(Clone, Debug)]
+enum Place {
+    Name(String),
+    Address(String),
+    Absent,
+}
+
+impl Place {
+    fn of(name: &str) -> Self {
+        if name.parse::<IpAddr>().is_ok() { Self::Address(name.to_owned()) } else { Self::Name(name.to_owned()) }
+    }
+}
+
+fn host_holds(pattern: &HostPattern, place: &Place) -> bool {
+    match (pattern, place) {
+        (HostPattern::Any, _) => true,
+        (HostPattern::Exact(text), Place::Name(name) | Place::Address(name)) => text == name,
+        (HostPattern::OneLabel(parent), Place::Name(name)) => {
+            is_below(name, parent) && !name[..name.len() - parent.len() - 1].contains('.')
+        }
+        (HostPattern::Labels(parent), Place::Name(name)) => is_below(name, parent),
+        (HostPattern::Exact(_) | HostPattern::OneLabel(_) | HostPattern::Labels(_), Place::Absent)
+        | (HostPattern::OneLabel(_) | HostPattern::Labels(_), Place::Address(_)) => false,
+    }
+}
+
+fn path_holds(template: &PathTemplate, path: &[String]) -> bool {
+    let enough =
+        if template.rest { path.len() >= template.segments.len() } else { path.len() == template.segments.len() };
+    enough
+        && template.segments.iter().zip(path).all(|(wanted, segment)| match wanted {
+            Segment::Literal(text) => text == segment,
+            Segment::Capture(_) | Segment::Any => true,
+        })
+}
+
+/// Whether a region adds to what is looked for or takes away from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Parity {
+    Holds,
+    LeavesOut,
+}
+
+/// The regions that give back what others leave out: to lie in one of them can be what a witness needs.
+fn collect<'r>(
+    region: &'r Region,
+    parity: Parity,
+    below: bool,
+    helpers: &mut Vec<&'r Region>,
+    seen: &mut HashSet<(*const Inner, Parity)>,
+) {
+    // What must hold is always part of a pattern that is tried; only what stands below it helps.
+    if below && !seen.insert((Arc::as_ptr(&region.0), parity)) {
+        return;
+    }
+    if below && parity == Parity::Holds {
+        helpers.push(region);
+    }
+    let other = if parity == Parity::Holds { Parity::LeavesOut } else { Parity::Holds };
+    region.0.except.iter().for_each(|except| collect(except, other, true, helpers, seen));
+}
+
+/// The limit on comparisons is used up.
+struct TooHard;
+
+struct Searching<'s> {
+    space: &'s Space,
+    within: &'s [&'s Region],
+    outside: &'s [&'s Region],
+    helpers: Vec<&'s Region>,
+    longest: usize,
+    left: usize,
+    /// What regions hold at the point that is being looked at.
+    memo: HashMap<*const Inner, MethodSet>,
+}
+
+/// A product of a host pattern, a path template and methods.
+#[derive(Clone)]
+struct Cell {
+    host: HostPattern,
+    path: PathTemplate,
+}
+
+impl Searching<'_> {
+    fn spend(&mut self, comparisons: usize) -> Result<(), TooHard> {
+        self.left = self.left.checked_sub(comparisons).ok_or(TooHard)?;
+        Ok(())
+    }
+
+    fn run(&mut self, methods: MethodSet) -> Result<Option<Witness>, TooHard> {
+        let within = self.within;
+        let mut hosts = vec![HostPattern::Any];
+        for region in within {
+            self.spend(hosts.len() * region.0.hosts.len())?;
+            let both = hosts.iter().flat_map(|one| region.0.hosts.iter().filter_map(|other| common_host(one, other)));
+            hosts = both.collect();
+            hosts.sort_unstable();
+            hosts.dedup();
+        }
+        let mut paths = vec![(PathTemplate { segments: Vec::new(), rest: true }, methods)];
+        for region in within {
+            self.spend(paths.len() * region.0.operations.len())?;
+            let both = paths.iter().flat_map(|(path, methods)| {
+                region.0.operations.iter().filter_map(|operation| {
+                    let methods = methods.intersection(operation.methods);
+                    let path = common_path(path, &operation.path).filter(|_| !methods.is_empty())?;
+                    Some((path, methods))
+                })
+            });
+            paths = both.collect();
+        }
+        for (path, _) in paths {
+            for host in &hosts {
+                let cell = Cell { host: host.clone(), path: path.clone() };
+                let found = self.in_cell(&cell, methods, 0)?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at the points of a cell that lie in the fewest other patterns, then at the parts of it that `helpers[from..]` give back.
+    fn in_cell(&mut self, cell: &Cell, methods: MethodSet, from: usize) -> Result<Option<Witness>, TooHard> {
+        let lengths = if cell.path.rest {
+            cell.path.segments.len()..=self.longest.max(cell.path.segments.len()) + 1
+        } else {
+            cell.path.segments.len()..=cell.path.segments.len()
+        };
+        for length in lengths {
+            let path = self.fresh_path(&cell.path, length);
+            for place in self.fresh_places(&cell.host) {
+                let found = self.methods_at(&place, &path)?.intersection(methods);
+                if let Some(method) = self.space.methods.example(found) {
+                    let host = match place {
+                        Place::Name(name) | Place::Address(name) => Some(name),
+                        Place::Absent => None,
+                    };
+                    return Ok(Some(Witness { method: method.to_owned(), host, path: format!("/{}", path.join("/")) }));
+                }
+            }
+        }
+        for at in from..self.helpers.len() {
+            let Inner { hosts, operations, .. } = &*self.helpers[at].0.clone();
+            for host in hosts {
+                self.spend(1)?;
+                let Some(host) = common_host(&cell.host, host) else { continue };
+                for operation in operations {
+                    self.spend(1)?;
+                    let Some(path) = common_path(&cell.path, &operation.path) else { continue };
+                    let found = self.in_cell(&Cell { host: host.clone(), path }, methods, at + 1)?;
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn fresh_path(&self, template: &PathTemplate, length: usize) -> Vec<String> {
+        let mut path: Vec<String> = template
+            .segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Literal(text) => text.clone(),
+                Segment::Capture(name) => self.space.fresh(name),
+                Segment::Any => self.space.fresh("any"),
+            })
+            .collect();
+        while path.len() < length {
+            path.push(self.space.fresh("any"));
+        }
+        path
+    }
+
+    fn fresh_places(&self, host: &HostPattern) -> Vec<Place> {
+        let word = || self.space.fresh("any");
+        match host {
+            HostPattern::Any => vec![Place::Name(format!("{}.example", word())), Place::Absent],
+            HostPattern::Exact(name) => vec![Place::of(name)],
+            HostPattern::OneLabel(parent) => vec![Place::Name(format!("{}.{parent}", word()))],
+            HostPattern::Labels(parent) => {
+                let one = format!("{}.{parent}", word());
+                vec![Place::Name(one.clone()), Place::Name(format!("{}.{one}", word()))]
+            }
+        }
+    }
+
+    /// The methods that lie within all and outside all at this place and path.
+    fn methods_at(&mut self, place: &Place, path: &[String]) -> Result<MethodSet, TooHard> {
+        self.memo.clear();
+        let (within, outside) = (self.within, self.outside);
+        let mut methods = MethodSet::ALL;
+        for region in within {
+            methods = methods.intersection(self.region_at(region, place, path)?);
+        }
+        for region in outside {
+            methods = methods.without(self.region_at(region, place, path)?);
+        }
+        Ok(methods)
+    }
+
+    fn region_at(&mut self, region: &Region, place: &Place, path: &[String]) -> Result<MethodSet, TooHard> {
+        let key = Arc::as_ptr(&region.0);
+        if let Some(known) = self.memo.get(&key) {
+            return Ok(*known);
+        }
+        let inner = &*region.0;
+        self.spend(1 + inner.hosts.len())?;
+        let mut methods = MethodSet::NONE;
+        if inner.hosts.iter().any(|host| host_holds(host, place)) {
+            self.spend(inner.operations.len())?;
+            let here = inner.operations.iter().filter(|operation| path_holds(&operation.path, path));
+            methods = here.map(|operation| operation.methods).fold(MethodSet::NONE, MethodSet::union);
+        }
+        if !methods.is_empty() {
+            for except in &inner.except {
+                methods = methods.without(self.region_at(except, place, path)?);
+            }
+        }
+        self.memo.insert(key, methods);
+        Ok(methods)
+    }
+}

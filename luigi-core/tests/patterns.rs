@@ -1,0 +1,223 @@
+//! Where scopes meet: what is found lies there, and what is said to be empty is, as random requests show.
+
+use luigi_core::analysis::patterns::{Search, Space, Witness};
+use luigi_core::decide::{Request, Source};
+use luigi_core::explain;
+use luigi_core::generators::{Choices, Scenario, policy};
+use luigi_core::grant_set::GrantSet;
+use luigi_core::identity::Credential;
+use luigi_core::method::MethodSet;
+use luigi_core::policy::model::{Policy, TableId};
+use luigi_core::policy::{SourceSet, parse};
+use luigi_core::target::{CanonicalTarget, Host, RawTarget, Target, TargetBuffer, canonicalize};
+use luigi_core::time::Timestamp;
+use proptest::prelude::*;
+
+/// The places of the scopes that hold the request, as decisions see it.
+fn holding(policy: &Policy, request: &Request<'_>) -> Vec<usize> {
+    let explanation = explain::evaluate(policy, request);
+    let held = explanation.scopes.iter().filter(|trace| trace.left_out_by.is_none());
+    let place = |name: &String| policy.scopes.iter().find(|(_, scope)| scope.name == *name).unwrap().0.index();
+    held.map(|trace| place(&trace.scope)).collect()
+}
+
+fn holding_witness(policy: &Policy, witness: &Witness) -> Vec<usize> {
+    let host = match witness.host.as_deref() {
+        None => Host::Absent,
+        Some(host) if host.parse::<std::net::IpAddr>().is_ok() => Host::Address(host),
+        Some(host) => Host::Name(host),
+    };
+    let request = Request {
+        method: witness.method.as_bytes(),
+        target: Target::Canonical(CanonicalTarget { host, path: &witness.path, query: None }),
+        source: Source::Unknown,
+        credential: Credential::Absent,
+        time: Timestamp::from_unix_seconds(0),
+        grants: &GrantSet::default(),
+    };
+    holding(policy, &request)
+}
+
+/// Whether the witness is what a request would have to be.
+fn is_canonical(witness: &Witness) -> bool {
+    let host = witness.host.as_ref().map(|host| if host.contains(':') { format!("[{host}]") } else { host.clone() });
+    let host = host.as_ref().map(String::as_bytes);
+    let mut buffer = TargetBuffer::new();
+    let raw = RawTarget { method: b"GET", target: witness.path.as_bytes(), host };
+    matches!(canonicalize(raw, &mut buffer), Target::Canonical(canonical) if canonical.path == witness.path)
+}
+
+#[derive(Default)]
+struct Seen {
+    found: usize,
+    empty: usize,
+    nested: usize,
+}
+
+fn compare(bytes: &[u8], seen: &mut Seen) {
+    let mut choices = Choices::new(bytes);
+    let policy = policy(&mut choices);
+    let space = Space::new(&[&policy]);
+    let regions = space.regions(&policy);
+    let all: Vec<usize> = (0..regions.len()).collect();
+    let nested = |scope: usize| {
+        let except = &policy.scopes.iter().nth(scope).unwrap().1.except;
+        except.iter().any(|id| !policy.scopes[*id].except.is_empty())
+    };
+    let find = |within: &[usize], outside: &[usize]| {
+        let regions = |ids: &[usize]| ids.iter().map(|id| &regions[*id]).collect::<Vec<_>>();
+        space.find(&regions(within), &regions(outside), MethodSet::ALL)
+    };
+    for a in &all {
+        for b in &all {
+            for (within, outside) in [(vec![*a, *b], vec![]), (vec![*a], vec![*b]), (vec![], vec![*a, *b])] {
+                match find(&within, &outside) {
+                    Search::Found(witness) => {
+                        let held = holding_witness(&policy, &witness);
+                        let fits =
+                            within.iter().all(|id| held.contains(id)) && !outside.iter().any(|id| held.contains(id));
+                        assert!(
+                            fits,
+                            "{witness} lies in {held:?}, not within {within:?} outside {outside:?}\n{policy:#?}"
+                        );
+                        seen.found += 1;
+                        seen.nested += usize::from(nested(*a));
+                    }
+                    Search::Empty => seen.empty += 1,
+                    Search::TooHard => panic!("small policies are not hard"),
+                }
+            }
+        }
+    }
+    for _ in 0..24 {
+        let scenario = Scenario::draw(&policy, &mut choices);
+        let request = scenario.request();
+        let Target::Canonical(target) = request.target else { continue };
+        if !target.path.starts_with('/') || request.method == b"CONNECT" {
+            continue;
+        }
+        let held = holding(&policy, &request);
+        let others: Vec<usize> = all.iter().copied().filter(|id| !held.contains(id)).collect();
+        // The whole signature at once, and each part of it.
+        assert!(find(&held, &others).is_possible(), "{target:?} lies in {held:?} alone\n{policy:#?}");
+        for a in &held {
+            for b in &all {
+                let search = if held.contains(b) { find(&[*a, *b], &[]) } else { find(&[*a], &[*b]) };
+                assert!(search.is_possible(), "{target:?} lies in {held:?}; {a} and {b}\n{policy:#?}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, max_shrink_iters: 5_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn witnesses_lie_where_they_were_looked_for_and_nothing_lies_where_there_is_none(
+        bytes in prop::collection::vec(any::<u8>(), 200..900),
+    ) {
+        compare(&bytes, &mut Seen::default());
+    }
+}
+
+#[test]
+fn what_is_compared_is_not_trivial() {
+    let mut seen = Seen::default();
+    for seed in 0_u64..300 {
+        let mut state = seed;
+        let bytes: Vec<u8> = (0..900)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state.to_be_bytes()[2]
+            })
+            .collect();
+        compare(&bytes, &mut seen);
+    }
+    assert!(
+        seen.found > 1_000 && seen.empty > 500 && seen.nested > 20,
+        "{} {} {}",
+        seen.found,
+        seen.empty,
+        seen.nested
+    );
+}
+
+fn policy_of(scopes: &str) -> Policy {
+    let mut sources = SourceSet::new();
+    sources.add("policy.toml", format!("schema = 1\n{scopes}"));
+    parse(&sources).policy.unwrap()
+}
+
+#[test]
+fn witnesses_are_requests_that_people_understand() {
+    let policy = policy_of(
+        "[scopes.a]\nhosts = [\"*.example.com\"]\npaths = [\"/t/{tenant}/**\"]\nmethods = \"any\"\nexcept = [\"c\"]\n\
+         [scopes.b]\nhosts = [\"app.example.com\"]\npaths = [\"/t/{tenant}/settings\", \"/t/tenant-1\"]\nmethods = \"write\"\n\
+         [scopes.c]\nhosts = [\"**.example.com\"]\npaths = [\"/**\"]\nmethods = \"any\"\nexcept = [\"d\"]\n\
+         [scopes.d]\nhosts = [\"app.example.com\"]\npaths = [\"/t/{x}/{y}\"]\nmethods = [\"PATCH\"]\n\
+         [scopes.e]\nhosts = \"any\"\npaths = [\"/\"]\nmethods = \"read\"\n\
+         [scopes.f]\nhosts = [\"**.example\"]\npaths = [\"/**\"]\nmethods = \"any\"\n\
+         [scopes.g]\nhosts = [\"2001:db8::1\"]\npaths = [\"/\"]\nmethods = [\"DELETE\"]\n",
+    );
+    let space = Space::new(&[&policy]);
+    let regions = space.regions(&policy);
+    let region = |name: &str| &regions[policy.scopes.iter().find(|(_, scope)| scope.name == name).unwrap().0.index()];
+    let show = |within: &[&str], outside: &[&str]| {
+        let regions = |names: &[&str]| names.iter().map(|name| region(name)).collect::<Vec<_>>();
+        let found = space.find(&regions(within), &regions(outside), MethodSet::ANY).witness();
+        assert!(found.as_ref().is_none_or(is_canonical), "{found:?}");
+        found.map_or("none".to_owned(), |witness| witness.to_string())
+    };
+    // `a` leaves out `c`, but for what `c` leaves out.
+    assert_eq!(show(&["a"], &[]), "PATCH https://app.example.com/t/x-1/y-1");
+    assert_eq!(show(&["a", "b"], &[]), "PATCH https://app.example.com/t/tenant-2/settings");
+    assert_eq!(show(&["a"], &["b"]), "PATCH https://app.example.com/t/x-1/y-1");
+    assert_eq!(show(&["a"], &["d"]), "none");
+    assert_eq!(show(&["b"], &["d"]), "POST https://app.example.com/t/tenant-1");
+    assert_eq!(show(&["e"], &[]), "GET https://any-1.example/");
+    assert_eq!(show(&["e"], &["f"]), "GET /");
+    assert_eq!(show(&["g"], &[]), "DELETE https://[2001:db8::1]/");
+    assert_eq!(show(&["g", "f"], &[]), "none");
+    assert_eq!(show(&[], &["f", "e"]), "GET /any-1");
+}
+
+#[test]
+fn policies_with_methods_of_their_own_can_be_compared() {
+    let scope =
+        |methods: &str| policy_of(&format!("[scopes.s]\nhosts = \"any\"\npaths = [\"/\"]\nmethods = {methods}\n"));
+    let (old, new) = (scope("[\"PURGE\", \"GET\"]"), scope("[\"BAN\", \"PURGE\"]"));
+    let any = scope("\"any\"");
+    let space = Space::new(&[&old, &new, &any]);
+    let of = |policy: &Policy| space.regions(policy).remove(0);
+    let show = |within: &[&Policy], outside: &[&Policy]| {
+        let regions = |policies: &[&Policy]| policies.iter().map(|policy| of(policy)).collect::<Vec<_>>();
+        let (within, outside) = (regions(within), regions(outside));
+        let found = space.find(&within.iter().collect::<Vec<_>>(), &outside.iter().collect::<Vec<_>>(), MethodSet::ALL);
+        found.witness().map(|witness| witness.method)
+    };
+    assert_eq!(show(&[&old, &new], &[]).as_deref(), Some("PURGE"));
+    assert_eq!(show(&[&new], &[&old]).as_deref(), Some("BAN"));
+    assert_eq!(show(&[&new], &[&any]), None);
+    assert_eq!(show(&[&any], &[&new, &old]).as_deref(), Some("POST"));
+}
+
+#[test]
+fn a_search_that_would_take_too_long_gives_up_and_says_so() {
+    let mut scopes = String::new();
+    for n in 0..12 {
+        // Each scope gives back, in twenty places, what the one before leaves out.
+        let paths: Vec<String> = (0..20).map(|m| format!("\"/{{a}}/{n}-{m}/{{b}}\"")).collect();
+        scopes += &format!(
+            "[scopes.out-{n}]\nhosts = \"any\"\npaths = [\"/**\"]\nmethods = \"any\"\nexcept = [\"back-{n}\"]\n\
+             [scopes.back-{n}]\nhosts = \"any\"\npaths = [{}]\nmethods = \"any\"\n",
+            paths.join(", ")
+        );
+    }
+    let policy = policy_of(&scopes);
+    let space = Space::new(&[&policy]);
+    let regions = space.regions(&policy);
+    let out: Vec<_> = policy.scopes.iter().filter(|(_, scope)| scope.name.starts_with("out")).collect();
+    let outside: Vec<_> = out.iter().map(|(id, _)| &regions[id.index()]).collect();
+    assert_eq!(space.find_within(&[], &outside, MethodSet::ANY, 1_000), Search::TooHard);
+    assert!(space.find(&[], &outside[..1], MethodSet::ALL).witness().is_some());
+}
