@@ -1,7 +1,7 @@
 //! The arguments of each command, and the help that `luigi --help` prints.
 
 use crate::output::{Color, Format};
-use crate::question::{Asker, NamedGrant, timestamp};
+use crate::question::{Acts, Asker, NamedGrant, timestamp};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use luigi_core::policy::model::Mode;
 use luigi_core::time::Timestamp;
@@ -74,9 +74,12 @@ pub(crate) struct Explain {
     #[arg(long, short, value_name = "REQUEST")]
     pub(crate) request: String,
     /// Who asks: JSON like {"sub": "anna", "groups": ["billing"], "login": "fresh-mfa"} with issuer, sub, kind, email, groups,
-    /// claims and login as in `[[tests]]`; or nobody, expired, invalid
+    /// claims, login and via as in `[[tests]]`; or nobody, expired, invalid
     #[arg(long = "as", value_name = "WHO", value_parser = Asker::from_argument, conflicts_with = "token")]
     pub(crate) asker: Option<Asker>,
+    /// Who acts for the person described by `--as`: a subject of the person's issuer, or JSON with issuer, sub and claims
+    #[arg(long, value_name = "ACTOR", value_parser = Acts::from_argument, requires = "asker")]
+    pub(crate) via: Option<Acts>,
     /// Who asks: whoever this token is for, if it can be verified; `-` reads it from standard input
     #[arg(long, value_name = "JWT")]
     pub(crate) token: Option<String>,

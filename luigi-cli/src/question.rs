@@ -6,7 +6,7 @@
 use luigi_core::decide::{Request, Source};
 use luigi_core::grant_set::{Grant, GrantSet};
 use luigi_core::identity::{
-    Completeness, Credential, CredentialError, Email, Groups, Identity, InvalidCredential, Login, Trust,
+    Actor, Completeness, Credential, CredentialError, Email, Groups, Identity, InvalidCredential, Login, Trust,
 };
 use luigi_core::policy::model::{Issuer, Policy};
 use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
@@ -58,6 +58,17 @@ pub(crate) struct Person {
     #[serde(default)]
     claims: Map<String, Value>,
     login: Option<String>,
+    via: Option<Acts>,
+}
+
+/// Who acts for a person, described.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `sub`")]
+pub(crate) struct Acts {
+    issuer: Option<String>,
+    sub: Option<String>,
+    #[serde(default)]
+    claims: Map<String, Value>,
 }
 
 /// A grant in force for whoever asks.
@@ -66,6 +77,9 @@ pub(crate) struct Person {
 pub(crate) struct NamedGrant {
     pub(crate) scope: String,
     pub(crate) approval: String,
+    /// Whether it is the person's own even if somebody acts; else it names whoever acts.
+    #[serde(rename = "in-person", default)]
+    pub(crate) in_person: bool,
 }
 
 /// One line of `luigi decide`.
@@ -213,6 +227,21 @@ impl Prepared<'_> {
 }
 
 impl Asker {
+    /// The same, with somebody acting for it.
+    pub(crate) fn via(self, acts: Acts) -> Result<Self, String> {
+        match self {
+            Self::Person(mut person) => {
+                if person.via.replace(acts).is_some() {
+                    return Err("who acts is said twice, with `--via` and in `--as`".to_owned());
+                }
+                Ok(Self::Person(person))
+            }
+            Self::Nobody | Self::Expired | Self::Invalid | Self::Token(_) => {
+                Err("`--via` needs a person described by `--as`; a token says itself who acts".to_owned())
+            }
+        }
+    }
+
     /// `"nobody"`, `"expired"`, `"invalid"` or an object that describes a person; null is nobody.
     pub(crate) fn from_json(value: Value) -> Result<Self, String> {
         match value {
@@ -250,6 +279,9 @@ impl Person {
     fn identity(&self, policy: &Policy, at: Timestamp) -> Result<Identity, String> {
         let issuer = self.issuer(policy)?;
         let subject = self.sub.as_deref().unwrap_or("test");
+        if self.claims.contains_key("act") {
+            return Err("`as`: say who acts as `via`, not as a claim `act`".to_owned());
+        }
         let groups = self.groups.iter().map(|name| {
             let group = policy.groups.iter().find(|(_, group)| group.name == *name);
             group.map(|(_, group)| group.value.as_str().into()).ok_or_else(|| unknown("group", name))
@@ -266,15 +298,15 @@ impl Person {
         if let Some(address) = &self.email {
             identity = identity.email(Email { address: address.as_str().into(), verified: Some(true) });
         }
+        if let Some(acts) = &self.via {
+            identity = identity.actor(acts.actor(policy, issuer)?);
+        }
         Ok(identity.finish())
     }
 
     fn issuer<'p>(&self, policy: &'p Policy) -> Result<&'p Issuer, String> {
         match (&self.issuer, policy.default_issuer) {
-            (Some(name), _) => {
-                let found = policy.issuers.iter().find(|(_, issuer)| issuer.name == *name);
-                found.map(|(_, issuer)| issuer).ok_or_else(|| unknown("issuer", name))
-            }
+            (Some(name), _) => issuer_named(name, policy),
             (None, Some(id)) => policy.issuers.row(id).ok_or_else(|| "the policy has no default issuer".to_owned()),
             (None, None) => {
                 Err("the policy has no default issuer: say which `issuer` vouches for whoever asks".to_owned())
@@ -295,12 +327,45 @@ impl Person {
     }
 }
 
+impl Acts {
+    /// As an argument: a subject, or an object as in JSON.
+    pub(crate) fn from_argument(text: &str) -> Result<Self, String> {
+        if text.trim_start().starts_with('{') {
+            return serde_json::from_str(text).map_err(|error| format!("`via`: {error}"));
+        }
+        if text.is_empty() {
+            return Err("expected the subject of whoever acts".to_owned());
+        }
+        Ok(Self { issuer: None, sub: Some(text.to_owned()), claims: Map::new() })
+    }
+
+    /// As a token of `of`, the person's issuer, would name it.
+    fn actor(&self, policy: &Policy, of: &Issuer) -> Result<Actor, String> {
+        let mut act = self.claims.clone();
+        if act.contains_key("sub") || act.contains_key("iss") {
+            return Err("`via`: `sub` and `issuer` stand beside `claims`, not in them".to_owned());
+        }
+        if let Some(name) = &self.issuer {
+            act.insert("iss".to_owned(), issuer_named(name, policy)?.trust.url.as_str().into());
+        }
+        if let Some(subject) = &self.sub {
+            act.insert("sub".to_owned(), subject.as_str().into());
+        }
+        Ok(Actor::from_claim(&of.trust.url, &Value::Object(act)))
+    }
+}
+
+fn issuer_named<'p>(name: &str, policy: &'p Policy) -> Result<&'p Issuer, String> {
+    let found = policy.issuers.iter().find(|(_, issuer)| issuer.name == name);
+    found.map(|(_, issuer)| issuer).ok_or_else(|| unknown("issuer", name))
+}
+
 impl NamedGrant {
     /// `SCOPE:APPROVAL`, as on the command line.
     pub(crate) fn from_argument(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some((scope, approval)) if !scope.is_empty() && !approval.is_empty() => {
-                Ok(Self { scope: scope.to_owned(), approval: approval.to_owned() })
+                Ok(Self { scope: scope.to_owned(), approval: approval.to_owned(), in_person: false })
             }
             Some(_) | None => Err("expected SCOPE:APPROVAL".to_owned()),
         }
@@ -315,7 +380,7 @@ impl NamedGrant {
             id: format!("{}:{}", self.scope, self.approval),
             issuer: identity.issuer().to_owned(),
             subject: identity.subject().to_owned(),
-            actor: None,
+            actor: identity.actor().filter(|_| !self.in_person).and_then(named),
             scope: self.scope.clone(),
             scope_hash: scope.content_hash,
             approval: self.approval.clone(),
@@ -326,6 +391,11 @@ impl NamedGrant {
             until: at.plus_seconds(AROUND_SECONDS),
         })
     }
+}
+
+/// An actor as grants name it; one without a subject cannot be named.
+fn named(actor: &Actor) -> Option<(String, String)> {
+    Some((actor.issuer.to_string(), actor.subject.as_deref()?.to_owned()))
 }
 
 /// A moment as in RFC 3339.
@@ -398,6 +468,7 @@ mod tests {
         check(r#"{"request": "GET /", "at": "noon"}"#, Value::Null, "not a time");
         check(r#"{"request": "GET /", "as": "root"}"#, Value::Null, "`root`");
         check(r#"{"request": "GET /", "as": {"group": []}}"#, Value::Null, "unknown field `group`");
+        check(r#"{"request": "GET /", "as": {"via": {"groups": []}}}"#, Value::Null, "unknown field `groups`");
         check(r#"{"request": "GET /", "as": {}, "token": "x"}"#, Value::Null, "cannot stand together");
     }
 }

@@ -59,6 +59,27 @@ const CASES: &[Case] = &[
         input: "",
     },
     Case {
+        name: "explain-via",
+        arguments: &[
+            "explain",
+            "shop.toml",
+            "-r",
+            "GET https://shop.example.com/orders/7",
+            "--as",
+            FINANCE,
+            "--via",
+            r#"{"sub": "agent:assistant", "claims": {"act": {"sub": "agent:planner"}}}"#,
+            "--at",
+            MARCH,
+        ],
+        input: "",
+    },
+    Case {
+        name: "explain-via-nobody",
+        arguments: &["explain", "shop.toml", "-r", REFUND, "--as", "expired", "--via", "agent:assistant"],
+        input: "",
+    },
+    Case {
         name: "explain-bad-token",
         arguments: &[
             "explain",

@@ -6,11 +6,11 @@
 use crate::decide::{Advice, Decision, Evaluation, Request, Scratch, Source};
 use crate::explain::{self, Explanation, Finding, RuleTrace};
 use crate::grant_set::{Grant, GrantSet};
-use crate::identity::{Completeness, Credential, Email, Groups, Identity, InvalidCredential, ListFormat, Login};
+use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, ListFormat, Login};
 use crate::policy::diagnostics::{Code, Diagnostic};
 use crate::policy::model::{Effect, Mode, Policy};
 use crate::policy::source::Span;
-use crate::policy::test_case::{Expectation, TestCase, TestCredential, TestGrant, TestIdentity};
+use crate::policy::test_case::{Expectation, TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
 use crate::policy::{Diagnostics, SourceSet};
 use crate::snapshot::Snapshot;
 use crate::target::{RawTarget, TargetBuffer, canonicalize};
@@ -266,6 +266,11 @@ fn identity(policy: &Policy, wanted: &TestIdentity, time: Timestamp) -> Identity
         claim(&["amr"], amr.iter().map(AsRef::as_ref).collect());
     }
 
+    let actor = wanted.via.as_ref().map(|actor| actor_claim(policy, wanted, actor));
+    if let Some(act) = &actor {
+        claim(&["act"], act.clone());
+    }
+
     let groups = groups.into_iter().map(Into::into).collect();
     let mut assertion = Identity::assert("policy-test", &trust.url, &wanted.subject, time.plus_seconds(AROUND_SECONDS))
         .groups(Groups::new(groups, Completeness::Complete))
@@ -277,7 +282,22 @@ fn identity(policy: &Policy, wanted: &TestIdentity, time: Timestamp) -> Identity
     if let Some(kind) = kind {
         assertion = assertion.kind(kind);
     }
+    if let Some(act) = &actor {
+        assertion = assertion.actor(Actor::from_claim(&trust.url, act));
+    }
     assertion.finish()
+}
+
+/// The `act` claim of a token that says who acts.
+fn actor_claim(policy: &Policy, person: &TestIdentity, actor: &TestActor) -> Value {
+    let mut act = actor.claims.clone();
+    if actor.issuer != person.issuer {
+        act.insert("iss".to_owned(), policy.issuers[actor.issuer].trust.url.as_str().into());
+    }
+    if let Some(subject) = &actor.subject {
+        act.insert("sub".to_owned(), subject.as_str().into());
+    }
+    Value::Object(act)
 }
 
 fn path(names: &[String]) -> Vec<&str> {
@@ -300,13 +320,15 @@ fn insert(claims: &mut Map<String, Value>, path: &[&str], value: Value) {
 }
 
 fn grants(policy: &Policy, test: &TestCase, identity: &Identity, time: Timestamp) -> GrantSet {
+    let named = |actor: &Actor| Some((actor.issuer.to_string(), actor.subject.as_deref()?.to_owned()));
+    let actor = identity.actor().and_then(named);
     let grant = |(n, wanted): (usize, &TestGrant)| {
         let (scope, approval) = (&policy.scopes[wanted.scope], &policy.approvals[wanted.approval]);
         Grant {
             id: format!("test-grant-{}", n + 1),
             issuer: identity.issuer().to_owned(),
             subject: identity.subject().to_owned(),
-            actor: None,
+            actor: actor.clone().filter(|_| !wanted.in_person),
             scope: scope.name.clone(),
             scope_hash: scope.content_hash,
             approval: approval.name.clone(),
@@ -342,7 +364,7 @@ fn missing_fact(explanation: &Explanation, test: &TestCase) -> Option<(String, F
             (true, Effect::Deny | Effect::Restrict) => Asker::MeetsExceptions,
         };
         let settled = |finding: &Finding| {
-            let wished = finding.key == "subject" && asker == Asker::MeetsSubjects;
+            let wished = matches!(finding.key, "subject" | "via") && asker == Asker::MeetsSubjects;
             finding.value.is_false() && !wished && needs(finding, test, asker).is_none()
         };
         if rule.predicates.iter().any(settled) {
@@ -371,7 +393,7 @@ fn needs(finding: &Finding, test: &TestCase, asker: Asker) -> Option<Fact> {
         "during" | "starts" | "ends" if test.at.is_none() => Some(Fact::At),
         "unless" => {
             let settled = |part: &Finding| {
-                let wished = part.key == "subject" && asker == Asker::MeetsExceptions;
+                let wished = matches!(part.key, "subject" | "via") && asker == Asker::MeetsExceptions;
                 part.value.is_false() && !wished && needs(part, test, asker).is_none()
             };
             let parts = &finding.parts;

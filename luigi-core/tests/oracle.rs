@@ -110,6 +110,8 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
         ("match", "starts", &two),
         ("match", "ends", &two),
         ("match", "subject", &all),
+        ("match", "via", &all),
+        ("match", "actor", &all),
         ("match", "from", &all),
         ("match", "during", &all),
         ("match", "unless", &all),

@@ -36,6 +36,10 @@ methods = "read"
 hosts = "any"
 paths = ["/lab/**"]
 methods = "read"
+[scopes.desk]
+hosts = "any"
+paths = ["/desk"]
+methods = "read"
 [scopes.lobby]
 hosts = "any"
 paths = ["/lobby"]
@@ -99,6 +103,13 @@ id = "lab-opens-for-leads"
 effect = "deny"
 scopes = ["lab"]
 unless = [{ subject = { groups = ["leads"] }, during = ["day"] }, { subject = { groups = ["staff"] } }]
+[[rules]]
+id = "desk-through-agents"
+effect = "allow"
+scopes = ["desk"]
+subject = "anyone"
+via = "any"
+from = ["office"]
 [[rules]]
 id = "lobby-for-all"
 effect = "allow"
@@ -211,6 +222,9 @@ fn tests_come_out_as_they_should() {
         (&[lab, "expect = \"authenticate\""], "lab-opens-for-leads needs at"),
         (&[lab, NOON, "expect = \"authenticate\""], "passed"),
         (&[lab, STAFF, "expect = \"allow\""], "passed"),
+        // Nobody acts for nobody, but somebody may come back for whom somebody acts.
+        (&["request = \"GET https://a.example/desk\"", "expect = \"deny\""], "desk-through-agents needs from"),
+        (&["request = \"GET https://a.example/desk\"", STAFF, "expect = \"deny\""], "passed"),
         // With an allow there is nothing to advise.
         (&[lobby, "expect = \"allow\""], "passed"),
         // An observed rule matters to the candidate only.

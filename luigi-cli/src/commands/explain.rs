@@ -24,6 +24,10 @@ pub(crate) fn run(arguments: &Explain) -> Result<Found, Failure> {
         (None, Some(token)) => Asker::Token(token.clone()),
         (None, None) => Asker::Nobody,
     };
+    let asker = match &arguments.via {
+        Some(acts) => asker.via(acts.clone()).map_err(Failure::usage)?,
+        None => asker,
+    };
     let at = arguments.at.unwrap_or_else(luigi_runtime::now);
     let question = Question::new(&arguments.request, asker, arguments.from, at, arguments.grants.clone());
     let question = question.map_err(Failure::usage)?;

@@ -85,14 +85,14 @@ pub(super) fn best_of(best: Option<Lack>, other: Option<Lack>) -> Option<Lack> {
 /// Everything that depends on who asks is taken as the caller would wish; everything else is as it is.
 pub(super) fn authenticate(case: &Case<'_>, rules: Rules, found: &[ScopeId], scratch: &Scratch) -> Option<Advice> {
     let wished = |wish: Kleene| {
-        move |subject: Option<&Subject>| match subject {
-            None | Some(Subject::Anyone) => Kleene::True,
-            Some(Subject::Authenticated | Subject::AnyOf(_)) => wish,
+        move |conditions: &Conditions| match (&conditions.subject, &conditions.via) {
+            (None | Some(Subject::Anyone), None) => Kleene::True,
+            (Some(Subject::Authenticated | Subject::AnyOf(_)), _) | (_, Some(_)) => wish,
         }
     };
     let best = |rule: &Rule, wish: Kleene| {
-        let positive = wished(wish)(rule.when.subject.as_ref());
-        let exempt = |conditions: &Conditions| wished(!wish)(conditions.subject.as_ref());
+        let positive = wished(wish)(&rule.when);
+        let exempt = wished(!wish);
         if case.in_season(rule) { positive.and(case.circumstances(rule, exempt)) } else { Kleene::False }
     };
     let reachable = |rule: &Rule| {

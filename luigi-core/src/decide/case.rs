@@ -90,20 +90,28 @@ impl Case<'_> {
         if !self.in_season(rule) {
             return Kleene::False;
         }
+        let policy = &self.snapshot.policy;
         let subject = match (&rule.when.subject, effect) {
             (None, _) => Kleene::True,
-            (Some(subject), Effect::Allow) => self.person.is_allowed_as(subject, &self.snapshot.policy),
-            (Some(subject), Effect::Deny) => self.person.is_denied_as(subject, &self.snapshot.policy),
-            (Some(subject), Effect::Restrict) => self.person.is(subject, &self.snapshot.policy),
+            // Only an allow rule that says `via` means subjects for whom somebody else acts.
+            (Some(subject), Effect::Allow) if rule.when.via.is_none() => self.person.is_allowed_as(subject, policy),
+            (Some(subject), Effect::Deny) => self.person.is_denied_as(subject, policy),
+            (Some(subject), Effect::Allow | Effect::Restrict) => self.person.is(subject, policy),
         };
-        if subject.is_false() {
-            return subject;
+        let who = subject.and(self.via(&rule.when));
+        if who.is_false() {
+            return who;
         }
         let unless = |conditions: &Conditions| match &conditions.subject {
-            Some(subject) => self.person.is(subject, &self.snapshot.policy),
-            None => Kleene::True,
+            Some(subject) => self.person.is(subject, policy).and(self.via(conditions)),
+            None => self.via(conditions),
         };
-        subject.and(self.circumstances(rule, unless))
+        who.and(self.circumstances(rule, unless))
+    }
+
+    /// Who acts; true if the conditions do not ask.
+    fn via(&self, conditions: &Conditions) -> Kleene {
+        conditions.via.as_ref().map_or(Kleene::True, |via| self.person.acts_via(via, &self.snapshot.policy))
     }
 
     /// Method and validity: what is never unknown.
@@ -114,8 +122,8 @@ impl Case<'_> {
             && rule.ends.is_none_or(|ends| now < ends)
     }
 
-    /// Everything of a rule's conditions but its subject; `unless_subject` says what the subject of an exemption is worth.
-    pub(super) fn circumstances(&self, rule: &Rule, unless_subject: impl Fn(&Conditions) -> Kleene) -> Kleene {
+    /// Everything of a rule's conditions but who asks and who acts; `unless_who` says what those of an exemption are worth.
+    pub(super) fn circumstances(&self, rule: &Rule, unless_who: impl Fn(&Conditions) -> Kleene) -> Kleene {
         let mut result = self.required_from(&rule.when.from);
         if !result.is_false() {
             result = result.and(self.required_during(&rule.when.during));
@@ -125,7 +133,7 @@ impl Case<'_> {
                 break;
             }
             let exempt = self.required_from(&exemption.from).and(self.required_during(&exemption.during));
-            result = result.and(!unless_subject(exemption).and(exempt));
+            result = result.and(!unless_who(exemption).and(exempt));
         }
         result
     }
@@ -206,10 +214,10 @@ impl Case<'_> {
         let policy = &self.snapshot.policy;
         let now = self.request.time;
         let scope = &policy.scopes[scope];
-        let same_actor = match (self.person.identity().and_then(|identity| identity.actor()), &grant.actor) {
+        let same_actor = match (self.person.actor(), &grant.actor) {
             (None, None) => true,
             (Some(acting), Some((issuer, subject))) => {
-                *acting.issuer == **issuer && acting.subject.as_deref() == Some(subject.as_str())
+                acting.legible && acting.issuer == issuer && acting.subject == Some(subject.as_str())
             }
             (None, Some(_)) | (Some(_), None) => false,
         };

@@ -58,13 +58,15 @@ fn optimistic_match(case: &Case<'_>, judged: &Judged<'_>, wished: Kleene) -> Kle
     Kleene::from(in_scope && since && until).and(chosen(case, when, wished)).and(!exception)
 }
 
-/// Conditions with the predicate on the subject, unless anyone will do, replaced by a wish.
+/// Conditions with the predicates on who asks, unless anyone will do, and on who acts replaced by a wish.
 fn chosen(case: &Case<'_>, conditions: &Conditions, wish: Kleene) -> Kleene {
     let subject = match conditions.subject {
         None | Some(Subject::Anyone) => Kleene::True,
         Some(Subject::Authenticated | Subject::AnyOf(_)) => wish,
     };
-    subject.and(from_and_during(case, &conditions.from, &conditions.during))
+    // Somebody may come back who acts for somebody else, or in person.
+    let via = if conditions.via.is_some() { wish } else { Kleene::True };
+    subject.and(via).and(from_and_during(case, &conditions.from, &conditions.during))
 }
 
 fn from_and_during(case: &Case<'_>, from: &[NetworkId], during: &[ScheduleId]) -> Kleene {
@@ -165,7 +167,7 @@ fn may_ask(case: &Case<'_>, approvals: &[ApprovalId]) -> Option<Vec<ApprovalId>>
     let policy: &Policy = case.policy;
     let may = |id: &ApprovalId| {
         let requesters = &policy.approvals[*id].requesters;
-        subjects::subject(policy, requesters, case.caller, Delegation::AsSubject).value.is_true()
+        subjects::subject(policy, requesters, case.caller, Delegation::AsSubject, case.request.time).value.is_true()
     };
     let askable: Vec<ApprovalId> = approvals.iter().copied().filter(may).collect();
     (!askable.is_empty()).then_some(askable)

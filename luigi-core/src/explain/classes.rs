@@ -161,8 +161,7 @@ fn identity_trace(policy: &Policy, identity: &Identity) -> String {
         text.push_str(&format!(", in {}", listed(aliases, "and")));
     }
     if let Some(actor) = identity.actor() {
-        let name = actor.subject.as_deref().map_or_else(|| "an unnamed actor".to_owned(), quoted);
-        text.push_str(&format!(", {name} acts for it"));
+        text.push_str(&format!(", {} acts for it", super::actors::chain(actor)));
     }
     text
 }

@@ -1,5 +1,6 @@
 //! One rule against one request: its match and its requirements, whatever other rules say.
 
+use super::actors;
 use super::requirements::{self, Opening};
 use super::subjects::{self, Caller, Delegation};
 use super::{Finding, RuleTrace, Standing, listed, quoted, surroundings};
@@ -110,6 +111,7 @@ pub(super) fn judge<'a>(case: &Case<'a>, id: RuleId, rule: &'a Rule) -> Judged<'
     let mut predicates = vec![in_scope];
     predicates.extend(narrowing(case, rule));
     let delegation = match rule.effect {
+        Effect::Allow if rule.when.via.is_some() => Delegation::AsSubject,
         Effect::Allow => Delegation::Refused,
         Effect::Deny => Delegation::SubjectOrActor,
         Effect::Restrict => Delegation::AsSubject,
@@ -138,7 +140,10 @@ pub(super) fn judge<'a>(case: &Case<'a>, id: RuleId, rule: &'a Rule) -> Judged<'
     }
     if !require.subject.is_empty() {
         let wanted = Subject::AnyOf(require.subject.clone());
-        requirements.push((Kind::Subject, subjects::subject(policy, &wanted, case.caller, Delegation::AsSubject)));
+        requirements.push((
+            Kind::Subject,
+            subjects::subject(policy, &wanted, case.caller, Delegation::AsSubject, case.request.time),
+        ));
     }
     if !require.from.is_empty() {
         requirements.push((Kind::From, surroundings::from(policy, &require.from, case.request.source)));
@@ -193,8 +198,12 @@ fn narrowing(case: &Case<'_>, rule: &Rule) -> Vec<Finding> {
 
 fn conditions(case: &Case<'_>, conditions: &Conditions, delegation: Delegation) -> Vec<Finding> {
     let subject = conditions.subject.as_ref();
-    let mut found: Vec<Finding> =
-        subject.map(|wanted| subjects::subject(case.policy, wanted, case.caller, delegation)).into_iter().collect();
+    let mut found: Vec<Finding> = subject
+        .map(|wanted| subjects::subject(case.policy, wanted, case.caller, delegation, case.request.time))
+        .into_iter()
+        .collect();
+    found
+        .extend(conditions.via.as_ref().map(|wanted| actors::via(case.policy, wanted, case.caller, case.request.time)));
     if !conditions.from.is_empty() {
         found.push(surroundings::from(case.policy, &conditions.from, case.request.source));
     }

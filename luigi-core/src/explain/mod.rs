@@ -7,7 +7,9 @@
 //!
 //! The trace ([`Explanation`]) holds names instead of ids, serialises for programs, and renders to [`Line`]s for people.
 
+mod actors;
 mod advice;
+mod claims;
 mod classes;
 mod judge;
 mod render;

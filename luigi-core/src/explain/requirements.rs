@@ -172,7 +172,7 @@ fn grant_meets(
     let same_actor = match (&grant.actor, actor_now) {
         (None, None) => true,
         (Some((issuer, subject)), Some(actor)) => {
-            **issuer == *actor.issuer && actor.subject.as_deref() == Some(subject.as_str())
+            actor.legible && **issuer == *actor.issuer && actor.subject.as_deref() == Some(subject.as_str())
         }
         (None, Some(_)) | (Some(_), None) => false,
     };

@@ -1,9 +1,11 @@
 //! Who asks: subject predicates over identities, actors and the lack of both.
 
+use super::actors::{self, actor_name};
+use super::claims::claim;
 use super::{Finding, count, listed, quoted};
-use crate::identity::{Actor, Completeness, Credential, Identity, InvalidCredential};
+use crate::identity::{Completeness, Credential, Identity, InvalidCredential};
 use crate::kleene::Kleene;
-use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, GroupId, IssuerId, Policy, Subject, SubjectMatcher};
+use crate::policy::model::{GroupId, IssuerId, Policy, Subject, SubjectMatcher};
 use crate::time::Timestamp;
 use serde_json::Value;
 
@@ -77,7 +79,13 @@ pub(super) enum Delegation {
 }
 
 /// Whether the caller is who the predicate is about.
-pub(super) fn subject(policy: &Policy, wanted: &Subject, caller: Caller<'_>, delegation: Delegation) -> Finding {
+pub(super) fn subject(
+    policy: &Policy,
+    wanted: &Subject,
+    caller: Caller<'_>,
+    delegation: Delegation,
+    now: Timestamp,
+) -> Finding {
     if *wanted == Subject::Anyone {
         return Finding::new("subject", true, "anyone");
     }
@@ -91,25 +99,22 @@ pub(super) fn subject(policy: &Policy, wanted: &Subject, caller: Caller<'_>, del
     let in_person = match wanted {
         Subject::Anyone => Finding::new("subject", true, "anyone"),
         Subject::Authenticated => issuers(policy, &[], identity.issuer()).renamed("subject"),
-        Subject::AnyOf(matchers) => any_of(policy, matchers, identity).renamed("subject"),
+        Subject::AnyOf(matchers) => any_of(policy, matchers, identity, now).renamed("subject"),
     };
     let Some(actor) = identity.actor() else { return in_person };
     match delegation {
         Delegation::AsSubject => in_person,
         Delegation::Refused => {
-            let because = format!("{} acts for the subject, and allow rules want it in person", actor_name(actor));
+            let because =
+                format!("{} acts for the subject, and without `via` it must come in person", actor_name(actor));
             Finding::new("subject", false, because)
         }
         Delegation::SubjectOrActor => {
-            let by_actor = match wanted {
-                Subject::Anyone => Kleene::True,
-                Subject::Authenticated => issuers(policy, &[], &actor.issuer).value,
-                Subject::AnyOf(matchers) => {
-                    matchers.iter().fold(Kleene::False, |any, matcher| any.or(actor_value(policy, matcher, actor)))
-                }
-            };
+            let by_actor = actors::as_subject(policy, wanted, actor);
             if by_actor > in_person.value {
-                Finding::new("subject", by_actor, format!("{} acts for the subject and matches", actor_name(actor)))
+                let matches = if by_actor.is_true() { "matches" } else { "may match" };
+                let because = format!("{} acts for the subject and {matches}", actor_name(actor));
+                Finding::new("subject", by_actor, because)
             } else {
                 in_person
             }
@@ -118,8 +123,8 @@ pub(super) fn subject(policy: &Policy, wanted: &Subject, caller: Caller<'_>, del
 }
 
 /// Whether any of the matchers matches the identity, whoever acts for it.
-pub(super) fn any_of(policy: &Policy, matchers: &[SubjectMatcher], identity: &Identity) -> Finding {
-    let mut tried: Vec<Finding> = matchers.iter().map(|one| matcher(policy, one, identity)).collect();
+fn any_of(policy: &Policy, matchers: &[SubjectMatcher], identity: &Identity, now: Timestamp) -> Finding {
+    let mut tried: Vec<Finding> = matchers.iter().map(|one| matcher(policy, one, identity, now)).collect();
     if tried.len() == 1 {
         return tried.remove(0);
     }
@@ -131,13 +136,13 @@ pub(super) fn any_of(policy: &Policy, matchers: &[SubjectMatcher], identity: &Id
     Finding::new("matchers", value, because).with_parts(tried)
 }
 
-fn matcher(policy: &Policy, wanted: &SubjectMatcher, identity: &Identity) -> Finding {
+fn matcher(policy: &Policy, wanted: &SubjectMatcher, identity: &Identity, now: Timestamp) -> Finding {
     let mut parts = vec![issuers(policy, &wanted.issuers, identity.issuer())];
     if !wanted.kinds.is_empty() {
         parts.push(kinds(&wanted.kinds, identity.kind()));
     }
     if !wanted.subjects.is_empty() || !wanted.subject_patterns.is_empty() {
-        let held = subject_listed(wanted, identity.subject());
+        let held = subject_listed(&wanted.subjects, &wanted.subject_patterns, identity.subject());
         let is = if held { "is" } else { "is not" };
         parts.push(Finding::new(
             "subjects",
@@ -154,7 +159,7 @@ fn matcher(policy: &Policy, wanted: &SubjectMatcher, identity: &Identity) -> Fin
     if !wanted.groups_all.is_empty() {
         parts.push(groups_all(policy, &wanted.groups_all, identity));
     }
-    parts.extend(wanted.claims.iter().map(|test| claim(test, identity)));
+    parts.extend(wanted.claims.iter().map(|test| claim(test, identity.claims(), now)));
 
     let value = parts.iter().fold(Kleene::True, |all, part| all.and(part.value));
     // The issuer goes without saying where it is right and something else is asked for.
@@ -167,38 +172,8 @@ fn matcher(policy: &Policy, wanted: &SubjectMatcher, identity: &Identity) -> Fin
     Finding::new("matcher", value, because).with_parts(parts)
 }
 
-/// What a matcher says of the actor: only issuer and subject can be asked of it.
-fn actor_value(policy: &Policy, wanted: &SubjectMatcher, actor: &Actor) -> Kleene {
-    let SubjectMatcher {
-        issuers: wanted_issuers,
-        kinds,
-        subjects,
-        subject_patterns,
-        emails,
-        email_domains,
-        groups,
-        groups_all,
-        claims,
-    } = wanted;
-    let asks_more = !kinds.is_empty()
-        || !emails.is_empty()
-        || !email_domains.is_empty()
-        || !groups.is_empty()
-        || !groups_all.is_empty()
-        || !claims.is_empty();
-    if asks_more {
-        return Kleene::False;
-    }
-    let named = match &actor.subject {
-        _ if subjects.is_empty() && subject_patterns.is_empty() => true,
-        Some(subject) => subject_listed(wanted, subject),
-        None => false,
-    };
-    issuers(policy, wanted_issuers, &actor.issuer).value.and(named.into())
-}
-
 /// Whether the issuer is one of those named, or the default one if none is.
-fn issuers(policy: &Policy, wanted: &[IssuerId], url: &str) -> Finding {
+pub(super) fn issuers(policy: &Policy, wanted: &[IssuerId], url: &str) -> Finding {
     let named = |id: &IssuerId| &policy.issuers[*id];
     let wanted: Vec<IssuerId> =
         if wanted.is_empty() { policy.default_issuer.into_iter().collect() } else { wanted.to_vec() };
@@ -225,9 +200,8 @@ fn kinds(wanted: &[String], kind: Option<&str>) -> Finding {
     }
 }
 
-fn subject_listed(wanted: &SubjectMatcher, subject: &str) -> bool {
-    wanted.subjects.iter().any(|one| one == subject)
-        || wanted.subject_patterns.iter().any(|pattern| pattern_fits(pattern, subject))
+pub(super) fn subject_listed(subjects: &[String], patterns: &[String], subject: &str) -> bool {
+    subjects.iter().any(|one| one == subject) || patterns.iter().any(|pattern| pattern_fits(pattern, subject))
 }
 
 /// `*` stands for any run, also an empty one, of characters other than `:` and `/`.
@@ -309,45 +283,8 @@ fn group_finding(policy: &Policy, key: &'static str, value: Kleene, about: &[Gro
     Finding::new(key, value, because)
 }
 
-fn claim(test: &ClaimTest, identity: &Identity) -> Finding {
-    let name = format!("claim {}", quoted(&test.path.join(" > ")));
-    let Some(value) = claim_at(&test.path, identity) else {
-        return Finding::new("claims", false, format!("{name} is absent"));
-    };
-    let held = match &test.accepts {
-        ClaimValues::In(accepted) => accepted.iter().any(|one| match value {
-            Value::Array(members) => members.iter().any(|member| same(one, member)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => same(one, value),
-        }),
-        ClaimValues::Words(accepted) => match value {
-            Value::String(text) => text.split(' ').any(|word| accepted.iter().any(|one| one == word)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
-        },
-    };
-    let holds = if held { "holds an accepted value" } else { "holds no accepted value" };
-    Finding::new("claims", held, format!("{name} {holds}: {}", quoted(&value.to_string())))
-}
-
-fn claim_at<'a>(path: &[String], identity: &'a Identity) -> Option<&'a Value> {
-    let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(identity.claims().get(first)?, |value, name| value.as_object()?.get(name))
-}
-
-/// Types are strict, and a number with a fraction or exponent is no integer.
-fn same(accepted: &ClaimValue, value: &Value) -> bool {
-    match accepted {
-        ClaimValue::Text(text) => value.as_str() == Some(text),
-        ClaimValue::Integer(integer) => value.as_i64() == Some(*integer),
-        ClaimValue::Boolean(boolean) => value.as_bool() == Some(*boolean),
-    }
-}
-
-fn actor_name(actor: &Actor) -> String {
-    actor.subject.as_deref().map_or_else(|| "an actor without a subject".to_owned(), quoted)
-}
-
 impl Finding {
-    fn renamed(self, key: &'static str) -> Self {
+    pub(super) fn renamed(self, key: &'static str) -> Self {
         Self { key, ..self }
     }
 }

@@ -7,10 +7,10 @@ use super::{
 use crate::identity::{Algorithm, ClaimMap, IssuerTrust};
 use crate::method::MethodSet;
 use crate::policy::model::{
-    Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash, Effect, Group,
-    GroupId, HostPattern, Issuer, IssuerId, Justification, Login, LoginId, Mode, Network, NetworkId, Operation,
+    ActorMatcher, Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash, Effect,
+    Group, GroupId, HostPattern, Issuer, IssuerId, Justification, Login, LoginId, Mode, Network, NetworkId, Operation,
     PathTemplate, Policy, Requirements, Rule, Schedule, ScheduleId, Scope, ScopeId, ScopeSelector, Segment, Subject,
-    SubjectMatcher, Table, TableId, Weekdays,
+    SubjectMatcher, Table, TableId, Via, Weekdays,
 };
 use crate::time::Timestamp;
 
@@ -233,9 +233,31 @@ fn claim_test(choices: &mut Choices<'_>) -> ClaimTest {
 fn conditions(policy: &Policy, choices: &mut Choices<'_>, subject_percent: usize) -> Conditions {
     Conditions {
         subject: choices.chance(subject_percent).then(|| subject(policy, choices)),
+        via: choices.chance(12).then(|| via(policy, choices)),
         from: choices.few::<NetworkId>(&ids(&policy.networks), 15),
         during: choices.few::<ScheduleId>(&ids(&policy.schedules), 15),
     }
+}
+
+fn via(policy: &Policy, choices: &mut Choices<'_>) -> Via {
+    if choices.chance(30) {
+        return Via::Any;
+    }
+    let many = if choices.chance(30) { 2 } else { 1 };
+    Via::AnyOf((0..many).map(|_| actor_matcher(policy, choices)).collect())
+}
+
+fn actor_matcher(policy: &Policy, choices: &mut Choices<'_>) -> ActorMatcher {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
+    let mut matcher = ActorMatcher { issuers: choices.few(&ids(&policy.issuers), 30), ..ActorMatcher::default() };
+    match choices.below(4) {
+        0 => matcher.subjects = choices.some(&owned(&SUBJECTS), 3),
+        1 => matcher.subject_patterns = choices.some(&owned(&SUBJECT_PATTERNS), 2),
+        2 => matcher.claims.push(claim_test(choices)),
+        _ if matcher.issuers.is_empty() => matcher.issuers = choices.some(&ids(&policy.issuers), 2),
+        _ => {}
+    }
+    matcher
 }
 
 fn unless(policy: &Policy, choices: &mut Choices<'_>, percent: usize) -> Vec<Conditions> {

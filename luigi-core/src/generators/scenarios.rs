@@ -175,16 +175,26 @@ fn identity(time: Timestamp, choices: &mut Choices<'_>) -> Identity {
         claims: claims(choices),
         expires_at: time.plus_seconds(lives),
         login: login(time, choices),
-        actor: choices.chance(15).then(|| actor(&issuer, choices)),
+        actor: choices.chance(25).then(|| actor(&issuer, choices)),
         provenance: Provenance::Asserted { by: "generator".into() },
     }
 }
 
 fn actor(issuer: &str, choices: &mut Choices<'_>) -> Actor {
-    Actor {
-        issuer: if choices.chance(30) { (*choices.pick(&ISSUER_URLS)).into() } else { issuer.into() },
-        subject: (!choices.chance(15)).then(|| (*choices.pick(&SUBJECTS)).into()),
+    if choices.chance(10) {
+        return Actor::from_claim(issuer, &json!(["agent:one"]));
     }
+    let mut members = if choices.chance(50) { claims(choices) } else { Map::new() };
+    if choices.chance(30) {
+        members.insert("iss".to_owned(), choices.text(&ISSUER_URLS).into());
+    }
+    if !choices.chance(15) {
+        members.insert("sub".to_owned(), choices.text(&SUBJECTS).into());
+    }
+    if choices.chance(20) {
+        members.insert("act".to_owned(), json!({"sub": "bob"}));
+    }
+    Actor::from_claim(issuer, &Value::Object(members))
 }
 
 fn login(time: Timestamp, choices: &mut Choices<'_>) -> Login {

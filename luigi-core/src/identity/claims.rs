@@ -59,7 +59,7 @@ pub(super) fn identity(
         groups: groups(trust, &claims),
         expires_at,
         login: login(&claims),
-        actor: claims.get("act").map(|act| actor(&trust.url, act)),
+        actor: claims.get("act").map(|act| Actor::from_claim(&trust.url, act)),
         claims,
         provenance,
     };
@@ -160,15 +160,5 @@ fn login(claims: &Map<String, Value>) -> Login {
         auth_time: claims.get("auth_time").and_then(Value::as_number).map(|number| seconds(number, f64::floor)),
         acr: claims.get("acr").and_then(Value::as_str).map(Into::into),
         amr,
-    }
-}
-
-/// Whatever `act` holds, somebody acts: what cannot be read makes an actor that nobody is, so that no rule for undelegated identities applies.
-fn actor(issuer: &str, act: &Value) -> Actor {
-    let subject = act.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
-    match act.get("iss") {
-        None => Actor { issuer: issuer.into(), subject: subject.map(Into::into) },
-        Some(Value::String(own)) => Actor { issuer: own.as_str().into(), subject: subject.map(Into::into) },
-        Some(_) => Actor { issuer: issuer.into(), subject: None },
     }
 }

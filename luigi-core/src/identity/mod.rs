@@ -4,6 +4,7 @@
 //! with it; nothing that HAProxy passes as a fact can build one. The result does not depend on the rules of a policy, only on
 //! the issuers it trusts and their keys.
 
+mod actor;
 mod assertion;
 mod certificate;
 mod claims;
@@ -15,6 +16,7 @@ mod token_cache;
 mod trust;
 mod verify;
 
+pub use actor::{Acting, Actor};
 pub use assertion::Assertion;
 pub use certificate::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
 pub use credential::{Authorization, credential};
@@ -112,15 +114,6 @@ pub struct Login {
     pub acr: Option<Box<str>>,
     /// The authentication methods; `None` if the token does not say.
     pub amr: Option<Vec<Box<str>>>,
-}
-
-/// Who acts on a subject's behalf.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor {
-    /// The issuer that vouches for the actor: its own `iss` if it has one, else the token's.
-    pub issuer: Box<str>,
-    /// The actor's subject; `None` if the `act` claim has none that is a string.
-    pub subject: Option<Box<str>>,
 }
 
 /// Why an identity is believed.

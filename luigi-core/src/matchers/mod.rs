@@ -3,6 +3,7 @@
 //! They are the fast ones that decisions use. [`crate::explain`] has slow ones of its own, written apart from these, so that
 //! each checks the other.
 
+mod claim;
 mod network;
 mod schedule;
 mod subject;

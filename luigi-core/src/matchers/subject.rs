@@ -1,10 +1,10 @@
 //! Who asks: the subject predicates.
 
-use crate::identity::{Actor, Credential, Identity};
+use super::claim::claims_hold;
+use crate::identity::{Acting, Credential, Identity};
 use crate::kleene::Kleene;
-use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, Login, Policy, Subject, SubjectMatcher};
+use crate::policy::model::{ActorMatcher, IssuerId, Login, Policy, Subject, SubjectMatcher, Via};
 use crate::time::Timestamp;
-use serde_json::Value;
 
 /// How far in the future an `auth_time` may lie before it says nothing, in seconds.
 const AUTH_TIME_LEEWAY_SECONDS: i64 = 300;
@@ -17,7 +17,16 @@ pub(crate) enum Person<'a> {
     /// A credential that does not say who.
     Unknowable,
     /// A verified identity.
-    Known(&'a Identity),
+    Known(Known<'a>),
+}
+
+/// An identity at the moment of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) identity: &'a Identity,
+    /// Who acts on its behalf, if anybody does.
+    pub(crate) actor: Option<Acting<'a>>,
+    now: Timestamp,
 }
 
 impl<'a> Person<'a> {
@@ -25,7 +34,9 @@ impl<'a> Person<'a> {
         match credential {
             Credential::Absent => Self::Nobody,
             Credential::Verified(identity) if crate::identity::outlived(identity, now) => Self::Unknowable,
-            Credential::Verified(identity) => Self::Known(identity),
+            Credential::Verified(identity) => {
+                Self::Known(Known { identity, actor: identity.actor().map(crate::identity::Actor::acting), now })
+            }
             Credential::Expired | Credential::Invalid(_) | Credential::Ambiguous | Credential::Deferred => {
                 Self::Unknowable
             }
@@ -35,15 +46,39 @@ impl<'a> Person<'a> {
     /// The identity, if there is one.
     pub(crate) fn identity(self) -> Option<&'a Identity> {
         match self {
-            Self::Known(identity) => Some(identity),
+            Self::Known(known) => Some(known.identity),
             Self::Nobody | Self::Unknowable => None,
+        }
+    }
+
+    /// Who acts on the identity's behalf, if anybody does.
+    pub(crate) fn actor(self) -> Option<Acting<'a>> {
+        match self {
+            Self::Known(known) => known.actor,
+            Self::Nobody | Self::Unknowable => None,
+        }
+    }
+
+    /// Who acts is one of these; false if nobody does.
+    pub(crate) fn acts_via(self, via: &Via, policy: &Policy) -> Kleene {
+        let known = match self {
+            Self::Nobody => return Kleene::False,
+            Self::Unknowable => return Kleene::Unknown,
+            Self::Known(known) => known,
+        };
+        match (known.actor, via) {
+            (None, _) => Kleene::False,
+            (Some(_), Via::Any) => Kleene::True,
+            (Some(actor), Via::AnyOf(matchers)) => {
+                any(matchers.iter().map(|matcher| actor_matches(matcher, &actor, policy, known.now)))
+            }
         }
     }
 
     /// The predicate as a condition of an allow rule: a delegated identity is nobody that it could mean, but for `"anyone"`.
     pub(crate) fn is_allowed_as(self, subject: &Subject, policy: &Policy) -> Kleene {
         match self {
-            Self::Known(identity) if identity.actor().is_some() => Kleene::from(matches!(subject, Subject::Anyone)),
+            Self::Known(Known { actor: Some(_), .. }) => Kleene::from(matches!(subject, Subject::Anyone)),
             _ => self.is(subject, policy),
         }
     }
@@ -52,10 +87,9 @@ impl<'a> Person<'a> {
     pub(crate) fn is_denied_as(self, subject: &Subject, policy: &Policy) -> Kleene {
         let value = self.is(subject, policy);
         match self {
-            Self::Known(identity) if value != Kleene::True => match identity.actor() {
-                Some(actor) => value.or(actor_is(actor, subject, policy)),
-                None => value,
-            },
+            Self::Known(Known { actor: Some(actor), .. }) if value != Kleene::True => {
+                value.or(actor_is(&actor, subject, policy))
+            }
             _ => value,
         }
     }
@@ -67,7 +101,7 @@ impl<'a> Person<'a> {
             Subject::Authenticated => match self {
                 Self::Nobody => Kleene::False,
                 Self::Unknowable => Kleene::Unknown,
-                Self::Known(identity) => is_default_issuer(identity.issuer(), policy).into(),
+                Self::Known(known) => is_default_issuer(known.identity.issuer(), policy).into(),
             },
             Subject::AnyOf(matchers) => self.is_any_of(matchers, policy),
         }
@@ -78,7 +112,7 @@ impl<'a> Person<'a> {
         match self {
             Self::Nobody => Kleene::False,
             Self::Unknowable => Kleene::Unknown,
-            Self::Known(identity) => any(matchers.iter().map(|matcher| matches(matcher, identity, policy))),
+            Self::Known(known) => any(matchers.iter().map(|matcher| matches(matcher, known, policy))),
         }
     }
 }
@@ -87,11 +121,12 @@ fn is_default_issuer(issuer: &str, policy: &Policy) -> bool {
     policy.default_issuer.is_some_and(|id| policy.issuers[id].trust.url == issuer)
 }
 
-fn is_issuer_of(matcher: &SubjectMatcher, issuer: &str, policy: &Policy) -> bool {
-    if matcher.issuers.is_empty() {
+/// None named means the default issuer.
+fn is_issuer_of(named: &[IssuerId], issuer: &str, policy: &Policy) -> bool {
+    if named.is_empty() {
         return is_default_issuer(issuer, policy);
     }
-    matcher.issuers.iter().any(|id| policy.issuers[*id].trust.url == issuer)
+    named.iter().any(|id| policy.issuers[*id].trust.url == issuer)
 }
 
 /// Kleene OR that stops at the first true.
@@ -106,14 +141,15 @@ fn any(values: impl Iterator<Item = Kleene>) -> Kleene {
     result
 }
 
-fn matches(matcher: &SubjectMatcher, identity: &Identity, policy: &Policy) -> Kleene {
-    if !is_issuer_of(matcher, identity.issuer(), policy) {
+fn matches(matcher: &SubjectMatcher, known: Known<'_>, policy: &Policy) -> Kleene {
+    let identity = known.identity;
+    if !is_issuer_of(&matcher.issuers, identity.issuer(), policy) {
         return Kleene::False;
     }
     if !matcher.kinds.is_empty() && !identity.kind().is_some_and(|kind| matcher.kinds.iter().any(|k| k == kind)) {
         return Kleene::False;
     }
-    if !is_subject_of(matcher, identity.subject()) {
+    if !is_subject_of(&matcher.subjects, &matcher.subject_patterns, identity.subject()) {
         return Kleene::False;
     }
     // From here on predicates may be unknown; a false one still wins.
@@ -132,16 +168,15 @@ fn matches(matcher: &SubjectMatcher, identity: &Identity, policy: &Policy) -> Kl
     if result == Kleene::False {
         return result;
     }
-    let claims = matcher.claims.iter().all(|test| claim_holds(test, identity));
-    if claims { result } else { Kleene::False }
+    result.and(claims_hold(&matcher.claims, identity.claims(), known.now))
 }
 
-fn is_subject_of(matcher: &SubjectMatcher, subject: &str) -> bool {
-    if matcher.subjects.is_empty() && matcher.subject_patterns.is_empty() {
+/// Among these or fitting one of the patterns; anybody if nobody is named.
+fn is_subject_of(subjects: &[String], patterns: &[String], subject: &str) -> bool {
+    if subjects.is_empty() && patterns.is_empty() {
         return true;
     }
-    matcher.subjects.iter().any(|s| s == subject)
-        || matcher.subject_patterns.iter().any(|p| pattern_matches(p, subject))
+    subjects.iter().any(|s| s == subject) || patterns.iter().any(|p| pattern_matches(p, subject))
 }
 
 /// Whether `text` matches a pattern in which `*` is any run of characters but `:` and `/`.
@@ -189,40 +224,15 @@ fn email_matches(matcher: &SubjectMatcher, identity: &Identity) -> Kleene {
     }
 }
 
-fn claim_holds(test: &ClaimTest, identity: &Identity) -> bool {
-    let Some((first, rest)) = test.path.split_first() else { return false };
-    let mut value = identity.claims().get(first.as_str());
-    for name in rest {
-        value = value.and_then(|v| v.as_object()).and_then(|object| object.get(name.as_str()));
-    }
-    let Some(value) = value else { return false };
-    match &test.accepts {
-        ClaimValues::In(accepted) => match value {
-            Value::Array(items) => items.iter().any(|item| accepted.iter().any(|a| claim_equals(a, item))),
-            single => accepted.iter().any(|a| claim_equals(a, single)),
-        },
-        ClaimValues::Words(accepted) => {
-            value.as_str().is_some_and(|text| text.split(' ').any(|word| accepted.iter().any(|a| a == word)))
-        }
-    }
-}
-
-fn claim_equals(accepted: &ClaimValue, value: &Value) -> bool {
-    match accepted {
-        ClaimValue::Text(text) => value.as_str() == Some(text),
-        ClaimValue::Integer(number) => value.as_i64() == Some(*number),
-        ClaimValue::Boolean(flag) => value.as_bool() == Some(*flag),
-    }
-}
-
-/// An actor is known by issuer and subject only; a matcher that asks for more does not match it.
-fn actor_is(actor: &Actor, subject: &Subject, policy: &Policy) -> Kleene {
+/// As a matcher of subjects sees an actor, of whom nothing is known but issuer and subject: one that asks for more does not match it.
+fn actor_is(actor: &Acting<'_>, subject: &Subject, policy: &Policy) -> Kleene {
     match subject {
         Subject::Anyone => Kleene::True,
-        Subject::Authenticated => is_default_issuer(&actor.issuer, policy).into(),
+        Subject::Authenticated if !actor.legible => Kleene::Unknown,
+        Subject::Authenticated => is_default_issuer(actor.issuer, policy).into(),
         Subject::AnyOf(matchers) => any(matchers.iter().map(|matcher| {
             let SubjectMatcher {
-                issuers: _,
+                issuers,
                 kinds,
                 subjects,
                 subject_patterns,
@@ -238,11 +248,37 @@ fn actor_is(actor: &Actor, subject: &Subject, policy: &Policy) -> Kleene {
                 || !groups.is_empty()
                 || !groups_all.is_empty()
                 || !claims.is_empty();
-            let named = subjects.is_empty() && subject_patterns.is_empty()
-                || actor.subject.as_ref().is_some_and(|s| is_subject_of(matcher, s));
-            Kleene::from(is_issuer_of(matcher, &actor.issuer, policy) && !asks_for_more && named)
+            if asks_for_more {
+                return Kleene::False;
+            }
+            is_actor(issuers, subjects, subject_patterns, actor, policy)
         })),
     }
+}
+
+fn actor_matches(matcher: &ActorMatcher, actor: &Acting<'_>, policy: &Policy, now: Timestamp) -> Kleene {
+    let ActorMatcher { issuers, subjects, subject_patterns, claims } = matcher;
+    let named = is_actor(issuers, subjects, subject_patterns, actor, policy);
+    if named != Kleene::True || claims.is_empty() {
+        return named;
+    }
+    // Without a claim that says who acts there is nothing that could be absent from it.
+    named.and(actor.claims.map_or(Kleene::Unknown, |members| claims_hold(claims, members, now)))
+}
+
+fn is_actor(
+    issuers: &[IssuerId],
+    subjects: &[String],
+    patterns: &[String],
+    actor: &Acting<'_>,
+    policy: &Policy,
+) -> Kleene {
+    if !actor.legible {
+        return Kleene::Unknown;
+    }
+    let named = subjects.is_empty() && patterns.is_empty()
+        || actor.subject.is_some_and(|subject| is_subject_of(subjects, patterns, subject));
+    Kleene::from(is_issuer_of(issuers, actor.issuer, policy) && named)
 }
 
 /// Whether the login behind a request meets a login requirement.
@@ -250,7 +286,7 @@ pub(crate) fn login_meets(required: &Login, person: Person<'_>, now: Timestamp) 
     let identity = match person {
         Person::Nobody => return Kleene::False,
         Person::Unknowable => return Kleene::Unknown,
-        Person::Known(identity) => identity,
+        Person::Known(known) => known.identity,
     };
     let login = identity.login();
     let mut result = Kleene::True;

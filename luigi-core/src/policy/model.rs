@@ -406,6 +406,8 @@ pub enum ScopeSelector {
 pub struct Conditions {
     /// Who asks.
     pub subject: Option<Subject>,
+    /// Who acts on the subject's behalf; false if nobody does.
+    pub via: Option<Via>,
     /// From where: any of these networks.
     pub from: Vec<NetworkId>,
     /// When: any of these schedules.
@@ -443,6 +445,28 @@ pub struct SubjectMatcher {
     /// All of these groups.
     pub groups_all: Vec<GroupId>,
     /// All of these tests of claims.
+    pub claims: Vec<ClaimTest>,
+}
+
+/// Who may act on a subject's behalf.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Via {
+    /// `"any"`: whoever it is, also if nobody can know who.
+    Any,
+    /// Any of these matchers; never empty.
+    AnyOf(Vec<ActorMatcher>),
+}
+
+/// Tests of an actor, joined by AND; within one list any member will do. Not all are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ActorMatcher {
+    /// The issuers; empty means the default issuer.
+    pub issuers: Vec<IssuerId>,
+    /// Subjects, literally; together with `subject_patterns` any of.
+    pub subjects: Vec<String>,
+    /// Subjects with `*`, which never crosses `:` or `/`.
+    pub subject_patterns: Vec<String>,
+    /// All of these tests of the members of the actor's own claim.
     pub claims: Vec<ClaimTest>,
 }
 

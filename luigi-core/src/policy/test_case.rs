@@ -76,6 +76,19 @@ pub struct TestIdentity {
     pub claims: serde_json::Map<String, serde_json::Value>,
     /// A login that the person has just made: it meets this requirement.
     pub login: Option<LoginId>,
+    /// Who acts for the person.
+    pub via: Option<TestActor>,
+}
+
+/// Who acts for a person in a test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestActor {
+    /// The named issuer, else the person's.
+    pub issuer: IssuerId,
+    /// The actor's subject; `None` if the test names none.
+    pub subject: Option<String>,
+    /// Further members of the `act` claim, as they would stand in a token.
+    pub claims: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A grant in a test.
@@ -85,6 +98,8 @@ pub struct TestGrant {
     pub scope: ScopeId,
     /// Under which approval, with its present content.
     pub approval: ApprovalId,
+    /// Whether it is the person's own even if somebody acts for it; else it names whoever acts.
+    pub in_person: bool,
 }
 
 /// What a test expects of a decision, as if enforced.

@@ -8,7 +8,7 @@ use crate::matchers::{LocalHours, NetworkSet};
 use crate::method::MethodTable;
 use crate::policy::model::{
     Approval, Approvers, Conditions, Effect, Group, Issuer, Login, Mode, Network, Policy, Requirements, Rule, RuleId,
-    Schedule, Scope, ScopeId, ScopeSelector, Subject, SubjectMatcher, Table, TableId,
+    Schedule, Scope, ScopeId, ScopeSelector, Subject, SubjectMatcher, Table, TableId, Via,
 };
 use std::fmt;
 
@@ -238,6 +238,9 @@ impl Builder {
     fn check_conditions(&self, conditions: &Conditions) -> Result<(), Problem> {
         if let Some(subject) = &conditions.subject {
             self.check_subject(subject)?;
+        }
+        if let Some(Via::AnyOf(matchers)) = &conditions.via {
+            matchers.iter().flat_map(|one| &one.issuers).try_for_each(|id| in_table(&self.policy.issuers, *id))?;
         }
         conditions.from.iter().try_for_each(|id| in_table(&self.policy.networks, *id))?;
         conditions.during.iter().try_for_each(|id| in_table(&self.policy.schedules, *id))

@@ -1,6 +1,6 @@
 //! From claims to identities: where they are found, and what stays unknown.
 
-use crate::estate::{Estate, ISSUER, NOW, at, claims_with, issuer};
+use crate::estate::{Estate, ISSUER, NOW, at, claims, claims_with, issuer};
 use luigi_core::identity::{
     Actor, Completeness, Credential, Email, Identity, IssuerTrust, ListFormat, Login, Provenance, TokenCache,
     TokenCacheLimits, Trust,
@@ -135,32 +135,49 @@ fn logins() {
 
 #[test]
 fn whoever_acts_is_seen_even_if_unreadable() {
-    fn check(act: Value, actor: Option<(&str, Option<&str>)>) {
-        let mut changes = json!({});
-        changes["x"] = json!(1);
+    fn check(act: Value, issuer: &str, subject: Option<&str>, legible: bool) {
         let estate = Estate::new();
-        let mut claims = claims_with(changes);
+        let mut claims = claims();
         claims["act"] = act.clone();
         let found = estate.trust().verify(estate.p256.token(&claims).as_bytes(), at(NOW)).unwrap();
-        let expected = actor.map(|(issuer, subject)| Actor { issuer: issuer.into(), subject: subject.map(Into::into) });
-        assert_eq!(found.actor(), expected.as_ref(), "{act}");
+        let actor = found.actor().expect("somebody acts");
+        let expected = (issuer, subject, legible);
+        assert_eq!((&*actor.issuer, actor.subject.as_deref(), actor.legible), expected, "{act}");
+        assert_eq!(Value::Object(actor.claims.clone()), if legible { act } else { json!({}) });
     }
     assert_eq!(identity(json!({}), as_declared).actor(), None);
     assert_eq!(identity(json!({"may_act": {"sub": "bot"}}), as_declared).actor(), None, "nobody acts yet");
-    check(json!({"sub": "bot"}), Some((ISSUER, Some("bot"))));
-    check(json!({"sub": "bot", "act": {"sub": "inner"}}), Some((ISSUER, Some("bot"))));
-    check(json!({"sub": "bot", "iss": "https://x.example.com"}), Some(("https://x.example.com", Some("bot"))));
-    check(json!({"sub": "bot", "iss": 1}), Some((ISSUER, None)));
-    for unreadable in
-        [json!(null), json!({}), json!([]), json!("bot"), json!(false), json!({"sub": 1}), json!({"sub": ""})]
-    {
-        check(unreadable, Some((ISSUER, None)));
+    check(json!({"sub": "bot"}), ISSUER, Some("bot"), true);
+    check(json!({"sub": "bot", "act": {"sub": "inner"}}), ISSUER, Some("bot"), true);
+    check(json!({"sub": "bot", "iss": "https://x.example.com"}), "https://x.example.com", Some("bot"), true);
+    check(json!({"client_id": "bot"}), ISSUER, None, true);
+    check(json!({}), ISSUER, None, true);
+    for unreadable in [
+        json!(null),
+        json!([]),
+        json!("bot"),
+        json!(false),
+        json!({"sub": 1}),
+        json!({"sub": ""}),
+        json!({"sub": "bot", "iss": 1}),
+        json!({"sub": "bot", "iss": ""}),
+    ] {
+        check(unreadable, ISSUER, None, false);
     }
 }
 
 #[test]
+fn whoever_acted_before_is_a_chain_that_ends() {
+    let act = json!({"sub": "c", "act": {"sub": "b", "iss": "https://x.example.com", "act": {"sub": "a", "act": 1}}});
+    let chain: Vec<_> = Actor::from_claim(ISSUER, &act).before().collect();
+    let chain: Vec<_> = chain.iter().map(|one| (&*one.issuer, one.subject.as_deref(), one.legible)).collect();
+    let x = "https://x.example.com";
+    assert_eq!(chain, [(x, Some("b"), true), (x, Some("a"), true), (x, None, false)]);
+}
+
+#[test]
 fn an_assertion_says_who_made_it() {
-    let actor = Actor { issuer: ISSUER.into(), subject: Some("bot".into()) };
+    let actor = Actor::new(ISSUER, "bot");
     let asserted = Identity::assert("policy-test", ISSUER, "ada", at(NOW))
         .email(Email { address: "a@example.com".into(), verified: Some(true) })
         .kind("user")

@@ -152,6 +152,10 @@ codes! {
     /// A value of a subject matcher cannot match.
     InvalidMatcher = "invalid-matcher":
         "A value in a matcher can never match, or matches everything: an e-mail address without `@`, a domain with one, a pattern of nothing but `*`.";
+    /// A matcher of actors asks for what is known of subjects alone.
+    UnknowableOfActor = "unknowable-of-actor":
+        "A token tells of whoever acts for its subject what the `act` claim holds: an issuer, a subject, claims. Its groups, e-mail addresses and kind are the \
+         subject's own. A `via` that asked for those of the actor would never match.";
     /// A claim test is not one.
     InvalidClaim = "invalid-claim":
         "A claim is found by a path, an array of names, and compared with strings, integers or booleans. Fractions and times have no exact \

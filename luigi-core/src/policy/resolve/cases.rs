@@ -2,9 +2,10 @@
 
 use super::Scene;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
+use crate::policy::model::IssuerId;
 use crate::policy::source::{SourceSet, Span};
 use crate::policy::syntax::{self, quoted};
-use crate::policy::test_case::{TestCase, TestCredential, TestGrant, TestIdentity};
+use crate::policy::test_case::{TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
 use std::collections::HashMap;
 
 impl Scene {
@@ -37,7 +38,8 @@ impl Scene {
         for grant in &case.grants {
             let scope = grant.scope.as_ref().and_then(|name| self.scopes.find_text(name, out));
             let approval = grant.approval.as_ref().and_then(|name| self.approvals.find_text(name, out));
-            grants.extend(scope.zip(approval).map(|(scope, approval)| TestGrant { scope, approval }));
+            let in_person = grant.in_person;
+            grants.extend(scope.zip(approval).map(|(scope, approval)| TestGrant { scope, approval, in_person }));
         }
         grants.sort();
         grants.dedup();
@@ -72,6 +74,11 @@ impl Scene {
         };
         let login = identity.login.as_ref().map(|name| self.logins.find_text(name, out));
         let groups = self.groups.find_all(&identity.groups, out);
+        if identity.claims.contains_key("act") {
+            let problem = Diagnostic::error(Code::InvalidTest, identity.span, "`claims` of a person have no `act`");
+            out.push(problem.help("say who acts as `via = { sub = \"agent:assistant\" }`"));
+        }
+        let via = identity.via.as_ref().map(|actor| self.actor(actor, issuer, out));
         Some(TestIdentity {
             issuer: issuer?,
             subject: identity.subject.clone().unwrap_or_else(|| "test".to_owned()),
@@ -80,6 +87,21 @@ impl Scene {
             groups,
             claims: identity.claims.clone(),
             login: login.flatten(),
+            via: via.flatten(),
         })
+    }
+
+    /// An actor is of the person's issuer unless the test says otherwise, as in tokens.
+    fn actor(&self, actor: &syntax::CaseActor, of: Option<IssuerId>, out: &mut Diagnostics) -> Option<TestActor> {
+        let issuer = match &actor.issuer {
+            Some(name) => self.issuers.find_text(name, out),
+            None => of,
+        };
+        if ["sub", "iss"].iter().any(|name| actor.claims.contains_key(*name)) {
+            let problem =
+                Diagnostic::error(Code::InvalidTest, actor.span, "`claims` of an actor have no `sub` or `iss`");
+            out.push(problem.help("write `sub` and `issuer` beside `claims`"));
+        }
+        Some(TestActor { issuer: issuer?, subject: actor.subject.clone(), claims: actor.claims.clone() })
     }
 }

@@ -1,8 +1,8 @@
-//! Subjects and their matchers.
+//! Subjects, who acts for them, and the matchers of both.
 
 use super::Scene;
 use crate::policy::diagnostics::Diagnostics;
-use crate::policy::model::{Subject, SubjectMatcher};
+use crate::policy::model::{ActorMatcher, Subject, SubjectMatcher, Via};
 use crate::policy::syntax;
 
 impl Scene {
@@ -35,6 +35,33 @@ impl Scene {
         matchers.sort();
         matchers.dedup();
         matchers
+    }
+
+    pub(super) fn via(&self, via: &syntax::Via, out: &mut Diagnostics) -> Via {
+        match via {
+            syntax::Via::Any => Via::Any,
+            syntax::Via::AnyOf(matchers) => {
+                let mut matchers: Vec<_> = matchers.iter().map(|matcher| self.actor_matcher(matcher, out)).collect();
+                matchers.sort();
+                matchers.dedup();
+                Via::AnyOf(matchers)
+            }
+        }
+    }
+
+    fn actor_matcher(&self, matcher: &syntax::ActorMatcher, out: &mut Diagnostics) -> ActorMatcher {
+        if matcher.issuers.is_empty() {
+            self.needs_default(matcher.span, "a matcher without `issuers`", "add `issuers` to the matcher", out);
+        }
+        let mut claims = matcher.claims.clone();
+        claims.sort();
+        claims.dedup();
+        ActorMatcher {
+            issuers: self.issuers.find_all(&matcher.issuers, out),
+            subjects: matcher.subjects.clone(),
+            subject_patterns: matcher.subject_patterns.clone(),
+            claims,
+        }
     }
 
     fn matcher(&self, matcher: &syntax::Matcher, out: &mut Diagnostics) -> SubjectMatcher {

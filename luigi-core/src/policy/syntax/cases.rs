@@ -2,7 +2,7 @@
 
 use super::node::{Fields, Node, Text, quoted};
 use super::rules::tables_of;
-use super::{Case, CaseCredential, CaseGrant, CaseIdentity, CaseRequest, Spanned, Syntax, values};
+use super::{Case, CaseActor, CaseCredential, CaseGrant, CaseIdentity, CaseRequest, Spanned, Syntax, values};
 use crate::decide::Reason;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::test_case::Expectation;
@@ -251,19 +251,13 @@ fn credential(node: Node<'_>, out: &mut Diagnostics) -> Option<CaseCredential> {
             Unidentified::Invalid => CaseCredential::Invalid,
         });
     }
-    const KEYS: [&str; 7] = ["sub", "issuer", "kind", "groups", "email", "claims", "login"];
+    const KEYS: [&str; 8] = ["sub", "issuer", "kind", "groups", "email", "claims", "login", "via"];
     let fields = Fields::open(node, "`as`", &KEYS, out)?;
     let email = fields.text("email", out);
     if let Some(text) = &email {
         values::email(text, out);
     }
-    let claims = fields.get("claims").and_then(|node| match json(node, out)? {
-        serde_json::Value::Object(claims) => Some(claims),
-        _ => {
-            out.push(node.wrong_type("claims", "a table"));
-            None
-        }
-    });
+    let claims = claims(&fields, out);
     Some(CaseCredential::Identity(Box::new(CaseIdentity {
         span: fields.span(),
         issuer: fields.text("issuer", out),
@@ -271,9 +265,36 @@ fn credential(node: Node<'_>, out: &mut Diagnostics) -> Option<CaseCredential> {
         kind: fields.text("kind", out).map(|text| text.value),
         email: email.map(|text| text.value),
         groups: fields.texts("groups", out).unwrap_or_default(),
-        claims: claims.unwrap_or_default(),
+        claims,
         login: fields.text("login", out),
+        via: fields.get("via").and_then(|node| actor(node, out)),
     })))
+}
+
+fn actor(node: Node<'_>, out: &mut Diagnostics) -> Option<CaseActor> {
+    let fields = Fields::open(node, "`via`", &["sub", "issuer", "claims"], out)?;
+    if fields.is_empty() {
+        let problem = Diagnostic::error(Code::EmptyValue, fields.span(), "`via` is an empty table");
+        out.push(problem.help("say who acts, like `{ sub = \"agent:assistant\" }`"));
+    }
+    Some(CaseActor {
+        span: fields.span(),
+        issuer: fields.text("issuer", out),
+        subject: fields.text("sub", out).map(|text| text.value),
+        claims: claims(&fields, out),
+    })
+}
+
+/// The claims of a person or an actor; none if there is no such key.
+fn claims(fields: &Fields<'_>, out: &mut Diagnostics) -> serde_json::Map<String, serde_json::Value> {
+    let read = fields.get("claims").and_then(|node| match json(node, out)? {
+        serde_json::Value::Object(claims) => Some(claims),
+        _ => {
+            out.push(node.wrong_type("claims", "a table"));
+            None
+        }
+    });
+    read.unwrap_or_default()
 }
 
 /// A value as it would stand in a token. The TOML parser bounds the depth.
@@ -322,11 +343,12 @@ fn grants(node: Node<'_>, out: &mut Diagnostics) -> Vec<CaseGrant> {
     nodes
         .into_iter()
         .filter_map(|node| {
-            let fields = Fields::open(node, "a grant", &["scope", "approval"], out)?;
+            let fields = Fields::open(node, "a grant", &["scope", "approval", "in-person"], out)?;
             let mut name = |key: &str, help: &str| fields.require(key, help, out).and_then(|node| node.text(key, out));
             let scope = name("scope", "which scope the grant opens");
             let approval = name("approval", "under which approval it was given");
-            Some(CaseGrant { scope, approval })
+            let in_person = fields.get("in-person").and_then(|node| node.boolean("in-person", out));
+            Some(CaseGrant { scope, approval, in_person: in_person.is_some_and(|flag| flag.value) })
         })
         .collect()
 }

@@ -14,6 +14,7 @@ mod suggest;
 mod tables;
 mod targets;
 mod values;
+mod via;
 
 pub(super) use node::{Text, listed, quoted};
 pub(super) use suggest::suggestion;
@@ -103,6 +104,7 @@ pub(super) enum Scopes {
 #[derive(Default)]
 pub(super) struct Conditions {
     pub(super) subject: Option<Subject>,
+    pub(super) via: Option<Via>,
     pub(super) from: Vec<Text>,
     pub(super) during: Vec<Text>,
 }
@@ -120,6 +122,20 @@ pub(super) enum Subject {
     Anyone,
     Authenticated(Span),
     AnyOf(Vec<Matcher>),
+}
+
+pub(super) enum Via {
+    Any,
+    AnyOf(Vec<ActorMatcher>),
+}
+
+/// What can be asked of an actor.
+pub(super) struct ActorMatcher {
+    pub(super) span: Span,
+    pub(super) issuers: Vec<Text>,
+    pub(super) subjects: Vec<String>,
+    pub(super) subject_patterns: Vec<String>,
+    pub(super) claims: Vec<ClaimTest>,
 }
 
 pub(super) struct Matcher {
@@ -175,11 +191,21 @@ pub(super) struct CaseIdentity {
     pub(super) groups: Vec<Text>,
     pub(super) claims: serde_json::Map<String, serde_json::Value>,
     pub(super) login: Option<Text>,
+    pub(super) via: Option<CaseActor>,
+}
+
+/// Who acts for the person of a test.
+pub(super) struct CaseActor {
+    pub(super) span: Span,
+    pub(super) issuer: Option<Text>,
+    pub(super) subject: Option<String>,
+    pub(super) claims: serde_json::Map<String, serde_json::Value>,
 }
 
 pub(super) struct CaseGrant {
     pub(super) scope: Option<Text>,
     pub(super) approval: Option<Text>,
+    pub(super) in_person: bool,
 }
 
 /// The version of the language.

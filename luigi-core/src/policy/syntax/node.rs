@@ -279,11 +279,10 @@ pub(in crate::policy) struct Fields<'t> {
 }
 
 /// Keys that a policy of a later version may have.
-const LATER: [&str; 21] = [
+const LATER: [&str; 20] = [
     "environments",
     "environment",
     "where",
-    "via",
     "headers",
     "query",
     "client-certificate",

@@ -2,7 +2,7 @@
 
 use super::node::{Fields, Node, quoted};
 use super::tables::{accept, strings};
-use super::{Conditions, Matcher, Requirements, Rule, Scopes, Subject, Syntax, Text, targets, values};
+use super::{Conditions, Matcher, Requirements, Rule, Scopes, Subject, Syntax, Text, targets, values, via};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, Effect, Mode};
 use crate::time::Timestamp;
@@ -30,13 +30,14 @@ const EFFECTS: [(&str, Effect); 3] = [("allow", Effect::Allow), ("restrict", Eff
 const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("enforce", Mode::Enforce)];
 
 fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
-    const KEYS: [&str; 14] = [
+    const KEYS: [&str; 15] = [
         "id",
         "effect",
         "mode",
         "scopes",
         "methods",
         "subject",
+        "via",
         "from",
         "during",
         "unless",
@@ -113,6 +114,7 @@ fn scopes_of(node: Node<'_>, effect: Option<Effect>, out: &mut Diagnostics) -> O
 fn conditions(fields: &Fields<'_>, out: &mut Diagnostics) -> Conditions {
     Conditions {
         subject: fields.get("subject").and_then(|node| subject(node, "subject", out)),
+        via: fields.get("via").and_then(|node| via::read(node, out)),
         from: fields.texts("from", out).unwrap_or_default(),
         during: fields.texts("during", out).unwrap_or_default(),
     }
@@ -122,10 +124,10 @@ fn unless(node: Node<'_>, out: &mut Diagnostics) -> Vec<Conditions> {
     one_or_more(node, "unless", out)
         .into_iter()
         .filter_map(|node| {
-            let fields = Fields::open(node, "`unless`", &["subject", "from", "during"], out)?;
+            let fields = Fields::open(node, "`unless`", &["subject", "via", "from", "during"], out)?;
             if fields.is_empty() {
                 let problem = Diagnostic::error(Code::EmptyValue, fields.span(), "`unless` is an empty table");
-                out.push(problem.help("name what exempts from the rule: `subject`, `from` or `during`"));
+                out.push(problem.help("name what exempts from the rule: `subject`, `via`, `from` or `during`"));
             }
             let conditions = conditions(&fields, out);
             if let (Some(Subject::Anyone), Some(node)) = (&conditions.subject, fields.get("subject")) {
@@ -138,7 +140,7 @@ fn unless(node: Node<'_>, out: &mut Diagnostics) -> Vec<Conditions> {
 }
 
 /// A table, or a list of tables of which any will do.
-fn one_or_more<'t>(node: Node<'t>, key: &str, out: &mut Diagnostics) -> Vec<Node<'t>> {
+pub(super) fn one_or_more<'t>(node: Node<'t>, key: &str, out: &mut Diagnostics) -> Vec<Node<'t>> {
     match node.value() {
         DeValue::Array(_) => node.list(key, "tables", out).unwrap_or_default(),
         _ => vec![node],
@@ -171,7 +173,7 @@ fn requirements(rule: &Fields<'_>, effect: Option<Effect>, about_all: bool, out:
         let problem = Diagnostic::error(Code::EmptyValue, fields.span(), "`require` is an empty table");
         out.push(problem.help("name what must also hold: `login`, `subject`, `from`, `during` or `approval`"));
     }
-    let Conditions { subject, from, during } = conditions(&fields, out);
+    let Conditions { subject, via: _, from, during } = conditions(&fields, out);
     if let (Some(Subject::Anyone), Some(node)) = (&subject, fields.get("subject")) {
         let problem =
             Diagnostic::error(Code::MisplacedKey, node.span(), "a requirement that \"anyone\" meets says nothing");
@@ -226,16 +228,7 @@ fn matcher(node: Node<'_>, key: &str, out: &mut Diagnostics) -> Option<Matcher> 
     let (subjects, patterns) = (texts("subjects"), texts("subject-patterns"));
     let (emails, domains) = (texts("emails"), texts("email-domains"));
     let (groups, groups_all) = (texts("groups"), texts("groups-all"));
-    for subject in &subjects {
-        if let Some(at) = subject.value.find('*') {
-            let message = format!("{} has a wildcard among literal subjects", quoted(&subject.value));
-            let problem = Diagnostic::error(Code::PatternInSubjects, subject.part(at..at + 1), message);
-            out.push(problem.label("compared literally here").help("write it under `subject-patterns`"));
-        }
-    }
-    for pattern in &patterns {
-        check_pattern(pattern, out);
-    }
+    check_subjects(&subjects, &patterns, out);
     let mut normal: Vec<String> = emails.iter().filter_map(|text| values::email(text, out)).collect();
     normal.sort();
     normal.dedup();
@@ -257,6 +250,20 @@ fn matcher(node: Node<'_>, key: &str, out: &mut Diagnostics) -> Option<Matcher> 
     })
 }
 
+/// Checks what matchers of subjects and of actors compare subjects with.
+pub(super) fn check_subjects(subjects: &[Text], patterns: &[Text], out: &mut Diagnostics) {
+    for subject in subjects {
+        if let Some(at) = subject.value.find('*') {
+            let message = format!("{} has a wildcard among literal subjects", quoted(&subject.value));
+            let problem = Diagnostic::error(Code::PatternInSubjects, subject.part(at..at + 1), message);
+            out.push(problem.label("compared literally here").help("write it under `subject-patterns`"));
+        }
+    }
+    for pattern in patterns {
+        check_pattern(pattern, out);
+    }
+}
+
 fn check_pattern(pattern: &Text, out: &mut Diagnostics) {
     let problem = if !pattern.value.contains('*') {
         let message = format!("{} is a pattern without `*`", quoted(&pattern.value));
@@ -271,7 +278,7 @@ fn check_pattern(pattern: &Text, out: &mut Diagnostics) {
     out.push(problem);
 }
 
-fn claims(node: Node<'_>, out: &mut Diagnostics) -> Vec<ClaimTest> {
+pub(super) fn claims(node: Node<'_>, out: &mut Diagnostics) -> Vec<ClaimTest> {
     let nodes = node.list("claims", "tables", out).unwrap_or_default();
     nodes.into_iter().filter_map(|node| claim(node, out)).collect()
 }
