@@ -2,7 +2,7 @@
 
 use crate::output::{Color, Format};
 use crate::question::{Acts, Asker, NamedGrant, timestamp};
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use luigi_core::policy::model::Mode;
 use luigi_core::time::Timestamp;
 use luigi_runtime::haproxy_config::{ForwardedPath, IdentityHeader};
@@ -60,9 +60,28 @@ pub(crate) struct Check {
 pub(crate) struct Test {
     /// The policy: a file or a directory of *.toml files
     pub(crate) policy: PathBuf,
+    /// Only tests with this in their names (repeatable: with any of them)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filter: Vec<String>,
+    /// Show each rule that is about the request of a failed test, and each predicate; twice for all rules
+    #[arg(long, short, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: TestFormat,
+}
+
+/// How to print what came out of tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestFormat {
+    /// For people.
+    #[default]
+    #[value(alias = "text")]
+    Human,
+    /// For programs.
+    Json,
+    /// For CI systems: JUnit's XML.
+    Junit,
 }
 
 /// Explain how a request would be decided: each rule considered, each predicate true, false or unknown

@@ -29,6 +29,16 @@ const CASES: &[Case] = &[
     Case { name: "test-fine-json", arguments: &["test", "--format", "json", "shop.toml"], input: "" },
     Case { name: "test-failing", arguments: &["test", "failing.toml"], input: "" },
     Case { name: "test-failing-json", arguments: &["test", "--format", "json", "failing.toml"], input: "" },
+    Case { name: "test-failing-verbose", arguments: &["test", "-v", "failing.toml"], input: "" },
+    Case { name: "test-failing-junit", arguments: &["test", "--format", "junit", "failing.toml"], input: "" },
+    Case { name: "test-tables", arguments: &["test", "tables.toml", "--format=text"], input: "" },
+    Case { name: "test-tables-junit", arguments: &["test", "tables.toml", "--format=junit"], input: "" },
+    Case {
+        name: "test-filter",
+        arguments: &["test", "tables.toml", "--filter", "approved", "--filter", "[staff"],
+        input: "",
+    },
+    Case { name: "test-filter-none", arguments: &["test", "tables.toml", "--filter", "no\nsuch"], input: "" },
     Case { name: "test-broken", arguments: &["test", "broken.toml"], input: "" },
     Case {
         name: "explain-request-access",

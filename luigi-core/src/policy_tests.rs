@@ -4,7 +4,7 @@
 //! and how to report them is the caller's. The decision is the one of the rules in force, as if the policy were enforced.
 
 use crate::decide::{Advice, Decision, Evaluation, Request, Scratch, Source};
-use crate::explain::{self, Explanation, Finding, RuleTrace};
+use crate::explain::{self, Explanation, Finding, Line, RuleTrace};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, ListFormat, Login};
 use crate::policy::diagnostics::{Code, Diagnostic};
@@ -63,6 +63,28 @@ pub struct Mismatch {
     pub span: Span,
 }
 
+impl Failure {
+    /// Why it came out like this, in a few lines: what made the decision, and what a rule that was expected came to.
+    #[must_use]
+    pub fn why(&self) -> Vec<Line> {
+        let differs = |key: &str| self.mismatches.iter().find(|one| one.key == key);
+        let only_candidate = self.mismatches.iter().all(|one| one.key == "expect-candidate");
+        let mut lines = if only_candidate { Vec::new() } else { self.explanation.why() };
+        if differs("expect-candidate").is_some() {
+            lines.extend(self.explanation.why_candidate());
+        }
+        if let Some(expected) = differs("rule") {
+            let told: Vec<String> = lines.iter().map(ToString::to_string).collect();
+            let rule = self.explanation.why_rule(&expected.expected);
+            // Where no rule allows, the expected one may have been told of already.
+            if rule.first().is_some_and(|headline| !told.contains(&headline.to_string())) {
+                lines.extend(rule);
+            }
+        }
+        lines
+    }
+}
+
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} should be `{}`, but is `{}`", self.key, self.expected, self.found)
@@ -112,10 +134,19 @@ impl TestOutcome {
                 diagnostics.push(Diagnostic::error(Code::TestLacksFact, test.span, message).help(help));
             }
             Self::Failed(failure) => {
-                for mismatch in &failure.mismatches {
-                    let message = format!("test `{}` failed: {mismatch}", test.name);
-                    let label = format!("it is `{}`", mismatch.found);
-                    diagnostics.push(Diagnostic::error(Code::TestFailed, mismatch.span, message).label(label));
+                let told: Vec<String> = failure.mismatches.iter().map(ToString::to_string).collect();
+                let message = format!("test `{}` failed: {}", test.name, told.join("; "));
+                let label = |mismatch: &Mismatch| format!("it is `{}`", mismatch.found);
+                if let Some((first, others)) = failure.mismatches.split_first() {
+                    let mut problem = Diagnostic::error(Code::TestFailed, first.span, message).label(label(first));
+                    for mismatch in others {
+                        problem = problem.also(mismatch.span, label(mismatch));
+                    }
+                    // A case that leaves the expectation to its table is not where the expectation stands.
+                    if failure.mismatches.iter().all(|one| one.span.start < test.span.start) {
+                        problem = problem.also(test.span, "in this case");
+                    }
+                    diagnostics.push(problem);
                 }
             }
         }
@@ -131,12 +162,33 @@ impl TestOutcome {
 /// If a test belongs to another policy and names something that this one does not have.
 #[must_use]
 pub fn run(snapshot: &Snapshot, tests: &[TestCase]) -> Vec<TestOutcome> {
-    let mut scratch = Scratch::for_snapshot(snapshot);
-    let mut buffer = TargetBuffer::new();
-    tests.iter().map(|test| run_one(snapshot, test, &mut scratch, &mut buffer)).collect()
+    run_each(snapshot, tests, |_, _| {})
 }
 
-fn run_one(snapshot: &Snapshot, test: &TestCase, scratch: &mut Scratch, buffer: &mut TargetBuffer) -> TestOutcome {
+/// The same, showing how each test was decided to whoever wants to look at it.
+///
+/// # Panics
+///
+/// If a test belongs to another policy and names something that this one does not have.
+#[must_use]
+pub fn run_each<'t>(
+    snapshot: &Snapshot,
+    tests: impl IntoIterator<Item = &'t TestCase>,
+    mut look: impl FnMut(&'t TestCase, &Explanation),
+) -> Vec<TestOutcome> {
+    let mut scratch = Scratch::for_snapshot(snapshot);
+    let mut buffer = TargetBuffer::new();
+    let run = |test| run_one(snapshot, test, &mut scratch, &mut buffer, |explanation| look(test, explanation));
+    tests.into_iter().map(run).collect()
+}
+
+fn run_one(
+    snapshot: &Snapshot,
+    test: &TestCase,
+    scratch: &mut Scratch,
+    buffer: &mut TargetBuffer,
+    look: impl FnOnce(&Explanation),
+) -> TestOutcome {
     let policy = snapshot.policy();
     let time = test.at.unwrap_or(SOME_TIME);
     let identity = match &test.credential {
@@ -167,6 +219,7 @@ fn run_one(snapshot: &Snapshot, test: &TestCase, scratch: &mut Scratch, buffer: 
     };
 
     let explanation = explain::evaluate(policy, &request);
+    look(&explanation);
     if let Some((rule, fact)) = missing_fact(&explanation, test) {
         return TestOutcome::MissingFact { rule, fact };
     }

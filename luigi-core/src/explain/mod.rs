@@ -17,6 +17,7 @@ mod requirements;
 mod scopes;
 mod subjects;
 mod surroundings;
+mod why;
 
 pub use render::{Detail, Line, Span, Tone};
 

@@ -48,12 +48,12 @@ pub struct Line {
 }
 
 impl Line {
-    fn with(mut self, tone: Tone, text: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, tone: Tone, text: impl Into<String>) -> Self {
         self.spans.push(Span { tone, text: text.into() });
         self
     }
 
-    fn indented(by: usize) -> Self {
+    pub(super) fn indented(by: usize) -> Self {
         Self::default().with(Tone::Plain, " ".repeat(by))
     }
 }
@@ -126,28 +126,7 @@ impl Explanation {
     }
 
     fn rule_lines(&self, rule: &RuleTrace, detail: Detail) -> Vec<Line> {
-        let effect = match rule.effect {
-            Effect::Allow => "allow",
-            Effect::Restrict => "restrict",
-            Effect::Deny => "deny",
-        };
-        let (standing, tone) = match rule.standing {
-            Standing::Silent => ("does not match", Tone::Faint),
-            Standing::Denies => ("denies", Tone::Bad),
-            Standing::MayDeny => ("may deny, so it does", Tone::Bad),
-            Standing::Satisfied => ("is satisfied", Tone::Good),
-            Standing::Blocks => ("blocks", Tone::Bad),
-            Standing::Allows => ("allows", Tone::Good),
-            Standing::Unmet => ("matches, but requires more", Tone::Bad),
-            Standing::MayAllow => ("may match, which is not enough", Tone::Doubtful),
-        };
-        let mut head = Line::default()
-            .with(Tone::Plain, format!("{effect} "))
-            .with(Tone::Strong, rule.rule.as_str())
-            .with(tone, format!("  {standing}"));
-        if rule.mode == Mode::Observe {
-            head = head.with(Tone::Faint, "  (observed)");
-        }
+        let mut head = rule.headline(0);
         let determines = |one: &DecisionTrace| one.rule.as_deref() == Some(rule.rule.as_str());
         if determines(&self.decision) {
             head = head.with(Tone::Strong, "  <- determines the decision");
@@ -173,7 +152,33 @@ impl Explanation {
     }
 }
 
-fn decision_lines(decision: &DecisionTrace, prefix: &str) -> Vec<Line> {
+impl RuleTrace {
+    /// What the rule is and what it comes to, so many columns to the right.
+    pub(super) fn headline(&self, indent: usize) -> Line {
+        let effect = match self.effect {
+            Effect::Allow => "allow",
+            Effect::Restrict => "restrict",
+            Effect::Deny => "deny",
+        };
+        let (standing, tone) = match self.standing {
+            Standing::Silent => ("does not match", Tone::Faint),
+            Standing::Denies => ("denies", Tone::Bad),
+            Standing::MayDeny => ("may deny, so it does", Tone::Bad),
+            Standing::Satisfied => ("is satisfied", Tone::Good),
+            Standing::Blocks => ("blocks", Tone::Bad),
+            Standing::Allows => ("allows", Tone::Good),
+            Standing::Unmet => ("matches, but requires more", Tone::Bad),
+            Standing::MayAllow => ("may match, which is not enough", Tone::Doubtful),
+        };
+        let line = Line::indented(indent)
+            .with(Tone::Plain, format!("{effect} "))
+            .with(Tone::Strong, self.rule.as_str())
+            .with(tone, format!("  {standing}"));
+        if self.mode == Mode::Observe { line.with(Tone::Faint, "  (observed)") } else { line }
+    }
+}
+
+pub(super) fn decision_lines(decision: &DecisionTrace, prefix: &str) -> Vec<Line> {
     let tone = if decision.decision == "allow" { Tone::Good } else { Tone::Bad };
     let mut lines = vec![
         Line::default()
@@ -195,7 +200,7 @@ fn decision_lines(decision: &DecisionTrace, prefix: &str) -> Vec<Line> {
     lines
 }
 
-fn finding_lines(finding: &Finding, width: usize, indent: usize, detail: Detail, lines: &mut Vec<Line>) {
+pub(super) fn finding_lines(finding: &Finding, width: usize, indent: usize, detail: Detail, lines: &mut Vec<Line>) {
     let tone = match finding.value {
         Kleene::True => Tone::Good,
         Kleene::Unknown => Tone::Doubtful,

@@ -1,0 +1,64 @@
+//! `luigi test`: the tests that stand in a policy.
+//!
+//! Running them is `luigi-core`'s; here is which to run and how to print what came out: for people in `text`, for programs in `json` and
+//! `junit`.
+
+mod json;
+mod junit;
+mod text;
+
+use crate::args::{Test, TestFormat};
+use crate::failure::Failure;
+use crate::output::{diagnostics, print, print_json};
+use crate::{Found, load};
+use luigi_core::policy::SourceSet;
+use luigi_core::policy::test_case::TestCase;
+use luigi_core::policy_tests::{self, TestOutcome};
+use luigi_core::snapshot::Snapshot;
+
+pub(crate) fn run(arguments: &Test) -> Result<Found, Failure> {
+    let (sources, parsed) = load::read(&arguments.policy)?;
+    let Some(policy) = parsed.policy else {
+        return Err(Failure::Problems(diagnostics(&parsed.diagnostics, &sources)));
+    };
+    let snapshot = Snapshot::compile(policy).map_err(|error| Failure::Problems(format!("error: {error}\n")))?;
+    let (chosen, left_out) = choose(&parsed.tests, &arguments.filter)?;
+    let outcomes = policy_tests::run_each(&snapshot, chosen.iter().copied(), |_, _| {});
+    let report = Report { sources: &sources, results: chosen.into_iter().zip(outcomes).collect(), left_out };
+    match arguments.format {
+        TestFormat::Human => print(&text::of(&report, arguments.verbose))?,
+        TestFormat::Json => print_json(&json::of(&report))?,
+        TestFormat::Junit => print(&junit::of(&report)?)?,
+    }
+    Ok(if report.failed() == 0 { Found::Fine } else { Found::Problems })
+}
+
+/// The tests to run, and how many are left out.
+fn choose<'t>(tests: &'t [TestCase], filter: &[String]) -> Result<(Vec<&'t TestCase>, usize), Failure> {
+    let wanted = |test: &&TestCase| filter.is_empty() || filter.iter().any(|part| test.name.contains(part.as_str()));
+    let chosen: Vec<_> = tests.iter().filter(wanted).collect();
+    if chosen.is_empty() && !filter.is_empty() {
+        let parts: Vec<_> = filter.iter().map(|part| format!("`{}`", part.escape_debug())).collect();
+        let among = match tests.len() {
+            0 => "the policy has no tests".to_owned(),
+            n => format!("none of {n} tests has {} in its name", parts.join(" or ")),
+        };
+        return Err(Failure::usage(among));
+    }
+    let left_out = tests.len() - chosen.len();
+    Ok((chosen, left_out))
+}
+
+/// What came out.
+struct Report<'r> {
+    sources: &'r SourceSet,
+    results: Vec<(&'r TestCase, TestOutcome)>,
+    /// How many tests `--filter` left out.
+    left_out: usize,
+}
+
+impl Report<'_> {
+    fn failed(&self) -> usize {
+        self.results.iter().filter(|(_, outcome)| !outcome.has_passed()).count()
+    }
+}
