@@ -4,7 +4,7 @@
 //! `UPDATE_GOLDEN=1` the texts are written anew; look at the difference before it is committed.
 
 use luigi_core::policy::diagnostics::{Code, Style};
-use luigi_core::policy::{Parsed, SourceSet, parse};
+use luigi_core::policy::{Parsed, SourceSet, parse, parse_everywhere};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,8 +29,16 @@ fn sources_at(path: &Path) -> SourceSet {
 
 fn parse_at(path: &Path) -> (SourceSet, Parsed) {
     let sources = sources_at(path);
-    let parsed = parse(&sources);
+    let parsed = parse_in_every_environment(&sources);
     (sources, parsed)
+}
+
+/// What all environments make of the policy: its last one, the tests of all, every problem.
+fn parse_in_every_environment(sources: &SourceSet) -> Parsed {
+    let everywhere = parse_everywhere(sources);
+    let each = everywhere.environments.into_iter().map(|(_, parsed)| parsed);
+    let all = each.reduce(|before, parsed| Parsed { tests: [before.tests, parsed.tests].concat(), ..parsed });
+    Parsed { diagnostics: everywhere.diagnostics, ..all.expect("there is at least one") }
 }
 
 #[test]
@@ -70,9 +78,15 @@ fn broken_policies_are_explained_as_the_golden_files_say() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n\n"));
-    // These two need sources that are no files in a repository; `limits_are_explained` has them.
-    let elsewhere =
-        [Code::NoSource, Code::SourceTooLarge, Code::TooManyProblems, Code::TestFailed, Code::TestLacksFact];
+    // These need something else than files in a repository; `limits_are_explained`, `environments` and `policy_tests` have them.
+    let elsewhere = [
+        Code::NoSource,
+        Code::SourceTooLarge,
+        Code::TooManyProblems,
+        Code::EnvironmentNotChosen,
+        Code::TestFailed,
+        Code::TestLacksFact,
+    ];
     let missing: Vec<_> = Code::ALL.iter().filter(|code| !seen.contains(code) && !elsewhere.contains(code)).collect();
     assert!(missing.is_empty(), "no golden file shows {missing:?}");
 }
@@ -111,7 +125,7 @@ fn the_examples_of_the_reference_are_policies() {
             format!("schema = 1\n{block}")
         };
         sources.add("POLICY.md", text);
-        let mut problems = parse(&sources).diagnostics;
+        let mut problems = parse_everywhere(&sources).diagnostics;
         if !block.starts_with("schema") {
             // Excerpts name what stands elsewhere; everything else about them must be right.
             let elsewhere = [Code::UnknownName, Code::NoDefaultIssuer];

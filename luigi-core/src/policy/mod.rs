@@ -28,7 +28,7 @@ pub struct Parsed {
     pub diagnostics: Diagnostics,
 }
 
-/// Parses a policy.
+/// Parses a policy that has no environments; [`parse_for`] and [`parse_everywhere`] parse one that has.
 ///
 /// Never panics, whatever the text; the time it takes is bounded by the limits in [`source`].
 ///
@@ -58,9 +58,76 @@ pub struct Parsed {
 /// ```
 #[must_use]
 pub fn parse(sources: &SourceSet) -> Parsed {
+    parse_for(sources, None)
+}
+
+/// Parses a policy for one of its environments, by name; `None` for a policy that has none.
+///
+/// Rules and tests of other environments are checked and left out. That the name is not one of the policy's, or that it is missing
+/// where the policy has environments, is a problem like any other.
+///
+/// # Examples
+///
+/// ```
+/// use luigi_core::policy::model::HostPattern;
+/// use luigi_core::policy::{SourceSet, parse, parse_for};
+///
+/// let mut sources = SourceSet::new();
+/// sources.add(
+///     "policy.toml",
+///     "schema = 1
+/// environments = { production = { domain = \"example.com\" }, staging = { domain = \"staging.example.com\" } }
+/// [scopes.health]
+/// hosts = [\"orders.{domain}\"]
+/// operations = [\"GET /healthz\"]
+/// ",
+/// );
+/// let policy = parse_for(&sources, Some("staging")).policy.expect("it has no problems");
+/// let (_, health) = policy.scopes.iter().next().expect("there is one");
+/// assert_eq!(health.hosts, [HostPattern::Exact("orders.staging.example.com".to_owned())]);
+/// assert!(parse(&sources).policy.is_none());
+/// ```
+#[must_use]
+pub fn parse_for(sources: &SourceSet, environment: Option<&str>) -> Parsed {
     let mut diagnostics = Diagnostics::default();
     let syntax = syntax::read(sources, &mut diagnostics);
-    let resolved = syntax.and_then(|syntax| resolve::resolve(&syntax, sources, &mut diagnostics));
+    resolved(syntax.as_ref(), environment, sources, diagnostics)
+}
+
+/// What the environments of a policy make of it.
+#[derive(Clone, Debug, Default)]
+pub struct ParsedEverywhere {
+    /// The policy in each environment, in order of their names; a single one without a name if there are none.
+    pub environments: Vec<(Option<String>, Parsed)>,
+    /// Every problem once; those that only some environments have name them.
+    pub diagnostics: Diagnostics,
+}
+
+/// Parses a policy for each of its environments.
+#[must_use]
+pub fn parse_everywhere(sources: &SourceSet) -> ParsedEverywhere {
+    let mut diagnostics = Diagnostics::default();
+    let syntax = syntax::read(sources, &mut diagnostics);
+    let names: std::collections::BTreeSet<&str> =
+        syntax.iter().flat_map(|syntax| &syntax.environments).map(|entry| entry.name.value.as_str()).collect();
+    let mut wanted: Vec<Option<&str>> = names.into_iter().map(Some).collect();
+    if wanted.is_empty() {
+        wanted.push(None);
+    }
+    let parsed = |name: Option<&str>| resolved(syntax.as_ref(), name, sources, diagnostics.clone());
+    let environments: Vec<_> = wanted.into_iter().map(|name| (name.map(str::to_owned), parsed(name))).collect();
+    let each = environments.iter().map(|(name, parsed)| (name.as_deref(), &parsed.diagnostics));
+    let diagnostics = Diagnostics::merged(each, sources);
+    ParsedEverywhere { environments, diagnostics }
+}
+
+fn resolved(
+    syntax: Option<&syntax::Syntax>,
+    environment: Option<&str>,
+    sources: &SourceSet,
+    mut diagnostics: Diagnostics,
+) -> Parsed {
+    let resolved = syntax.and_then(|syntax| resolve::resolve(syntax, environment, sources, &mut diagnostics));
     diagnostics.finish(sources);
     match resolved {
         Some((policy, tests)) => Parsed { policy: Some(policy), tests, diagnostics },

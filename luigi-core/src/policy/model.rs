@@ -142,6 +142,9 @@ ids! {
 /// A whole policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
+    /// The environment that it was compiled for; `None` if it has no `[environments]`. Values stand where hosts named
+    /// variables, and what belongs to other environments is left out.
+    pub environment: Option<String>,
     /// The methods that the policy names.
     pub methods: MethodTable,
     /// `[issuers.*]`.

@@ -13,6 +13,8 @@ pub struct TestCase {
     pub name: String,
     /// Where the name stands; the case or the request if there are several of them.
     pub span: Span,
+    /// The environment it takes place in; `None` if the policy has none.
+    pub environment: Option<String>,
     /// The method, as in a request line.
     pub method: String,
     /// What a Host header would hold: name or address, IPv6 in brackets, with the port if the URL has one. `None` if the request

@@ -68,6 +68,7 @@ impl std::error::Error for CompileError {}
 pub(super) fn compile(policy: Policy) -> Result<Snapshot, CompileError> {
     let revision = Revision::of(&format::encode(&policy));
     let mut builder = Builder::default();
+    builder.policy.environment = policy.environment;
     builder.policy.default_issuer = policy.default_issuer;
     let take = |result: Result<(), Problem>| result.map_err(CompileError::new);
     take(builder.methods(policy.methods))?;

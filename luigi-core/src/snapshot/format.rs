@@ -20,6 +20,7 @@ const VERSION: u32 = 1;
 /// What stands before the tables.
 #[derive(Serialize, Deserialize)]
 struct Header {
+    environment: Option<String>,
     methods: MethodTable,
     default_issuer: Option<IssuerId>,
     /// The number of rows of each table, in order.
@@ -30,9 +31,21 @@ const TABLES: usize = 8;
 
 pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     let count = |n: usize| u32::try_from(n).expect("a table has fewer than 2^32 rows");
-    let Policy { methods, issuers, default_issuer, groups, networks, schedules, logins, scopes, approvals, rules } =
-        policy;
+    let Policy {
+        environment,
+        methods,
+        issuers,
+        default_issuer,
+        groups,
+        networks,
+        schedules,
+        logins,
+        scopes,
+        approvals,
+        rules,
+    } = policy;
     let header = Header {
+        environment: environment.clone(),
         methods: methods.clone(),
         default_issuer: *default_issuer,
         rows: [
@@ -152,6 +165,7 @@ impl Loader {
         if header.default_issuer.is_some_and(|id| crate::policy::model::TableId::index(id) >= self.rows[0] as usize) {
             return Err(Problem::Inconsistent { what: "the default issuer is not there" }.into());
         }
+        self.builder.policy.environment = header.environment;
         self.builder.policy.default_issuer = header.default_issuer;
         Ok(())
     }

@@ -88,6 +88,16 @@ codes! {
     UnknownName = "unknown-name":
         "Groups, scopes, networks, schedules, logins, approvals, issuers and rules must be defined in the policy before they are named. A group \
          that is not in the table `groups` would otherwise be a rule that silently never applies.";
+    /// The policy has environments and it is not clear for which one it is compiled.
+    EnvironmentNotChosen = "environment-not-chosen":
+        "A policy with `[environments]` means something else in each of them, so it is compiled for one: `--environment` of `luigi apply`, `explain` and \
+         `decide`, or the setting of whatever reads the policy. A policy without the table is compiled for none.";
+    /// Environments define different variables.
+    EnvironmentVariables = "environment-variables":
+        "A variable that one environment has and another lacks would leave hosts without meaning there. All environments define the same variables.";
+    /// A variable of an environment is not one.
+    InvalidVariable = "invalid-variable":
+        "A variable stands for a part of a host wherever `{name}` is written in one: letters, digits, `-` and `_`, in labels with dots between them.";
     /// An issuer's URL is not one.
     InvalidIssuerUrl = "invalid-issuer-url":
         "The URL of an issuer is compared byte for byte with the `iss` of tokens and is where its keys come from. It must be an https URL without query, \

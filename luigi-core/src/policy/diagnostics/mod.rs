@@ -9,6 +9,7 @@ pub use code::Code;
 pub use render::{Color, Style};
 
 use super::source::{SourceSet, Span};
+use std::collections::HashMap;
 
 /// The most problems that are kept; of the rest only the number is.
 pub const MAX_DIAGNOSTICS: usize = 1_000;
@@ -34,7 +35,7 @@ impl Severity {
 }
 
 /// One problem.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     /// What kind of problem.
     pub code: Code,
@@ -48,10 +49,12 @@ pub struct Diagnostic {
     pub secondary: Vec<Label>,
     /// What to do about it.
     pub help: Option<String>,
+    /// The environments that have it; empty if all have it, or if only one was looked at.
+    pub environments: Vec<String>,
 }
 
 /// A place and what is to be said about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     /// The place.
     pub span: Span,
@@ -68,6 +71,7 @@ impl Diagnostic {
             primary: Some(Label { span, text: String::new() }),
             secondary: Vec::new(),
             help: None,
+            environments: Vec::new(),
         }
     }
 
@@ -80,6 +84,7 @@ impl Diagnostic {
             primary: None,
             secondary: Vec::new(),
             help: None,
+            environments: Vec::new(),
         }
     }
 
@@ -154,6 +159,33 @@ impl Diagnostics {
     /// Whether further problems are only counted: effort that only makes one prettier is wasted.
     pub(crate) fn is_full(&self) -> bool {
         self.items.len() >= MAX_DIAGNOSTICS
+    }
+
+    /// The problems of one policy in several environments, each once; what not all of them have names those that do.
+    pub(crate) fn merged<'d>(
+        each: impl ExactSizeIterator<Item = (Option<&'d str>, &'d Self)>,
+        sources: &SourceSet,
+    ) -> Self {
+        let all = each.len();
+        let mut merged = Self::default();
+        let mut places: HashMap<&Diagnostic, usize> = HashMap::new();
+        let mut found: Vec<(&Diagnostic, Vec<String>)> = Vec::new();
+        for (environment, problems) in each {
+            merged.omitted = merged.omitted.max(problems.omitted);
+            for item in problems.items.iter().filter(|item| item.code != Code::TooManyProblems) {
+                let place = *places.entry(item).or_insert_with(|| {
+                    found.push((item, Vec::new()));
+                    found.len() - 1
+                });
+                found[place].1.extend(environment.map(str::to_owned));
+            }
+        }
+        for (item, environments) in found {
+            let environments = if environments.len() < all { environments } else { Vec::new() };
+            merged.push(Diagnostic { environments, ..item.clone() });
+        }
+        merged.finish(sources);
+        merged
     }
 
     /// Puts the problems into the order of the sources' names and of places, and says how many were left out.

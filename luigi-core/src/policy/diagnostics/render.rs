@@ -5,6 +5,7 @@
 
 use super::{Diagnostic, Diagnostics, Label, Severity};
 use crate::policy::source::{SourceSet, floor_char_boundary};
+use crate::policy::syntax::listed;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// How problems are rendered as text.
@@ -59,7 +60,8 @@ impl Diagnostics {
     /// The problems as a JSON array.
     ///
     /// Each has `file`, `line`, `column`, `end_line`, `end_column` (all counted from 1, columns in characters; `null` where there is no place),
-    /// `code`, `severity`, `message`, `label`, `help` (`null` if there is none) and `related`, the other places.
+    /// `code`, `severity`, `message`, `label`, `help` (`null` if there is none) and `related`, the other places; and
+    /// `environments`, a list of names, if only some environments of the policy have the problem.
     #[must_use]
     pub fn to_json(&self, sources: &SourceSet) -> serde_json::Value {
         self.iter().map(|item| json_of(item, sources)).collect()
@@ -86,6 +88,9 @@ fn json_of(item: &Diagnostic, sources: &SourceSet) -> serde_json::Value {
     object.insert("help".into(), item.help.as_deref().into());
     let related = item.secondary.iter().map(|label| place(Some(label)).into());
     object.insert("related".into(), serde_json::Value::Array(related.collect()));
+    if !item.environments.is_empty() {
+        object.insert("environments".into(), item.environments.as_slice().into());
+    }
     object.into()
 }
 
@@ -103,6 +108,10 @@ fn render_one(item: &Diagnostic, sources: &SourceSet, renderer: &Renderer, width
         if !shown[at] {
             group = group.element(snippet(&labels, &mut shown, at, sources));
         }
+    }
+    if !item.environments.is_empty() {
+        let text = format!("only in environment {}", listed(item.environments.iter().map(String::as_str), "and"));
+        group = group.element(Level::NOTE.message(wrap(&text, width.saturating_sub(16))));
     }
     if let Some(help) = &item.help {
         group = group.element(

@@ -1,10 +1,11 @@
 //! Tests that stand in the policy.
 
 use super::Scene;
+use super::environments::EnvironmentId;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
-use crate::policy::model::IssuerId;
+use crate::policy::model::{IssuerId, RuleId, TableId};
 use crate::policy::source::{SourceSet, Span};
-use crate::policy::syntax::{self, quoted};
+use crate::policy::syntax::{self, Text, quoted};
 use crate::policy::test_case::{TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
 use std::collections::HashMap;
 
@@ -27,7 +28,9 @@ impl Scene {
         resolved
     }
 
+    /// A test of the environment that the policy is compiled for; those of others are checked and left out.
     fn case(&self, case: &syntax::Case, out: &mut Diagnostics) -> Option<TestCase> {
+        let environment = self.environments.of_case(case, out);
         let credential = match &case.credential {
             syntax::CaseCredential::Absent => Some(TestCredential::Absent),
             syntax::CaseCredential::Expired => Some(TestCredential::Expired),
@@ -43,12 +46,16 @@ impl Scene {
         }
         grants.sort();
         grants.dedup();
-        let rule = case.rule.as_ref().and_then(|name| Some((self.rules.find_text(name, out)?, name.span)));
+        let rule = case.rule.as_ref().and_then(|name| self.expected_rule(name, environment, out));
         let scope = case.scope.as_ref().and_then(|name| Some((self.scopes.find_text(name, out)?, name.span)));
+        if !environment.is_none_or(|id| self.environments.selects(&[id])) {
+            return None;
+        }
         let (name, request, expect) = (case.name.as_ref()?, case.request.as_ref()?, case.expect.as_ref()?);
         Some(TestCase {
             name: name.value.clone(),
             span: name.span,
+            environment: environment.and(self.environments.chosen()).map(str::to_owned),
             method: request.value.method.clone(),
             host: request.value.host.clone(),
             target: request.value.target.clone(),
@@ -65,6 +72,25 @@ impl Scene {
             scope,
             privileged: case.privileged.as_ref().map(|privileged| (privileged.value, privileged.span)),
         })
+    }
+
+    /// A rule that a test names; it must be in force where the test takes place.
+    fn expected_rule(
+        &self,
+        name: &Text,
+        environment: Option<EnvironmentId>,
+        out: &mut Diagnostics,
+    ) -> Option<(RuleId, Span)> {
+        let place = &self.rule_places[self.rules.find_text(name, out)?.index()];
+        if let Some(environment) = environment
+            && !place.environments.is_empty()
+            && !place.environments.contains(&environment)
+        {
+            let message = format!("rule {} is not in force where the test takes place", quoted(&name.value));
+            let problem = Diagnostic::error(Code::InvalidTest, name.span, message);
+            out.push(problem.help("it names other `environments`; name a rule that can determine the decision"));
+        }
+        Some((place.id?, name.span))
     }
 
     fn identity(&self, identity: &syntax::CaseIdentity, out: &mut Diagnostics) -> Option<TestIdentity> {

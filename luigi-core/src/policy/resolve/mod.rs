@@ -4,6 +4,7 @@
 //! is settled before anything that uses it is looked at, so a definition with a problem of its own is still defined.
 
 mod cases;
+mod environments;
 mod hash;
 mod names;
 mod scopes;
@@ -19,11 +20,13 @@ use super::source::{SourceSet, Span};
 use super::syntax::{self, Entry, Syntax, Text, quoted};
 use super::test_case::TestCase;
 use crate::method::{MethodSet, MethodTable};
+use environments::{EnvironmentId, Environments};
 use names::Names;
 use std::collections::BTreeMap;
 
 /// What the names of a policy stand for.
 struct Scene {
+    environments: Environments,
     methods: MethodTable,
     issuers: Names<IssuerId>,
     default_issuer: Option<IssuerId>,
@@ -33,14 +36,45 @@ struct Scene {
     logins: Names<LoginId>,
     scopes: Names<ScopeId>,
     approvals: Names<ApprovalId>,
-    rules: Names<RuleId>,
+    /// Every rule, also those of other environments.
+    rules: Names<AnyRuleId>,
+    /// Where each of them is in force, and its id if that is here.
+    rule_places: Vec<RulePlace>,
+}
+
+/// A rule of any environment.
+#[derive(Clone, Copy)]
+struct AnyRuleId(usize);
+
+impl TableId for AnyRuleId {
+    fn from_index(index: usize) -> Self {
+        Self(index)
+    }
+
+    fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Where a rule is in force.
+#[derive(Clone, Default)]
+struct RulePlace {
+    /// Everywhere if empty.
+    environments: Vec<EnvironmentId>,
+    /// Its id in the model, unless it is left out.
+    id: Option<RuleId>,
 }
 
 /// Resolves a policy.
 ///
 /// Returns `None` if anything is wrong with it, also if that was reported before.
-pub(super) fn resolve(syntax: &Syntax, sources: &SourceSet, out: &mut Diagnostics) -> Option<(Policy, Vec<TestCase>)> {
-    let scene = scene(syntax, out);
+pub(super) fn resolve(
+    syntax: &Syntax,
+    environment: Option<&str>,
+    sources: &SourceSet,
+    out: &mut Diagnostics,
+) -> Option<(Policy, Vec<TestCase>)> {
+    let scene = scene(syntax, Environments::new(&syntax.environments, environment, out)?, out);
     check_issuer_urls(&syntax.issuers, out);
 
     let issuers = rows(&syntax.issuers, |name, issuer| Issuer { name: name.to_owned(), trust: issuer.trust.clone() });
@@ -53,7 +87,9 @@ pub(super) fn resolve(syntax: &Syntax, sources: &SourceSet, out: &mut Diagnostic
     let approvals = rows(&syntax.approvals, |name, approval| scene.approval(name, approval, out));
     let mut rules: BTreeMap<&str, Rule> = BTreeMap::new();
     for rule in &syntax.rules {
-        if let Some((id, row)) = scene.rule(rule, out) {
+        if let Some((id, row)) = scene.rule(rule, out)
+            && is_in_force(&scene.rules, &scene.rule_places, id)
+        {
             rules.insert(id, row);
         }
     }
@@ -63,6 +99,7 @@ pub(super) fn resolve(syntax: &Syntax, sources: &SourceSet, out: &mut Diagnostic
         return None;
     }
     let mut policy = Policy {
+        environment: scene.environments.chosen().map(str::to_owned),
         methods: scene.methods,
         issuers,
         default_issuer: scene.default_issuer,
@@ -85,13 +122,17 @@ fn rows<Id: TableId, T, Row>(entries: &[Entry<T>], mut row: impl FnMut(&str, &T)
     by_name.into_iter().map(|(name, item)| row(name, item)).collect()
 }
 
-fn scene(syntax: &Syntax, out: &mut Diagnostics) -> Scene {
+fn scene(syntax: &Syntax, environments: Environments, out: &mut Diagnostics) -> Scene {
     fn names<Id: TableId, T>(kind: &'static str, entries: &[Entry<T>], out: &mut Diagnostics) -> Names<Id> {
         Names::new(kind, entries.iter().map(|entry| &entry.name), out)
     }
     let issuers = names("issuer", &syntax.issuers, out);
+    let rules = Names::new("rule", syntax.rules.iter().filter_map(|rule| rule.id.as_ref()), out);
+    let rule_places = rule_places(syntax, &environments, &rules, out);
+    let is_in_force =
+        |rule: &syntax::Rule| rule.id.as_ref().is_none_or(|id| is_in_force(&rules, &rule_places, &id.value));
     Scene {
-        methods: methods(syntax, out),
+        methods: methods(syntax, is_in_force, out),
         default_issuer: default_issuer(&syntax.issuers, &issuers, out),
         issuers,
         groups: names("group", &syntax.groups, out),
@@ -100,15 +141,43 @@ fn scene(syntax: &Syntax, out: &mut Diagnostics) -> Scene {
         logins: names("login", &syntax.logins, out),
         scopes: names("scope", &syntax.scopes, out),
         approvals: names("approval", &syntax.approvals, out),
-        rules: Names::new("rule", syntax.rules.iter().filter_map(|rule| rule.id.as_ref()), out),
+        rules,
+        rule_places,
+        environments,
     }
 }
 
-/// Gives the policy's own methods their bits, in the order of their names.
-fn methods(syntax: &Syntax, out: &mut Diagnostics) -> MethodTable {
+/// Where each rule is in force; those that are in force here get their ids, in the order of their names.
+fn rule_places(
+    syntax: &Syntax,
+    environments: &Environments,
+    names: &Names<AnyRuleId>,
+    out: &mut Diagnostics,
+) -> Vec<RulePlace> {
+    let mut places = vec![RulePlace::default(); names.iter().count()];
+    for rule in &syntax.rules {
+        let named = environments.of_rule(rule, out);
+        if let Some(id) = rule.id.as_ref().and_then(|id| names.find(&id.value)) {
+            places[id.index()].environments = named;
+        }
+    }
+    let in_force = places.iter_mut().filter(|place| environments.selects(&place.environments));
+    for (index, place) in in_force.enumerate() {
+        place.id = Some(RuleId::from_index(index));
+    }
+    places
+}
+
+/// Whether a rule is in force where the policy is compiled for.
+fn is_in_force(names: &Names<AnyRuleId>, places: &[RulePlace], rule: &str) -> bool {
+    names.find(rule).is_some_and(|id| places[id.index()].id.is_some())
+}
+
+/// Gives the policy's own methods their bits, in the order of their names. Rules that are left out name none.
+fn methods(syntax: &Syntax, in_force: impl Fn(&syntax::Rule) -> bool, out: &mut Diagnostics) -> MethodTable {
     let of_scopes = syntax.scopes.iter().filter_map(|scope| scope.item.as_ref()).flat_map(|scope| &scope.operations);
-    let lists =
-        of_scopes.map(|(methods, _)| methods).chain(syntax.rules.iter().filter_map(|rule| rule.methods.as_ref()));
+    let of_rules = syntax.rules.iter().filter(|rule| in_force(rule));
+    let lists = of_scopes.map(|(methods, _)| methods).chain(of_rules.filter_map(|rule| rule.methods.as_ref()));
     let texts = lists.flat_map(|methods| match methods {
         syntax::Methods::Named(_) => &[][..],
         syntax::Methods::Listed(texts) => texts,

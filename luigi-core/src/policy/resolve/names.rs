@@ -39,6 +39,11 @@ impl<Id: TableId> Names<Id> {
         self.by_name.is_empty()
     }
 
+    /// The names, in byte order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
     /// The id of a name.
     pub(super) fn find(&self, name: &str) -> Option<Id> {
         self.by_name.get(name).map(|(index, _)| Id::from_index(*index))

@@ -4,7 +4,7 @@ use super::Scene;
 use super::names::Names;
 use crate::method::MethodSet;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
-use crate::policy::model::{ContentHash, Operation, Scope, ScopeId, TableId};
+use crate::policy::model::{ContentHash, HostPattern, Operation, Scope, ScopeId, TableId};
 use crate::policy::syntax::{self, Entry, Text, quoted};
 use std::collections::BTreeMap;
 
@@ -18,12 +18,22 @@ impl Scene {
         }
         Scope {
             name: name.to_owned(),
-            hosts: scope.hosts.clone(),
+            hosts: self.hosts(&scope.hosts, out),
             operations: by_path.into_iter().map(|(path, methods)| Operation { methods, path: path.clone() }).collect(),
             except: self.scopes.find_all(&scope.except, out),
             privileged: scope.privileged,
             content_hash: ContentHash([0; 32]),
         }
+    }
+
+    /// Host patterns, sorted: two that the environment makes one are one.
+    pub(super) fn hosts(&self, hosts: &syntax::Hosts, out: &mut Diagnostics) -> Vec<HostPattern> {
+        let any = hosts.any.then_some(HostPattern::Any);
+        let listed = hosts.listed.iter().filter_map(|text| self.environments.host(text, out));
+        let mut patterns: Vec<_> = any.into_iter().chain(listed).collect();
+        patterns.sort();
+        patterns.dedup();
+        patterns
     }
 }
 

@@ -15,8 +15,9 @@ use toml::de::DeValue;
 const MAX_TESTS: usize = 100_000;
 
 /// The keys of `[[tests]]`; all but the last one are also those of its cases.
-const KEYS: [&str; 14] = [
+const KEYS: &[&str] = &[
     "name",
+    "environment",
     "request",
     "requests",
     "as",
@@ -41,7 +42,7 @@ pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics)
 
 /// A table: one test, or one for each of its cases and requests.
 fn table(node: Node<'_>, tests: &mut Vec<Case>, out: &mut Diagnostics) {
-    let Some(table) = Fields::open_named(node, "test", "name", &KEYS, out) else { return };
+    let Some(table) = Fields::open_named(node, "test", "name", KEYS, out) else { return };
     let name = table.require("name", "say in a few words what must hold", out).and_then(|node| name_of(node, out));
     let asked = requests(&table, out);
     let Some(cases) = table.get("cases") else {
@@ -176,6 +177,8 @@ fn test(
         .and_then(|node| node.word("reason", &reasons, out).map(|value| Spanned::new(value, node.span())));
     Some(Case {
         name,
+        environment: fields.text("environment", out),
+        place: fields.span(),
         request,
         credential: credential?,
         from,

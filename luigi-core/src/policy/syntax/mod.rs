@@ -8,6 +8,7 @@
 
 mod cases;
 mod document;
+mod environments;
 mod node;
 mod rules;
 mod suggest;
@@ -18,11 +19,11 @@ mod via;
 
 pub(super) use node::{Text, listed, quoted};
 pub(super) use suggest::suggestion;
-pub(super) use targets::Methods;
+pub(super) use targets::{Methods, host_of};
 pub(super) use values::written;
 
 use super::diagnostics::{Code, Diagnostic, Diagnostics};
-use super::model::{self, ClaimTest, Effect, HostPattern, Justification, Mode, PathTemplate};
+use super::model::{self, ClaimTest, Effect, Justification, Mode, PathTemplate};
 use super::source::{SourceSet, Span, Spanned};
 use super::test_case::Expectation;
 use crate::decide::Reason;
@@ -35,6 +36,7 @@ use std::net::IpAddr;
 /// Everything that the sources of a policy say.
 #[derive(Default)]
 pub(super) struct Syntax {
+    pub(super) environments: Vec<Entry<Environment>>,
     pub(super) issuers: Vec<Entry<Issuer>>,
     pub(super) groups: Vec<Entry<String>>,
     pub(super) networks: Vec<Entry<Vec<IpNet>>>,
@@ -52,6 +54,12 @@ pub(super) struct Entry<T> {
     pub(super) item: Option<T>,
 }
 
+/// What an environment calls things.
+pub(super) struct Environment {
+    /// The variables and, if they are parts of hosts, their values.
+    pub(super) variables: Vec<(Text, Option<Text>)>,
+}
+
 pub(super) struct Issuer {
     pub(super) trust: IssuerTrust,
     pub(super) url_span: Span,
@@ -59,10 +67,18 @@ pub(super) struct Issuer {
 }
 
 pub(super) struct Scope {
-    pub(super) hosts: Vec<HostPattern>,
+    pub(super) hosts: Hosts,
     pub(super) operations: Vec<(Methods, PathTemplate)>,
     pub(super) except: Vec<Text>,
     pub(super) privileged: bool,
+}
+
+/// Hosts as they are written: what a placeholder stands for depends on the environment.
+#[derive(Default)]
+pub(super) struct Hosts {
+    /// `"any"`.
+    pub(super) any: bool,
+    pub(super) listed: Vec<Text>,
 }
 
 pub(super) struct Approval {
@@ -88,6 +104,7 @@ pub(super) struct Rule {
     pub(super) effect: Option<Effect>,
     pub(super) mode: Mode,
     pub(super) scopes: Option<Scopes>,
+    pub(super) environments: Vec<Text>,
     pub(super) methods: Option<Methods>,
     pub(super) when: Conditions,
     pub(super) unless: Vec<Conditions>,
@@ -155,6 +172,9 @@ pub(super) struct Matcher {
 pub(super) struct Case {
     /// The whole name, at the place that tells this test from others of its table.
     pub(super) name: Option<Text>,
+    pub(super) environment: Option<Text>,
+    /// Where the test is to be shown.
+    pub(super) place: Span,
     pub(super) request: Option<Spanned<CaseRequest>>,
     pub(super) credential: CaseCredential,
     pub(super) from: Option<IpAddr>,
@@ -211,8 +231,19 @@ pub(super) struct CaseGrant {
 /// The version of the language.
 const SCHEMA: i64 = 1;
 
-const TOP: [&str; 10] =
-    ["schema", "issuers", "groups", "networks", "schedules", "logins", "scopes", "approvals", "rules", "tests"];
+const TOP: &[&str] = &[
+    "schema",
+    "environments",
+    "issuers",
+    "groups",
+    "networks",
+    "schedules",
+    "logins",
+    "scopes",
+    "approvals",
+    "rules",
+    "tests",
+];
 
 /// Reads the sources.
 ///
@@ -221,8 +252,9 @@ pub(super) fn read(sources: &SourceSet, out: &mut Diagnostics) -> Option<Syntax>
     let documents = document::read_all(sources, out)?;
     let mut syntax = Syntax::default();
     for document in documents.iter().filter(|document| document.whole) {
-        let top = Fields::of_document(document.source, document.root.get_ref(), &TOP, out);
+        let top = Fields::of_document(document.source, document.root.get_ref(), TOP, out);
         check_schema(&top, out);
+        environments::read(&top, &mut syntax, out);
         tables::read(&top, &mut syntax, out);
         rules::read(&top, &mut syntax, out);
         cases::read(&top, &mut syntax, out);

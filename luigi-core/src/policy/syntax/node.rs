@@ -279,9 +279,7 @@ pub(in crate::policy) struct Fields<'t> {
 }
 
 /// Keys that a policy of a later version may have.
-const LATER: [&str; 20] = [
-    "environments",
-    "environment",
+const LATER: &[&str] = &[
     "where",
     "headers",
     "query",

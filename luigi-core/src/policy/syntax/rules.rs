@@ -30,11 +30,12 @@ const EFFECTS: [(&str, Effect); 3] = [("allow", Effect::Allow), ("restrict", Eff
 const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("enforce", Mode::Enforce)];
 
 fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
-    const KEYS: [&str; 15] = [
+    const KEYS: &[&str] = &[
         "id",
         "effect",
         "mode",
         "scopes",
+        "environments",
         "methods",
         "subject",
         "via",
@@ -47,7 +48,7 @@ fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
         "description",
         "accept",
     ];
-    let fields = Fields::open_named(node, "rule", "id", &KEYS, out)?;
+    let fields = Fields::open_named(node, "rule", "id", KEYS, out)?;
     let id = fields.require("id", "every rule has a name, which decisions and logs show", out);
     let id = id.and_then(|node| node.text("id", out));
     if let Some(id) = &id {
@@ -60,6 +61,7 @@ fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
     let mode = fields.get("mode").and_then(|node| node.word("mode", &MODES, out));
     let scopes = fields.require("scopes", "name the scopes that the rule is about", out);
     let scopes = scopes.and_then(|node| scopes_of(node, effect, out));
+    let environments = fields.texts("environments", out).unwrap_or_default();
     let methods = fields.get("methods").and_then(|node| targets::methods(node, out));
     let when = conditions(&fields, out);
     if effect == Some(Effect::Allow) {
@@ -85,6 +87,7 @@ fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
         effect,
         mode: mode.unwrap_or(Mode::Enforce),
         scopes,
+        environments,
         methods,
         when,
         unless,

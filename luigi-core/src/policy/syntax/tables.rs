@@ -2,10 +2,10 @@
 
 use super::node::{Fields, Node, Text, listed, quoted};
 use super::values::{self, Edge, MAX_DURATION_SECONDS};
-use super::{Approval, Approvers, Entry, Issuer, Scope, Subject, Syntax, rules, suggestion, targets, written};
+use super::{Approval, Approvers, Entry, Hosts, Issuer, Scope, Subject, Syntax, rules, suggestion, targets, written};
 use crate::identity::{Algorithm, ClaimMap, IssuerTrust, ListFormat};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
-use crate::policy::model::{self, HostPattern, Justification, Weekdays};
+use crate::policy::model::{self, Justification, Weekdays};
 
 /// Reads the tables of definitions of one document.
 pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics) {
@@ -239,34 +239,32 @@ fn login(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Opti
 }
 
 fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<Scope> {
-    const KEYS: [&str; 8] =
-        ["hosts", "operations", "paths", "methods", "except", "privileged", "description", "accept"];
-    let fields = Fields::open(node, what, &KEYS, out)?;
+    const KEYS: &[&str] = &["hosts", "operations", "paths", "methods", "except", "privileged", "description", "accept"];
+    let fields = Fields::open(node, what, KEYS, out)?;
     fields.description(out);
     accept(&fields, out);
     let hosts = fields.require("hosts", "name the hosts, or write `hosts = \"any\"`", out).map(|node| hosts(node, out));
     let except = fields.texts("except", out).unwrap_or_default();
     let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
     Some(Scope {
-        hosts: sorted(hosts.unwrap_or_default()),
+        hosts: hosts.unwrap_or_default(),
         operations: operations(&fields, out),
         except,
         privileged: privileged.is_some_and(|flag| flag.value),
     })
 }
 
-fn hosts(node: Node<'_>, out: &mut Diagnostics) -> Vec<HostPattern> {
+pub(super) fn hosts(node: Node<'_>, out: &mut Diagnostics) -> Hosts {
     if let toml::de::DeValue::String(word) = node.value() {
         if word == "any" {
-            return vec![HostPattern::Any];
+            return Hosts { any: true, listed: Vec::new() };
         }
         let message = format!("{} is not a value of `hosts`", quoted(word));
         let help = format!("write it as a list of one, `[\"{}\"]`, or `\"any\"`", word.escape_debug());
         out.push(Diagnostic::error(Code::UnknownWord, node.span(), message).help(help));
-        return Vec::new();
+        return Hosts::default();
     }
-    let texts = node.texts("hosts", out).unwrap_or_default();
-    texts.iter().filter_map(|text| targets::host_pattern(text, out)).collect()
+    Hosts { any: false, listed: node.texts("hosts", out).unwrap_or_default() }
 }
 
 fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> Vec<(targets::Methods, model::PathTemplate)> {
