@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Status(Status),
     HaproxyConfig(HaproxyConfig),
     Fmt(Fmt),
+    #[command(subcommand)]
+    Scopes(Scopes),
     Completions(Completions),
     Man(Man),
 }
@@ -225,6 +227,35 @@ pub(crate) struct Fmt {
     pub(crate) paths: Vec<PathBuf>,
     /// Change nothing; print the names of files that would be changed, and exit with 1 if there are any
     #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Write scopes from what describes an API
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scopes {
+    FromOpenapi(FromOpenapi),
+}
+
+/// One scope for each operation of an OpenAPI document
+///
+/// Run it again when the document has changed: scopes are recognised by the comment above them, and names, hosts, tags, privilege and comments stay
+/// as people wrote them. Operations that are new, have changed or have vanished are listed.
+#[derive(Debug, Args)]
+pub(crate) struct FromOpenapi {
+    /// The document: OpenAPI 3 or Swagger 2, JSON or YAML; `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) description: PathBuf,
+    /// The policy file to write the scopes into, made if it is not there; standard output if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    /// The host of operations whose servers name none (repeatable)
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Take scopes away whose operation has vanished
+    #[arg(long, requires = "to")]
+    pub(crate) prune: bool,
+    /// Change nothing; exit with 1 if the file is not up to date
+    #[arg(long, requires = "to")]
     pub(crate) check: bool,
 }
 

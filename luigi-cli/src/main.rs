@@ -11,6 +11,7 @@ mod failure;
 mod files;
 mod layout;
 mod load;
+mod openapi;
 mod output;
 mod question;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::HaproxyConfig(arguments) => commands::haproxy_config::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
+        Command::Scopes(arguments) => commands::scopes::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
         Command::Man(arguments) => commands::man::run(&arguments),
     };

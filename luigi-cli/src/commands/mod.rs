@@ -8,5 +8,6 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod haproxy_config;
 pub(crate) mod man;
+pub(crate) mod scopes;
 pub(crate) mod status;
 pub(crate) mod test;
