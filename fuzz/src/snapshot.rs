@@ -9,6 +9,7 @@ use luigi_core::explain;
 use luigi_core::generators::{Choices, policy};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Completeness, Credential, Email, Groups, Identity, Login};
+use luigi_core::policy::model::PathRegex;
 use luigi_core::snapshot::{LoadError, Loader, Progress, Snapshot};
 use luigi_core::target::{CanonicalTarget, Host, Target};
 use luigi_core::time::Timestamp;
@@ -58,6 +59,8 @@ fn decide(snapshot: &Snapshot) {
     let person = identity();
     let grants = GrantSet::new(Vec::new());
     let mut scratch = Scratch::for_snapshot(snapshot);
+    let mut expressions = snapshot.policy().scopes.iter().filter_map(|(_, scope)| scope.path_regex.as_ref());
+    let genuine = expressions.all(PathRegex::is_genuine);
     for time in [1_772_442_000, 0, i64::MAX, i64::MIN] {
         let time = Timestamp::from_unix_seconds(time);
         for host in [Host::Absent, Host::Name("a.test"), Host::Name("y.x.a.test"), Host::Address("10.0.0.1")] {
@@ -71,6 +74,11 @@ fn decide(snapshot: &Snapshot) {
                         time,
                         grants: &grants,
                     };
+                    // A spoilt automaton that can still be run is the one of other expressions: nothing then says what is right.
+                    if !genuine {
+                        let _ = snapshot.decide(&request, &mut scratch);
+                        continue;
+                    }
                     let expected = explain::evaluate(snapshot.policy(), &request).evaluation;
                     assert_eq!(
                         snapshot.decide(&request, &mut scratch),

@@ -62,7 +62,9 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut note = |what: String| *seen.entry(what).or_default() += 1;
     for seed in 0..3000 {
-        for explanation in compare(&bytes_of(seed)) {
+        let bytes = bytes_of(seed);
+        let policy = policy(&mut Choices::new(&bytes));
+        for explanation in compare(&bytes) {
             note_decision("decision", &explanation.evaluation.decision, &mut note);
             note_decision("candidate", &explanation.evaluation.candidate, &mut note);
             if explanation.evaluation.decision != explanation.evaluation.candidate {
@@ -81,11 +83,18 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
                 if scope.left_out_by.is_some() {
                     note("a scope leaves a request out".to_owned());
                 }
+                let row = policy.scopes.iter().find(|(_, row)| row.name == scope.scope);
+                if row.is_some_and(|(_, row)| row.path_regex.is_some() && row.operations.is_empty()) {
+                    note("a regular expression holds a request".to_owned());
+                }
             }
         }
     }
 
-    let mut wanted = vec!["an observed rule makes a difference".to_owned(), "a scope leaves a request out".to_owned()];
+    let mut wanted: Vec<String> =
+        ["an observed rule makes a difference", "a scope leaves a request out", "a regular expression holds a request"]
+            .map(str::to_owned)
+            .into();
     for reason in Reason::ALL {
         // What the reading of facts and the engine around decisions answer.
         if !matches!(reason, Reason::MalformedFacts | Reason::InternalError) {

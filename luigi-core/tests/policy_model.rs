@@ -344,6 +344,7 @@ fn content_hashes_follow_the_meaning_and_not_the_text() {
         ("paths = [\"/e\", \"/ee\"]", "paths = [\"/ee\", \"/%65\"]", true, true),
         ("paths = [\"/f\"]\nmethods = \"read\"", "operations = [\"HEAD /f\", \"GET /f\"]", true, true),
         ("paths = [\"/f\"]", "paths = [\"/f\", \"/g\"]", false, true),
+        ("paths = [\"/f\"]", "paths = [\"/f\"]\npath-regex = [\"/g\"]", false, true),
         ("paths = [\"/e\", \"/ee\"]\nmethods = \"any\"", "paths = [\"/e\", \"/ee\"]\nmethods = \"write\"", false, true),
         ("\"GET /b\"", "\"HEAD /b\"", false, true),
         ("/a/{id}", "/a/*", false, true),

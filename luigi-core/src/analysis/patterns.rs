@@ -38,6 +38,8 @@ struct Inner {
     except: Vec<Region>,
     /// The most segments of a template, here or in what is left out.
     longest: usize,
+    /// Whether this or something left out has regular expressions, whose paths are not known here.
+    expressions: bool,
 }
 
 /// A request that lies where one was looked for. Displayed as in a test of a policy: `GET https://host/path`, or the path alone for a
@@ -59,7 +61,7 @@ pub enum Search {
     Found(Witness),
     /// There is none.
     Empty,
-    /// It would have taken more than [`MAX_COMPARISONS`].
+    /// It would have taken more than [`MAX_COMPARISONS`], or a scope has regular expressions, which are not looked into.
     TooHard,
 }
 
@@ -152,7 +154,9 @@ impl Space {
         let except: Vec<Region> = scope.except.iter().filter_map(|other| made[other.index()].clone()).collect();
         let own = scope.operations.iter().map(|operation| operation.path.segments.len());
         let longest = own.chain(except.iter().map(|region| region.0.longest)).max().unwrap_or(0);
-        Region(Arc::new(Inner { hosts: scope.hosts.clone(), operations: operations.collect(), except, longest }))
+        let expressions = scope.path_regex.is_some() || except.iter().any(|region| region.0.expressions);
+        let (hosts, operations) = (scope.hosts.clone(), operations.collect());
+        Region(Arc::new(Inner { hosts, operations, except, longest, expressions }))
     }
 
     /// A set of methods of one of the policies in the bits of this space.
@@ -171,6 +175,10 @@ impl Space {
     /// [`Space::find`] with a limit of one's own on the comparisons.
     #[must_use]
     pub fn find_within(&self, within: &[&Region], outside: &[&Region], methods: MethodSet, limit: usize) -> Search {
+        // What a search over templates found could lie in an expression of `outside`, and what it did not find in one of `within`.
+        if within.iter().chain(outside).any(|region| region.0.expressions) {
+            return Search::TooHard;
+        }
         let methods = methods.without(self.methods.resolve(b"CONNECT"));
         let longest = within.iter().chain(outside).map(|region| region.0.longest).max().unwrap_or(0);
         let mut helpers = Vec::new();

@@ -2,9 +2,12 @@
 
 use super::ScopeTrace;
 use crate::decide::Request;
+use crate::matchers::path_regex::{Case, syntax_config};
 use crate::method::MethodSet;
-use crate::policy::model::{HostPattern, PathTemplate, Policy, Scope, ScopeId, Segment};
+use crate::policy::model::{HostPattern, Operation, PathRegex, PathTemplate, Policy, Scope, ScopeId, Segment};
 use crate::target::{CanonicalTarget, Host};
+use regex_automata::nfa::thompson::pikevm::PikeVM;
+use regex_automata::{Anchored, Input, MatchKind};
 
 /// Every scope that holds the request, and a trace of those with an operation that fits it.
 pub(super) fn holding(
@@ -38,11 +41,29 @@ fn holds(policy: &Policy, id: ScopeId, method: MethodSet, target: &CanonicalTarg
 }
 
 fn fits(scope: &Scope, method: MethodSet, target: &CanonicalTarget<'_>) -> bool {
+    let operation =
+        |operation: &Operation| operation.methods.intersects(method) && path_fits(&operation.path, target.path);
+    let expressions =
+        |regex: &PathRegex| regex.methods.intersects(method) && expression_fits(&regex.patterns, target.path);
     scope.hosts.iter().any(|host| host_fits(host, target.host))
-        && scope
-            .operations
-            .iter()
-            .any(|operation| operation.methods.intersects(method) && path_fits(&operation.path, target.path))
+        && (scope.operations.iter().any(operation) || scope.path_regex.as_ref().is_some_and(expressions))
+}
+
+/// Whether one of the regular expressions holds the whole path. They are read anew, by an engine that simulates what they say; one that
+/// it cannot read holds nothing.
+fn expression_fits(patterns: &[String], path: &str) -> bool {
+    if !path.starts_with('/') {
+        return false;
+    }
+    let path = if path == "/" { path } else { without_trailing_slash(path) };
+    let config = PikeVM::config().match_kind(MatchKind::All);
+    patterns.iter().any(|pattern| {
+        let engine = PikeVM::builder().configure(config.clone()).syntax(syntax_config(Case::Exact)).build(pattern);
+        let Ok(engine) = engine else { return false };
+        // Of all matches at the beginning this is the longest.
+        let longest = engine.find(&mut engine.create_cache(), Input::new(path).anchored(Anchored::Yes));
+        longest.is_some_and(|found| found.end() == path.len())
+    })
 }
 
 fn host_fits(pattern: &HostPattern, host: Host<'_>) -> bool {

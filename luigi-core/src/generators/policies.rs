@@ -9,8 +9,8 @@ use crate::method::MethodSet;
 use crate::policy::model::{
     ActorMatcher, Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash, Effect,
     Group, GroupId, HostPattern, Issuer, IssuerId, Justification, Login, LoginId, Mode, Network, NetworkId, Operation,
-    PathTemplate, Policy, Requirements, Rule, Schedule, ScheduleId, Scope, ScopeId, ScopeSelector, Segment, Subject,
-    SubjectMatcher, Table, TableId, Via, Weekdays,
+    PathRegex, PathTemplate, Policy, Requirements, Rule, Schedule, ScheduleId, Scope, ScopeId, ScopeSelector, Segment,
+    Subject, SubjectMatcher, Table, TableId, Via, Weekdays,
 };
 use crate::time::Timestamp;
 
@@ -108,15 +108,18 @@ fn login(n: usize, choices: &mut Choices<'_>) -> Login {
 
 fn scope(n: usize, scopes: usize, methods: &mut crate::method::MethodTable, choices: &mut Choices<'_>) -> Scope {
     let hosts = (0..choices.between(1, 2)).map(|_| host_pattern(choices)).collect();
-    let operations = (0..choices.between(1, 3))
+    let operations: Vec<_> = (0..choices.between(1, 3))
         .map(|_| Operation { methods: method_set(methods, choices), path: path_template(choices) })
         .collect();
+    let path_regex = choices.chance(15).then(|| path_regex(choices));
+    let operations = if path_regex.is_some() && choices.chance(50) { Vec::new() } else { operations };
     // Only later scopes are left out, so that there is no cycle.
     let later: Vec<ScopeId> = (n + 1..scopes).map(ScopeId::from_index).collect();
     Scope {
         name: format!("scope-{n}"),
         hosts,
         operations,
+        path_regex,
         except: choices.few(&later, 25),
         privileged: choices.chance(30),
         content_hash: hash(0x10, n),
@@ -160,6 +163,15 @@ fn path_template(choices: &mut Choices<'_>) -> PathTemplate {
         })
         .collect();
     PathTemplate { segments, rest: !choices.chance(25) }
+}
+
+const EXPRESSIONS: [&str; 8] = ["/a", "^/[ab]$", "/.*", "/a(?:/.*)?", "/(a|b)/[^/]+", "^/.*/b", "/", ".*%2A|/c|/a/."];
+
+fn path_regex(choices: &mut Choices<'_>) -> PathRegex {
+    let mut patterns = choices.some(&EXPRESSIONS, 2);
+    patterns.sort_unstable();
+    let methods = *choices.pick(&[MethodSet::ANY, MethodSet::READ, MethodSet::WRITE]);
+    PathRegex::compile(methods, &patterns).expect("the alphabet holds small expressions")
 }
 
 fn ids<Id: TableId, Row>(table: &Table<Id, Row>) -> Vec<Id> {

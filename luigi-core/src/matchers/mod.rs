@@ -1,10 +1,11 @@
-//! The tests that rules are made of, each small and on its own: networks, schedules, subjects.
+//! The tests that rules are made of, each small and on its own: networks, schedules, subjects, paths.
 //!
 //! They are the fast ones that decisions use. [`crate::explain`] has slow ones of its own, written apart from these, so that
 //! each checks the other.
 
 mod claim;
 mod network;
+pub(crate) mod path_regex;
 mod schedule;
 mod subject;
 

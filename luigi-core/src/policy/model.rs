@@ -238,8 +238,10 @@ pub struct Scope {
     pub name: String,
     /// The hosts; never empty.
     pub hosts: Vec<HostPattern>,
-    /// Path templates and the methods for each; `paths` x `methods` have become one entry a path; never empty.
+    /// Path templates and the methods for each; `paths` x `methods` have become one entry a path. Empty only beside `path_regex`.
     pub operations: Vec<Operation>,
+    /// `path-regex`: whole paths by regular expressions.
+    pub path_regex: Option<PathRegex>,
     /// Scopes that are left out. Free of cycles.
     pub except: Vec<ScopeId>,
     /// Whether requests whose target lies here are privileged.
@@ -273,6 +275,56 @@ pub struct Operation {
     pub methods: MethodSet,
     /// The path.
     pub path: PathTemplate,
+}
+
+/// Methods on every path that one of some regular expressions holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathRegex {
+    /// The methods.
+    pub methods: MethodSet,
+    /// The expressions as they are written, sorted; never empty. Each is about the whole canonical path without a final `/`.
+    pub patterns: Vec<String>,
+    /// All of them in one.
+    pub automaton: Automaton,
+}
+
+/// Regular expressions as they were compiled when the policy was checked, to be loaded without compiling anything.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Automaton(pub(crate) Vec<u8>);
+
+impl std::fmt::Debug for Automaton {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Automaton({} bytes)", self.0.len())
+    }
+}
+
+// As bytes, not as a list of numbers: read and written whole.
+impl Serialize for Automaton {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Automaton {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl serde::de::Visitor<'_> for Bytes {
+            type Value = Automaton;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Automaton, E> {
+                Ok(Automaton(bytes.to_vec()))
+            }
+
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Automaton, E> {
+                Ok(Automaton(bytes))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
 }
 
 /// A path template of literal segments, `{name}`, `*` and a final `**`. `/a` and `/a/` are one.

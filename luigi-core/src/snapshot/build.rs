@@ -4,11 +4,12 @@
 
 use super::index::Index;
 use super::{MAX_EXCEPT_DEPTH, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision, RulesByEffect, Snapshot, format};
+use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
 use crate::matchers::{LocalHours, NetworkSet};
 use crate::method::MethodTable;
 use crate::policy::model::{
-    Approval, Approvers, Conditions, Effect, Group, Issuer, Login, Mode, Network, Policy, Requirements, Rule, RuleId,
-    Schedule, Scope, ScopeId, ScopeSelector, Subject, SubjectMatcher, Table, TableId, Via,
+    Approval, Approvers, Conditions, Effect, Group, Issuer, Login, Mode, Network, PathRegex, Policy, Requirements,
+    Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector, Subject, SubjectMatcher, Table, TableId, Via,
 };
 use std::fmt;
 
@@ -24,6 +25,7 @@ pub(super) enum Problem {
     TooManyOperations { scope: String },
     TemplateTooLong { scope: String },
     ExceptTooDeep { scope: String },
+    UnusableExpressions { scope: String },
     UnknownTimeZone { schedule: String, time_zone: String },
     Inconsistent { what: &'static str },
 }
@@ -54,6 +56,9 @@ impl fmt::Display for Problem {
                     f,
                     "scope `{scope}` leaves out scopes that leave out scopes, more than {MAX_EXCEPT_DEPTH} deep or in a circle"
                 )
+            }
+            Self::UnusableExpressions { scope } => {
+                write!(f, "scope `{scope}` has no automaton for its regular expressions, or one that is too large")
             }
             Self::UnknownTimeZone { schedule, time_zone } => {
                 write!(f, "schedule `{schedule}` is in time zone `{time_zone}`, which this build does not know")
@@ -104,6 +109,8 @@ pub(super) struct Builder {
     depths: Vec<u8>,
     /// What of the next scope has been put into the index: pairs of host and operation.
     indexed: usize,
+    /// How many bytes the automata of the scopes have so far.
+    automaton_bytes: usize,
 }
 
 impl Builder {
@@ -146,6 +153,9 @@ impl Builder {
     }
 
     pub(super) fn scope(&mut self, row: Scope) -> Result<(), Problem> {
+        if let Some(regex) = &row.path_regex {
+            self.path_regex(regex).ok_or_else(|| Problem::UnusableExpressions { scope: row.name.clone() })?;
+        }
         if row.hosts.len().saturating_mul(row.operations.len()) > MAX_SCOPE_OPERATIONS {
             return Err(Problem::TooManyOperations { scope: row.name });
         }
@@ -155,6 +165,18 @@ impl Builder {
         self.scope_rules.push(RulesByEffect::default());
         self.policy.scopes.push(row);
         Ok(())
+    }
+
+    /// Makes the automaton of the next scope ready to run. Nothing is compiled: it was when the policy was checked.
+    fn path_regex(&mut self, regex: &PathRegex) -> Option<()> {
+        let bytes = &regex.automaton.0;
+        self.automaton_bytes += bytes.len();
+        if bytes.len() > MAX_SCOPE_AUTOMATON_BYTES || self.automaton_bytes > MAX_POLICY_AUTOMATON_BYTES {
+            return None;
+        }
+        let dfa = PathDfa::from_bytes(bytes)?;
+        self.index.add_expressions(ScopeId::from_index(self.policy.scopes.len()), dfa);
+        Some(())
     }
 
     pub(super) fn approval(&mut self, row: Approval) -> Result<(), Problem> {
@@ -206,6 +228,9 @@ impl Builder {
             let id = ScopeId::from_index(self.settled);
             let scope = &self.policy.scopes[id];
             let pairs = scope.hosts.len() * scope.operations.len();
+            if let Some(regex) = scope.path_regex.as_ref().filter(|_| self.indexed == 0) {
+                scope.hosts.iter().for_each(|host| self.index.insert_expressions(id, host, regex.methods));
+            }
             while self.indexed < pairs {
                 if left == 0 {
                     return Ok(false);

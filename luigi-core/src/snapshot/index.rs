@@ -3,6 +3,7 @@
 //! Hosts are looked up whole and by suffix; each leads to a trie of path segments. What a lookup costs follows the labels of
 //! the host and the segments of the path. Exceptions between scopes are not known here.
 
+use crate::matchers::path_regex::PathDfa;
 use crate::method::MethodSet;
 use crate::policy::model::{HostPattern, Operation, ScopeId, Segment};
 use crate::target::{CanonicalTarget, Host};
@@ -17,6 +18,8 @@ pub(crate) struct Index {
     hosts: FixedHashMap<Box<str>, Roots>,
     any_host: Option<NodeId>,
     nodes: Vec<Node>,
+    /// The regular expressions of scopes that have some.
+    expressions: FixedHashMap<ScopeId, PathDfa>,
 }
 
 type NodeId = u32;
@@ -38,18 +41,14 @@ struct Node {
     here: Vec<(ScopeId, MethodSet)>,
     /// Operations with a final `**` here.
     rest: Vec<(ScopeId, MethodSet)>,
+    /// In a root: scopes whose regular expressions are asked about the whole path.
+    expressions: Vec<(ScopeId, MethodSet)>,
 }
 
 impl Index {
     /// Adds one operation of a scope on one host pattern.
     pub(super) fn insert(&mut self, scope: ScopeId, host: &HostPattern, operation: &Operation) {
-        let slot = match host {
-            HostPattern::Any => &mut self.any_host,
-            HostPattern::Exact(name) => &mut self.hosts.entry(name.as_str().into()).or_default().exact,
-            HostPattern::OneLabel(suffix) => &mut self.hosts.entry(suffix.as_str().into()).or_default().one_label,
-            HostPattern::Labels(suffix) => &mut self.hosts.entry(suffix.as_str().into()).or_default().labels,
-        };
-        let mut at = *slot.get_or_insert_with(|| new_node(&mut self.nodes));
+        let mut at = self.root(host);
         for segment in &operation.path.segments {
             let known = match segment {
                 Segment::Literal(text) => self.nodes[at as usize].literals.get(text.as_str()).copied(),
@@ -75,6 +74,28 @@ impl Index {
         }
     }
 
+    /// Keeps the regular expressions of a scope.
+    pub(super) fn add_expressions(&mut self, scope: ScopeId, dfa: PathDfa) {
+        self.expressions.insert(scope, dfa);
+    }
+
+    /// Asks the regular expressions of a scope about requests on one host pattern.
+    pub(super) fn insert_expressions(&mut self, scope: ScopeId, host: &HostPattern, methods: MethodSet) {
+        let root = self.root(host);
+        self.nodes[root as usize].expressions.push((scope, methods));
+    }
+
+    /// The trie of a host pattern.
+    fn root(&mut self, host: &HostPattern) -> NodeId {
+        let slot = match host {
+            HostPattern::Any => &mut self.any_host,
+            HostPattern::Exact(name) => &mut self.hosts.entry(name.as_str().into()).or_default().exact,
+            HostPattern::OneLabel(suffix) => &mut self.hosts.entry(suffix.as_str().into()).or_default().one_label,
+            HostPattern::Labels(suffix) => &mut self.hosts.entry(suffix.as_str().into()).or_default().labels,
+        };
+        *slot.get_or_insert_with(|| new_node(&mut self.nodes))
+    }
+
     /// Calls `found` for each scope with a pattern that holds the target and method; a scope may come more than once.
     pub(crate) fn visit(&self, target: &CanonicalTarget<'_>, method: MethodSet, found: &mut impl FnMut(ScopeId)) {
         // The asterisk- and the authority-form lie in no scope.
@@ -83,6 +104,7 @@ impl Index {
         }
         let mut walk = |root: Option<NodeId>| {
             if let Some(root) = root {
+                self.match_expressions(root, target.path, method, found);
                 self.walk(root, target.path, method, found);
             }
         };
@@ -104,6 +126,17 @@ impl Index {
                         walk(roots.labels);
                     }
                 }
+            }
+        }
+    }
+
+    /// The scopes of a root one of whose regular expressions holds the path.
+    fn match_expressions(&self, root: NodeId, path: &str, method: MethodSet, found: &mut impl FnMut(ScopeId)) {
+        // `/a/` is `/a` to rules, and `/` is itself.
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+        for (scope, methods) in &self.nodes[root as usize].expressions {
+            if methods.intersects(method) && self.expressions.get(scope).is_some_and(|dfa| dfa.holds(path)) {
+                found(*scope);
             }
         }
     }
@@ -141,13 +174,17 @@ impl Index {
     pub(super) fn shrink(&mut self, limit: usize) -> bool {
         let keep = self.nodes.len().saturating_sub(limit);
         self.nodes.truncate(keep);
+        let scopes: Vec<_> = self.expressions.keys().take(limit).copied().collect();
+        for scope in scopes {
+            self.expressions.remove(&scope);
+        }
         if keep == 0 && !self.hosts.is_empty() {
             let names: Vec<_> = self.hosts.keys().take(limit).cloned().collect();
             for name in &names {
                 self.hosts.remove(name);
             }
         }
-        self.nodes.is_empty() && self.hosts.is_empty()
+        self.nodes.is_empty() && self.hosts.is_empty() && self.expressions.is_empty()
     }
 }
 

@@ -28,6 +28,7 @@ fn scope(name: &str, hosts: Vec<HostPattern>, paths: &[&str], except: &[usize]) 
         name: name.into(),
         hosts,
         operations: paths.iter().map(|p| Operation { methods: MethodSet::ANY, path: template(p) }).collect(),
+        path_regex: None,
         except: except.iter().map(|at| ScopeId::from_index(*at)).collect(),
         privileged: false,
         content_hash: ContentHash([0; 32]),
@@ -184,6 +185,59 @@ fn what_decisions_rely_on_is_checked() {
         let bytes = format::encode(&policy);
         assert_eq!(Snapshot::compile(policy).is_ok(), sound, "{what}");
         // The way through a file has the same guards.
+        assert_eq!(load(bytes, 4).is_ok(), sound, "{what}, loaded");
+    }
+}
+
+#[test]
+fn expressions_are_loaded_as_they_were_compiled_or_refused() {
+    use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES};
+    use crate::policy::model::PathRegex;
+    let with = |regexes: Vec<PathRegex>| {
+        let scopes = regexes
+            .into_iter()
+            .enumerate()
+            .map(|(n, regex)| Scope { path_regex: Some(regex), ..scope(&format!("s{n:03}"), hosts(), &[], &[]) });
+        Policy { scopes: scopes.collect(), ..Policy::default() }
+    };
+    let regex = |pattern: &str| PathRegex::compile(MethodSet::READ, &[pattern]).unwrap();
+    let held = |snapshot: &Snapshot, path| {
+        let mut found = 0;
+        let target = CanonicalTarget { host: Host::Name("x.example.com"), path, query: None };
+        snapshot.index.visit(&target, MethodSet::READ, &mut |_| found += 1);
+        found
+    };
+    let snapshot = Snapshot::compile(with(vec![regex("/v[0-9]+/orders"), regex("/v2/.*")])).unwrap();
+    // The scopes come once for each of the hosts that holds the request.
+    for slice in [1, 100_000] {
+        let (read, _) = load(snapshot.encode(), slice).unwrap();
+        for (path, times) in [("/v1/orders", 3), ("/v1/orders/", 3), ("/v2/orders", 6), ("/v1", 0), ("*", 0), ("", 0)] {
+            assert_eq!((held(&snapshot, path), held(&read, path)), (times, times), "{path}");
+        }
+    }
+    let mut retired = snapshot.retire();
+    while !retired.step(1) {}
+
+    let spoilt = |change: fn(&mut Vec<u8>)| {
+        let mut regex = regex("/v[0-9]+/orders");
+        change(&mut regex.automaton.0);
+        with(vec![regex])
+    };
+    let large = regex("/.*a.{12}");
+    assert!(large.automaton.0.len() > MAX_SCOPE_AUTOMATON_BYTES / 2);
+    let many = with(vec![large.clone(); MAX_POLICY_AUTOMATON_BYTES / large.automaton.0.len() + 1]);
+    let cases = [
+        ("cut off", spoilt(|bytes| bytes.truncate(100)), false),
+        ("empty", spoilt(Vec::clear), false),
+        ("longer than it says", spoilt(|bytes| bytes.push(0)), false),
+        ("of another byte order", spoilt(|bytes| bytes[32..36].reverse()), false),
+        ("too large", spoilt(|bytes| bytes.resize(MAX_SCOPE_AUTOMATON_BYTES + 1, 0)), false),
+        ("too large together", many, false),
+        ("large", with(vec![large]), true),
+    ];
+    for (what, policy, sound) in cases {
+        let bytes = format::encode(&policy);
+        assert_eq!(Snapshot::compile(policy).is_ok(), sound, "{what}");
         assert_eq!(load(bytes, 4).is_ok(), sound, "{what}, loaded");
     }
 }

@@ -144,6 +144,16 @@ codes! {
     InvalidPath = "invalid-path":
         "A path template begins with `/` and consists of literal segments, `{name}` or `*` for exactly one segment, and possibly `**` at the end \
          for the rest. Literals are written as they look in the canonical form that requests are compared in.";
+    /// A regular expression for paths is not one, or no path fits it.
+    InvalidPathRegex = "invalid-path-regex":
+        "A regular expression is about the whole canonical path of a request, without its query and without a final `/`. Paths begin with `/` and are ASCII; \
+         what stands as an escape in them does so in upper case (`%20`, `%C3%A9`). An expression that no such path fits would be a scope \
+         that silently holds nothing. Look-around and back references do not exist, and groups capture nothing.";
+    /// Regular expressions grow beyond what is loaded.
+    PathRegexTooLarge = "path-regex-too-large":
+        "Expressions are compiled into automata when a policy is checked, so that a request costs one step for each byte whatever they say. The automaton of a scope may \
+         have 1 MiB and those of a policy 16 MiB together. Counted repetitions of `.` behind something open, like `.*a.{20}`, grow without bound; \
+         templates, anchored beginnings and narrower classes stay small.";
     /// A method is not one.
     InvalidMethod = "invalid-method":
         "Methods are written in upper case, as in a request line. \"read\", \"write\" and \"any\" stand instead of a list, not in it.";

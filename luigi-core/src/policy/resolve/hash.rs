@@ -6,7 +6,8 @@
 //! an issuer by its URL), so that a renaming changes nothing and a change of meaning always shows.
 //!
 //! * A scope: the text `luigi scope 1`, the set of its hosts, the set of its operations (path, methods), the set of the hashes of the scopes
-//!   it leaves out. Not its name and not whether it is privileged.
+//!   it leaves out; with `path-regex`, that text, the set of its expressions and the set of its methods. Not its name and not whether it is
+//!   privileged.
 //! * An approval: the text `luigi approval 1`, requesters, approvers, quorum, duration, longest duration, justification. Not its name and not
 //!   whom it notifies.
 
@@ -90,11 +91,18 @@ fn of(text: &str) -> Encoding {
 }
 
 fn scope(scope: &Scope, methods: &MethodTable, hashes: &[ContentHash]) -> ContentHash {
-    of("luigi scope 1")
+    let encoding = of("luigi scope 1")
         .set(scope.hosts.iter().map(host))
         .set(scope.operations.iter().map(|operation| operation_encoding(operation, methods)))
-        .set(scope.except.iter().map(|id| Encoding::default().bytes(&hashes[index(*id)].0)))
-        .hash()
+        .set(scope.except.iter().map(|id| Encoding::default().bytes(&hashes[index(*id)].0)));
+    let encoding = match &scope.path_regex {
+        None => encoding,
+        Some(regex) => encoding
+            .text("path-regex")
+            .texts(&regex.patterns)
+            .set(method_names(regex.methods, methods).into_iter().map(of)),
+    };
+    encoding.hash()
 }
 
 fn host(host: &HostPattern) -> Encoding {

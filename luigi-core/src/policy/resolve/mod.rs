@@ -5,6 +5,7 @@
 
 mod cases;
 mod environments;
+mod expressions;
 mod hash;
 mod names;
 mod scopes;
@@ -82,7 +83,8 @@ pub(super) fn resolve(
     let networks = rows(&syntax.networks, |name, members| Network { name: name.to_owned(), members: members.clone() });
     let schedules: Table<ScheduleId, Schedule> = rows(&syntax.schedules, |_, schedule| schedule.clone());
     let logins: Table<LoginId, Login> = rows(&syntax.logins, |_, login| login.clone());
-    let scopes = rows(&syntax.scopes, |name, scope| scene.scope(name, scope, out));
+    let mut expressions = expressions::Compiler::new();
+    let scopes = rows(&syntax.scopes, |name, scope| scene.scope(name, scope, &mut expressions, out));
     let order = scopes::except_order(&syntax.scopes, &scene.scopes, out);
     let approvals = rows(&syntax.approvals, |name, approval| scene.approval(name, approval, out));
     let mut rules: BTreeMap<&str, Rule> = BTreeMap::new();
@@ -175,9 +177,12 @@ fn is_in_force(names: &Names<AnyRuleId>, places: &[RulePlace], rule: &str) -> bo
 
 /// Gives the policy's own methods their bits, in the order of their names. Rules that are left out name none.
 fn methods(syntax: &Syntax, in_force: impl Fn(&syntax::Rule) -> bool, out: &mut Diagnostics) -> MethodTable {
-    let of_scopes = syntax.scopes.iter().filter_map(|scope| scope.item.as_ref()).flat_map(|scope| &scope.operations);
+    let of_scopes = syntax.scopes.iter().filter_map(|scope| scope.item.as_ref()).flat_map(|scope| {
+        let operations = scope.operations.iter().map(|(methods, _)| methods);
+        operations.chain(scope.path_regex.iter().map(|(methods, _)| methods))
+    });
     let of_rules = syntax.rules.iter().filter(|rule| in_force(rule));
-    let lists = of_scopes.map(|(methods, _)| methods).chain(of_rules.filter_map(|rule| rule.methods.as_ref()));
+    let lists = of_scopes.chain(of_rules.filter_map(|rule| rule.methods.as_ref()));
     let texts = lists.flat_map(|methods| match methods {
         syntax::Methods::Named(_) => &[][..],
         syntax::Methods::Listed(texts) => texts,

@@ -1,6 +1,7 @@
 //! Scopes: operations by path, and what they leave out.
 
 use super::Scene;
+use super::expressions::Compiler;
 use super::names::Names;
 use crate::method::MethodSet;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
@@ -9,7 +10,16 @@ use crate::policy::syntax::{self, Entry, Text, quoted};
 use std::collections::BTreeMap;
 
 impl Scene {
-    pub(super) fn scope(&self, name: &str, scope: &syntax::Scope, out: &mut Diagnostics) -> Scope {
+    pub(super) fn scope(
+        &self,
+        name: &str,
+        scope: &syntax::Scope,
+        expressions: &mut Compiler,
+        out: &mut Diagnostics,
+    ) -> Scope {
+        let path_regex = scope.path_regex.as_ref();
+        let path_regex =
+            path_regex.and_then(|(methods, texts)| expressions.path_regex(name, self.method_set(methods), texts, out));
         // One entry for each path, so that `GET /a` beside `POST /a` is what `GET, POST /a` would be.
         let mut by_path: BTreeMap<_, MethodSet> = BTreeMap::new();
         for (methods, path) in &scope.operations {
@@ -20,6 +30,7 @@ impl Scene {
             name: name.to_owned(),
             hosts: self.hosts(&scope.hosts, out),
             operations: by_path.into_iter().map(|(path, methods)| Operation { methods, path: path.clone() }).collect(),
+            path_regex,
             except: self.scopes.find_all(&scope.except, out),
             privileged: scope.privileged,
             content_hash: ContentHash([0; 32]),

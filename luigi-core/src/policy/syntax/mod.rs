@@ -10,6 +10,7 @@ mod cases;
 mod document;
 mod environments;
 mod node;
+mod path_regex;
 mod rules;
 mod suggest;
 mod tables;
@@ -69,6 +70,7 @@ pub(super) struct Issuer {
 pub(super) struct Scope {
     pub(super) hosts: Hosts,
     pub(super) operations: Vec<(Methods, PathTemplate)>,
+    pub(super) path_regex: Option<(Methods, Vec<Text>)>,
     pub(super) except: Vec<Text>,
     pub(super) privileged: bool,
 }

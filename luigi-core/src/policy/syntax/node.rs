@@ -288,7 +288,6 @@ const LATER: &[&str] = &[
     "facts",
     "hosts",
     "preflight",
-    "path-regex",
     "per",
     "captures",
     "file",

@@ -2,7 +2,9 @@
 
 use super::node::{Fields, Node, Text, listed, quoted};
 use super::values::{self, Edge, MAX_DURATION_SECONDS};
-use super::{Approval, Approvers, Entry, Hosts, Issuer, Scope, Subject, Syntax, rules, suggestion, targets, written};
+use super::{
+    Approval, Approvers, Entry, Hosts, Issuer, Scope, Subject, Syntax, path_regex, rules, suggestion, targets, written,
+};
 use crate::identity::{Algorithm, ClaimMap, IssuerTrust, ListFormat};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{self, Justification, Weekdays};
@@ -239,16 +241,19 @@ fn login(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Opti
 }
 
 fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<Scope> {
-    const KEYS: &[&str] = &["hosts", "operations", "paths", "methods", "except", "privileged", "description", "accept"];
+    const KEYS: &[&str] =
+        &["hosts", "operations", "paths", "path-regex", "methods", "except", "privileged", "description", "accept"];
     let fields = Fields::open(node, what, KEYS, out)?;
     fields.description(out);
     accept(&fields, out);
     let hosts = fields.require("hosts", "name the hosts, or write `hosts = \"any\"`", out).map(|node| hosts(node, out));
     let except = fields.texts("except", out).unwrap_or_default();
     let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
+    let (operations, path_regex) = operations(&fields, out);
     Some(Scope {
         hosts: hosts.unwrap_or_default(),
-        operations: operations(&fields, out),
+        operations,
+        path_regex,
         except,
         privileged: privileged.is_some_and(|flag| flag.value),
     })
@@ -267,10 +272,14 @@ pub(super) fn hosts(node: Node<'_>, out: &mut Diagnostics) -> Hosts {
     Hosts { any: false, listed: node.texts("hosts", out).unwrap_or_default() }
 }
 
-fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> Vec<(targets::Methods, model::PathTemplate)> {
-    let both = fields.key_span("paths").or(fields.key_span("methods"));
+type Operations = Vec<(targets::Methods, model::PathTemplate)>;
+type Expressions = Option<(targets::Methods, Vec<Text>)>;
+
+fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> (Operations, Expressions) {
+    let nothing = (Vec::new(), None);
+    let both = ["paths", "path-regex", "methods"].into_iter().find_map(|key| fields.key_span(key));
     if let (Some(operations), Some(other)) = (fields.key_span("operations"), both) {
-        let message = format!("{} has both `operations` and `paths` or `methods`", fields.what());
+        let message = format!("{} has both `operations` and `paths`, `path-regex` or `methods`", fields.what());
         let help =
             "`operations` name methods and paths together, `paths` and `methods` every combination; use one of the two";
         let problem = Diagnostic::error(Code::ConflictingKeys, operations, message).label("methods and paths together");
@@ -278,24 +287,29 @@ fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> Vec<(targets::Metho
     }
     if let Some(texts) = fields.texts("operations", out) {
         let read = texts.iter().filter_map(|text| targets::operation(text, out));
-        return read.map(|(method, path)| (targets::Methods::Listed(vec![method]), path)).collect();
+        return (read.map(|(method, path)| (targets::Methods::Listed(vec![method]), path)).collect(), None);
     }
     if fields.get("operations").is_some() {
-        return Vec::new();
+        return nothing;
     }
-    if fields.get("paths").is_none() && fields.get("methods").is_none() {
+    if ["paths", "path-regex", "methods"].iter().all(|key| fields.get(key).is_none()) {
         let message = format!("{} has neither `operations` nor `paths`", fields.what());
         let help = "list `operations = [\"GET /orders/{id}\"]`, or `paths` and `methods`";
         out.push(Diagnostic::error(Code::MissingKey, fields.span(), message).help(help));
-        return Vec::new();
+        return nothing;
     }
-    let paths = fields.require("paths", "`methods` stand beside `paths = [\"/orders/{id}\"]`", out);
-    let paths = paths.and_then(|node| node.texts("paths", out)).unwrap_or_default();
+    if fields.get("path-regex").is_none() {
+        fields.require("paths", "`methods` stand beside `paths = [\"/orders/{id}\"]`", out);
+    }
+    let paths = fields.texts("paths", out).unwrap_or_default();
     let templates: Vec<_> =
         paths.iter().filter_map(|text| targets::path_template(text, 0..text.value.len(), out)).collect();
+    let expressions = fields.texts("path-regex", out).unwrap_or_default();
+    let fine: Vec<bool> = expressions.iter().map(|text| path_regex::check(text, out)).collect();
     let methods = fields.require("methods", "write `methods = \"read\"`, \"write\", \"any\" or a list", out);
-    let methods = methods.and_then(|node| targets::methods(node, out));
-    methods.map(|methods| templates.into_iter().map(|path| (methods.clone(), path)).collect()).unwrap_or_default()
+    let Some(methods) = methods.and_then(|node| targets::methods(node, out)) else { return nothing };
+    let expressions = (!fine.is_empty() && fine.iter().all(|fine| *fine)).then(|| (methods.clone(), expressions));
+    (templates.into_iter().map(|path| (methods.clone(), path)).collect(), expressions)
 }
 
 /// Lints whose findings a policy may accept.
