@@ -65,6 +65,12 @@ pub(crate) struct Test {
     /// Only tests with this in their names (repeatable: with any of them)
     #[arg(long, value_name = "NAME")]
     pub(crate) filter: Vec<String>,
+    /// Say what the tests never tried: rules that never matched, predicates that never came out one way, scopes, approvals
+    #[arg(long)]
+    pub(crate) coverage: bool,
+    /// Fail if the tests cover less than this share of what there is to try (with --coverage, which it implies)
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) fail_under: Option<f64>,
     /// Show each rule that is about the request of a failed test, and each predicate; twice for all rules
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -340,6 +346,12 @@ impl HeaderName {
             Self::GroupsCompleteness => Some(IdentityHeader::GroupsCompleteness),
         }
     }
+}
+
+/// A share from 0 to 100.
+fn percent(text: &str) -> Result<f64, String> {
+    let share = text.trim_end_matches('%').trim_end().parse().ok().filter(|share| (0.0..=100.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 100".to_owned())
 }
 
 /// `ISSUER=FILE`, neither of them empty.

@@ -39,6 +39,11 @@ const CASES: &[Case] = &[
         input: "",
     },
     Case { name: "test-filter-none", arguments: &["test", "tables.toml", "--filter", "no\nsuch"], input: "" },
+    Case { name: "test-coverage", arguments: &["test", "tables.toml", "--coverage", "--filter", "refund"], input: "" },
+    Case { name: "test-coverage-json", arguments: &["test", "shop.toml", "--coverage", "--format", "json"], input: "" },
+    Case { name: "test-coverage-verbose", arguments: &["test", "shop.toml", "--coverage", "-v"], input: "" },
+    Case { name: "test-fail-under", arguments: &["test", "shop.toml", "--fail-under", "99.9%"], input: "" },
+    Case { name: "test-fail-under-wrong", arguments: &["test", "shop.toml", "--fail-under", "110"], input: "" },
     Case { name: "test-broken", arguments: &["test", "broken.toml"], input: "" },
     Case {
         name: "explain-request-access",

@@ -3,6 +3,8 @@
 //! Sits above [`decide`](crate::decide), which answers, and [`explain`], which says why a test failed. Which tests to run
 //! and how to report them is the caller's. The decision is the one of the rules in force, as if the policy were enforced.
 
+pub mod coverage;
+
 use crate::decide::{Advice, Decision, Evaluation, Request, Scratch, Source};
 use crate::explain::{self, Explanation, Finding, Line, RuleTrace};
 use crate::grant_set::{Grant, GrantSet};
@@ -170,7 +172,6 @@ pub fn run(snapshot: &Snapshot, tests: &[TestCase]) -> Vec<TestOutcome> {
 /// # Panics
 ///
 /// If a test belongs to another policy and names something that this one does not have.
-#[must_use]
 pub fn run_each<'t>(
     snapshot: &Snapshot,
     tests: impl IntoIterator<Item = &'t TestCase>,
@@ -230,6 +231,38 @@ fn run_one(
     } else {
         TestOutcome::Failed(Box::new(Failure { mismatches, explanation }))
     }
+}
+
+/// How somebody in person, and somebody for whom another acts, would be decided: to see what rules are made of, not what comes out.
+fn probes(policy: &Policy) -> Vec<Explanation> {
+    let issuer = policy.default_issuer.or_else(|| policy.issuers.iter().next().map(|(id, _)| id));
+    let person = |issuer| TestIdentity {
+        issuer,
+        subject: "test".to_owned(),
+        kind: None,
+        email: None,
+        groups: Vec::new(),
+        claims: Map::new(),
+        login: None,
+        via: None,
+    };
+    let in_person = issuer.map(person);
+    let actor = |issuer| TestActor { issuer, subject: Some("test".to_owned()), claims: Map::new() };
+    let acted_for = in_person.clone().map(|person| TestIdentity { via: Some(actor(person.issuer)), ..person });
+    let identities = [in_person, acted_for].into_iter().flatten().map(|person| identity(policy, &person, SOME_TIME));
+    let identities: Vec<Identity> = identities.collect();
+    let nobody = std::iter::once(Credential::Absent);
+    let grants = GrantSet::default();
+    let mut buffer = TargetBuffer::new();
+    let credentials = nobody.chain(identities.iter().map(Credential::Verified));
+    let explanations = credentials.map(|credential| {
+        let raw = RawTarget { method: b"GET", target: b"/", host: None };
+        let target = canonicalize(raw, &mut buffer);
+        let source = Source::Unknown;
+        let request = Request { method: b"GET", target, source, credential, time: SOME_TIME, grants: &grants };
+        explain::evaluate(policy, &request)
+    });
+    explanations.collect()
 }
 
 fn mismatches(policy: &Policy, test: &TestCase, evaluation: &Evaluation, explanation: &Explanation) -> Vec<Mismatch> {

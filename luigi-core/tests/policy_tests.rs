@@ -1,6 +1,7 @@
 //! Tests that stand in a policy: what passes, what fails and how, and which facts a test must not leave out.
 
 use luigi_core::policy::{self, SourceSet};
+use luigi_core::policy_tests::coverage::Coverage;
 use luigi_core::policy_tests::{self, TestOutcome};
 use luigi_core::snapshot::Snapshot;
 
@@ -329,4 +330,92 @@ fn a_scope_that_does_not_hold_the_request_is_named() {
     let lines =
         "request = \"GET https://a.example/elsewhere\"\nexpect = \"deny\"\nscope = \"docs\"\nprivileged = false";
     assert_eq!(outcome(lines), "scope should be `docs`, but is `no scope`");
+}
+
+/// What these tests leave out, line by line.
+fn gaps(tests: &str) -> Vec<String> {
+    let mut sources = SourceSet::new();
+    sources.add("policy.toml", format!("{POLICY}{tests}"));
+    let parsed = policy::parse(&sources);
+    let rendered = parsed.diagnostics.render(&sources, policy::diagnostics::Style::PLAIN);
+    let snapshot = Snapshot::compile(parsed.policy.unwrap_or_else(|| panic!("{rendered}"))).unwrap();
+    let mut coverage = Coverage::default();
+    coverage.add_policy(&snapshot);
+    policy_tests::run_each(&snapshot, &parsed.tests, |_, explanation| coverage.add(explanation));
+    let mut lines = Vec::new();
+    for (name, rule) in &coverage.rules {
+        let matched = std::iter::once(("match", &rule.matched));
+        for (keys, seen) in matched.chain(rule.predicates()).chain(rule.requirements()) {
+            if seen.never_true() {
+                lines.push(format!("{name} {keys}: never true"));
+            }
+            if seen.never_false() {
+                lines.push(format!("{name} {keys}: never false"));
+            }
+        }
+    }
+    let unseen = coverage.scopes.iter().chain(&coverage.approvals).filter(|(_, n)| **n == 0);
+    lines.extend(unseen.map(|(name, _)| name.clone()));
+    let (seen, all) = coverage.outcomes();
+    assert_eq!(all - seen, lines.len(), "each outcome that is missing is a line");
+    lines
+}
+
+/// A predicate counts only where its rule is in question: who is asked for docs says nothing about the vault.
+#[test]
+fn coverage_names_what_was_never_tried() {
+    let of = |rule: &str, tests: &str| -> Vec<String> {
+        gaps(tests).into_iter().filter_map(|line| Some(line.strip_prefix(rule)?.trim().to_owned())).collect()
+    };
+    let docs = "[[tests]]\nname = \"docs\"\nrequest = \"GET /docs\"\nat = 2026-03-02T12:00:00Z\nexpect = \"deny\"\n";
+    let cases = |cases: &str| format!("{docs}cases = [{cases}]");
+    let staff = "{ as = { groups = [\"staff\"] }, from = \"192.0.2.1\" }";
+    assert_eq!(
+        of("docs-for-staff", &cases("{ as = \"nobody\", from = \"203.0.113.9\" }")),
+        [
+            "match: never true",
+            "subject: never true",
+            "subject.groups: never true",
+            // Nobody is in no group, but has no groups either.
+            "subject.groups: never false",
+            "from: never true",
+        ]
+        .into_iter()
+        .collect::<Vec<_>>()
+    );
+    assert_eq!(
+        of("docs-for-staff", &cases(staff)),
+        ["match: never false", "subject: never false", "subject.groups: never false", "from: never false"]
+    );
+    let other = "{ as = { groups = [\"leads\"] }, from = \"203.0.113.9\" }";
+    assert_eq!(of("docs-for-staff", &cases(&format!("{staff}, {other}"))), [""; 0]);
+    // Two exceptions with the same key are told apart, and so is what they are made of.
+    assert_eq!(
+        of("lab-opens-for-leads", docs),
+        [
+            "match: never true",
+            "unless[1]: never true",
+            "unless[1]: never false",
+            "unless[1].subject: never true",
+            "unless[1].subject: never false",
+            "unless[1].subject.groups: never true",
+            "unless[1].subject.groups: never false",
+            "unless[1].during: never true",
+            "unless[1].during: never false",
+            "unless[2]: never true",
+            "unless[2]: never false",
+            "unless[2].subject: never true",
+            "unless[2].subject: never false",
+            "unless[2].subject.groups: never true",
+            "unless[2].subject.groups: never false",
+        ]
+    );
+    // A requirement counts where its rule matches; an approval where its grant opened something.
+    let vault = "[[tests]]\nname = \"vault\"\nrequest = \"GET /vault\"\nas = { groups = [\"staff\"], login = \"fresh\" }\nexpect = \"allow\"\n";
+    assert_eq!(of("vault-needs-fresh", vault), ["match: never false", "login: never false"]);
+    assert_eq!(of("leads", vault), [""]);
+    let granted = format!("{vault}grants = [{{ scope = \"vault\", approval = \"leads\" }}]");
+    assert_eq!(of("leads", &granted), [""; 0]);
+    assert!(!gaps(&granted).contains(&"vault".to_owned()));
+    assert!(gaps(docs).contains(&"vault".to_owned()));
 }

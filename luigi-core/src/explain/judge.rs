@@ -163,7 +163,7 @@ pub(super) fn judge<'a>(case: &Case<'a>, id: RuleId, rule: &'a Rule) -> Judged<'
 fn scopes(case: &Case<'_>, rule: &Rule) -> (Vec<ScopeId>, Finding) {
     let name = |id: &ScopeId| case.policy.scopes[*id].name.as_str();
     match &rule.scopes {
-        ScopeSelector::All => (Vec::new(), Finding::new("scopes", true, "every request")),
+        ScopeSelector::All => (Vec::new(), Finding::new("scopes", true, "every request").fixed_if(true)),
         ScopeSelector::Named(wanted) => {
             let mut holding: Vec<ScopeId> = wanted.iter().copied().filter(|id| case.held.contains(id)).collect();
             holding.sort_unstable();

@@ -202,15 +202,30 @@ pub struct Finding {
     /// What it is made of, if that says more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Finding>,
+    /// The approval whose grant made it true, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// Whether it comes out true whatever is asked, with this policy: `"anyone"`, or the issuer where there is only one.
+    #[serde(skip)]
+    pub fixed: bool,
 }
 
 impl Finding {
     fn new(key: &'static str, value: impl Into<Kleene>, because: impl Into<String>) -> Self {
-        Self { key, value: value.into(), because: because.into(), parts: Vec::new() }
+        Self { key, value: value.into(), because: because.into(), parts: Vec::new(), approval: None, fixed: false }
     }
 
     fn with_parts(self, parts: Vec<Self>) -> Self {
         Self { parts, ..self }
+    }
+
+    fn by_approval(self, approval: &str) -> Self {
+        Self { approval: Some(approval.to_owned()), ..self }
+    }
+
+    /// With `fixed`: nobody could ask so that it came out otherwise.
+    fn fixed_if(self, fixed: bool) -> Self {
+        Self { fixed, ..self }
     }
 }
 

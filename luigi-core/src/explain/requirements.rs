@@ -127,7 +127,8 @@ fn opening(
                             grant.until,
                             quoted(&grant.id)
                         ),
-                    );
+                    )
+                    .by_approval(&grant.approval);
                 }
                 Err(why) => {
                     // What is said of an approval of the grant's own name tells more.

@@ -87,7 +87,7 @@ pub(super) fn subject(
     now: Timestamp,
 ) -> Finding {
     if *wanted == Subject::Anyone {
-        return Finding::new("subject", true, "anyone");
+        return Finding::new("subject", true, "anyone").fixed_if(true);
     }
     let identity = match caller {
         Caller::Known(identity) => identity,
@@ -178,7 +178,8 @@ pub(super) fn issuers(policy: &Policy, wanted: &[IssuerId], url: &str) -> Findin
     let wanted: Vec<IssuerId> =
         if wanted.is_empty() { policy.default_issuer.into_iter().collect() } else { wanted.to_vec() };
     if let Some(id) = wanted.iter().find(|id| named(id).trust.url == url) {
-        return Finding::new("issuers", true, format!("the identity is from `{}`", named(id).name));
+        let finding = Finding::new("issuers", true, format!("the identity is from `{}`", named(id).name));
+        return finding.fixed_if(policy.issuers.len() == 1);
     }
     let because = if wanted.is_empty() {
         "the policy has no default issuer".to_owned()

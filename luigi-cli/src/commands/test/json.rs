@@ -1,6 +1,6 @@
 //! What came out of tests, for programs; the members are documented in docs/CLI.md.
 
-use super::Report;
+use super::{Report, coverage};
 use luigi_core::policy::test_case::TestCase;
 use luigi_core::policy_tests::TestOutcome;
 use serde_json::{Value, json};
@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 pub(super) fn of(report: &Report<'_>) -> Value {
     let tests: Vec<_> = report.results.iter().map(|(test, outcome)| one(test, outcome, report)).collect();
     let failed = report.failed();
-    json!({ "tests": tests, "passed": tests.len() - failed, "failed": failed, "left-out": report.left_out })
+    let passed = tests.len() - failed;
+    let mut object = json!({ "tests": tests, "passed": passed, "failed": failed, "left-out": report.left_out });
+    if let Some(coverage) = &report.coverage {
+        object["coverage"] = coverage::json(coverage);
+    }
+    object
 }
 
 fn one(test: &TestCase, outcome: &TestOutcome, report: &Report<'_>) -> Value {

@@ -3,6 +3,7 @@
 //! Running them is `luigi-core`'s; here is which to run and how to print what came out: for people in `text`, for programs in `json` and
 //! `junit`.
 
+mod coverage;
 mod json;
 mod junit;
 mod text;
@@ -13,6 +14,7 @@ use crate::output::{diagnostics, print, print_json};
 use crate::{Found, load};
 use luigi_core::policy::SourceSet;
 use luigi_core::policy::test_case::TestCase;
+use luigi_core::policy_tests::coverage::Coverage;
 use luigi_core::policy_tests::{self, TestOutcome};
 use luigi_core::snapshot::Snapshot;
 
@@ -23,14 +25,31 @@ pub(crate) fn run(arguments: &Test) -> Result<Found, Failure> {
     };
     let snapshot = Snapshot::compile(policy).map_err(|error| Failure::Problems(format!("error: {error}\n")))?;
     let (chosen, left_out) = choose(&parsed.tests, &arguments.filter)?;
-    let outcomes = policy_tests::run_each(&snapshot, chosen.iter().copied(), |_, _| {});
-    let report = Report { sources: &sources, results: chosen.into_iter().zip(outcomes).collect(), left_out };
+    let mut coverage = (arguments.coverage || arguments.fail_under.is_some()).then(Coverage::default);
+    if let Some(coverage) = &mut coverage {
+        coverage.add_policy(&snapshot);
+    }
+    let outcomes = policy_tests::run_each(&snapshot, chosen.iter().copied(), |_, explanation| {
+        if let Some(coverage) = &mut coverage {
+            coverage.add(explanation);
+        }
+    });
+    let results = chosen.into_iter().zip(outcomes).collect();
+    let report = Report { sources: &sources, results, left_out, coverage };
     match arguments.format {
         TestFormat::Human => print(&text::of(&report, arguments.verbose))?,
         TestFormat::Json => print_json(&json::of(&report))?,
         TestFormat::Junit => print(&junit::of(&report)?)?,
     }
-    Ok(if report.failed() == 0 { Found::Fine } else { Found::Problems })
+    let covered = report.coverage.as_ref().is_none_or(|coverage| is_covered(coverage, arguments.fail_under));
+    Ok(if report.failed() == 0 && covered { Found::Fine } else { Found::Problems })
+}
+
+/// Whether the tests tried as much as was asked for; complains if not.
+fn is_covered(coverage: &Coverage, least: Option<f64>) -> bool {
+    let Some(least) = least.filter(|least| coverage.percent() < *least) else { return true };
+    anstream::eprintln!("error: the tests cover {}, less than {least} %", coverage::percent(coverage));
+    false
 }
 
 /// The tests to run, and how many are left out.
@@ -55,6 +74,8 @@ struct Report<'r> {
     results: Vec<(&'r TestCase, TestOutcome)>,
     /// How many tests `--filter` left out.
     left_out: usize,
+    /// What the tests tried, if it was asked for.
+    coverage: Option<Coverage>,
 }
 
 impl Report<'_> {

@@ -1,6 +1,6 @@
 //! What came out of tests, for people.
 
-use super::Report;
+use super::{Report, coverage};
 use crate::output::{count, diagnostics, explanation, style};
 use luigi_core::explain::{Detail, Tone};
 use luigi_core::policy_tests::TestOutcome;
@@ -46,5 +46,8 @@ pub(super) fn of(report: &Report<'_>, verbose: u8) -> String {
     };
     let more = if failed > 0 && verbose == 0 { "; -v shows each rule and predicate" } else { "" };
     text.push_str(&format!("\n{summary}{left_out}{more}\n"));
+    if let Some(coverage) = &report.coverage {
+        text.push_str(&coverage::text(coverage, verbose));
+    }
     text
 }
