@@ -5,8 +5,8 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use luigi_bench::{AUDIENCE, ISSUER, NOW};
 use luigi_core::identity::{
-    Algorithm, Authorization, ClaimMap, IssuerKeys, IssuerTrust, KeySet, TokenCache, TokenCacheLimits, Trust,
-    credential,
+    Algorithm, Authorization, ClaimMap, IssuerKeys, IssuerTrust, IssuerType, KeySet, TokenCache, TokenCacheLimits,
+    Trust, credential,
 };
 use luigi_tests::tokens::{RsaKey, Signer, jwks};
 use std::hint::black_box;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 fn trust(signer: &Signer) -> Trust {
     let keys = KeySet::from_jwks(&jwks(&[signer])).expect("the key set of a benchmark is sound");
     let trust = IssuerTrust {
+        issuer_type: IssuerType::Oidc,
         url: ISSUER.into(),
         audiences: vec![AUDIENCE.into()],
         algorithms: Algorithm::DEFAULT.to_vec(),

@@ -2,8 +2,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use luigi_core::identity::{
-    Algorithm, ClaimMap, CredentialError, InvalidCredential, IssuerKeys, IssuerTrust, KeySet, ListFormat, MAX_KEYS,
-    Trust,
+    Algorithm, ClaimMap, CredentialError, InvalidCredential, IssuerKeys, IssuerTrust, IssuerType, KeySet, ListFormat,
+    MAX_KEYS, Trust,
 };
 use luigi_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -31,6 +31,7 @@ pub(crate) fn run(text: &[u8]) {
         .unwrap_or_default();
 
     let trust = IssuerTrust {
+        issuer_type: IssuerType::Oidc,
         url: "https://id.test".to_owned(),
         audiences: vec!["luigi".to_owned()],
         algorithms: ALGORITHMS.to_vec(),

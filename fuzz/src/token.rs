@@ -6,8 +6,8 @@
 use super::input::Input;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use luigi_core::identity::{
-    Algorithm, Authorization, ClaimMap, Credential, CredentialError, Identity, IssuerKeys, IssuerTrust, KeySet,
-    ListFormat, TokenCache, TokenCacheLimits, Trust, credential,
+    Algorithm, Authorization, ClaimMap, Credential, CredentialError, Identity, IssuerKeys, IssuerTrust, IssuerType,
+    KeySet, ListFormat, TokenCache, TokenCacheLimits, Trust, credential,
 };
 use luigi_core::time::Timestamp;
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -36,6 +36,7 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     ]});
     let keys = KeySet::from_jwks(jwks.to_string().as_bytes()).expect("both keys are usable");
     let trust = IssuerTrust {
+        issuer_type: IssuerType::Oidc,
         url: ISSUER.to_owned(),
         audiences: vec![AUDIENCE.to_owned()],
         algorithms: vec![Algorithm::EdDSA, Algorithm::HS256],

@@ -8,7 +8,9 @@ pub mod coverage;
 use crate::decide::{Advice, Decision, Evaluation, Request, Scratch, Source};
 use crate::explain::{self, Explanation, Finding, Line, RuleTrace};
 use crate::grant_set::{Grant, GrantSet};
-use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, ListFormat, Login};
+use crate::identity::{
+    Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, IssuerType, ListFormat, Login,
+};
 use crate::policy::diagnostics::{Code, Diagnostic};
 use crate::policy::model::{Effect, Mode, Policy};
 use crate::policy::source::Span;
@@ -326,7 +328,13 @@ fn identity(policy: &Policy, wanted: &TestIdentity, time: Timestamp) -> Identity
     let mut claims = wanted.claims.clone();
     let mut claim = |path: &[&str], value: Value| insert(&mut claims, path, value);
     let map = &trust.claims;
-    claim(&["iss"], trust.url.as_str().into());
+    let iss = match &trust.issuer_type {
+        IssuerType::Oidc => Some(&trust.url),
+        IssuerType::Spiffe { iss, .. } => iss.as_ref(),
+    };
+    if let Some(iss) = iss {
+        claim(&["iss"], iss.as_str().into());
+    }
     claim(&path(&map.subject), wanted.subject.as_str().into());
     if let Some(email) = &wanted.email {
         claim(&path(&map.email), email.as_str().into());

@@ -4,7 +4,7 @@ use super::{
     ACRS, ADDRESSES, AMRS, CLAIM_PATHS, Choices, EMAIL_DOMAINS, EMAILS, GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS,
     METHODS, MOMENTS, SEGMENTS, SUBJECT_PATTERNS, SUBJECTS,
 };
-use crate::identity::{Algorithm, ClaimMap, IssuerTrust};
+use crate::identity::{Algorithm, ClaimMap, IssuerTrust, IssuerType};
 use crate::method::MethodSet;
 use crate::policy::model::{
     ActorMatcher, Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash, Effect,
@@ -54,6 +54,7 @@ fn issuer(n: usize, choices: &mut Choices<'_>) -> Issuer {
     Issuer {
         name: format!("issuer-{n}"),
         trust: IssuerTrust {
+            issuer_type: IssuerType::Oidc,
             url: ISSUER_URLS[n].to_owned(),
             audiences: vec!["luigi".to_owned()],
             algorithms: Algorithm::DEFAULT.to_vec(),

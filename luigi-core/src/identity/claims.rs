@@ -6,7 +6,8 @@
 
 use super::verify::CredentialError;
 use super::{
-    Actor, Completeness, Email, Groups, Identity, InvalidCredential, IssuerTrust, ListFormat, Login, Provenance,
+    Actor, Completeness, Email, Groups, Identity, InvalidCredential, IssuerTrust, IssuerType, ListFormat, Login,
+    Provenance, trust_domain_of,
 };
 use crate::time::Timestamp;
 use serde_json::{Map, Number, Value};
@@ -33,6 +34,18 @@ impl Validity {
     }
 }
 
+/// Whether a token is for one of the issuer's audiences, where another claim than `aud` says for whom it is.
+pub(super) fn check_audience(trust: &IssuerTrust, claims: &Map<String, Value>) -> Result<(), InvalidCredential> {
+    let ours = |value: &Value| value.as_str().is_some_and(|name| trust.audiences.iter().any(|one| one == name));
+    let fits = trust.has_plain_audience()
+        || match find(claims, &trust.claims.audience) {
+            Some(Value::Array(names)) => names.iter().any(ours),
+            Some(name) => ours(name),
+            None => false,
+        };
+    if fits { Ok(()) } else { Err(InvalidCredential::WrongAudience) }
+}
+
 /// The identity that these claims make.
 pub(super) fn identity(
     trust: &IssuerTrust,
@@ -41,9 +54,14 @@ pub(super) fn identity(
 ) -> Result<(Identity, Validity), InvalidCredential> {
     let map = &trust.claims;
     let subject = match find(&claims, &map.subject) {
-        Some(Value::String(subject)) if !subject.is_empty() => subject.as_str().into(),
+        Some(Value::String(subject)) if !subject.is_empty() => subject.as_str(),
         _ => return Err(InvalidCredential::MissingClaim),
     };
+    if let IssuerType::Spiffe { trust_domain, .. } = &trust.issuer_type
+        && trust_domain_of(subject) != Some(trust_domain)
+    {
+        return Err(InvalidCredential::MissingClaim);
+    }
     let expires_at = date(&claims, "exp")?.ok_or(InvalidCredential::MissingClaim)?;
     let not_before = date(&claims, "nbf")?.max(date(&claims, "iat")?);
     let leeway = i64::from(trust.leeway_seconds);
@@ -53,7 +71,7 @@ pub(super) fn identity(
     };
     let identity = Identity {
         issuer: trust.url.as_str().into(),
-        subject,
+        subject: subject.into(),
         email: email(trust, &claims),
         kind: kind(trust, &claims),
         groups: groups(trust, &claims),

@@ -142,7 +142,7 @@ mod tests {
         ensure_provider();
         for (algorithm, ours, jwk, signed, signature) in cases {
             let keys = KeySet::from_jwks(format!("{{\"keys\":[{jwk}]}}").as_bytes()).unwrap();
-            let key = keys.find(None, ours).unwrap();
+            let key = keys.find(None, ours, crate::identity::key_set::KeyUse::Signature).unwrap();
             let verify = |message: &str| {
                 jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.decoding, algorithm).unwrap()
             };

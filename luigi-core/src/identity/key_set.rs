@@ -37,7 +37,7 @@ pub struct KeySet {
 impl KeySet {
     /// Reads a JSON Web Key Set.
     ///
-    /// Keys that cannot be used (other types and curves, `use` other than `sig`, too short, private) are left out and listed
+    /// Keys that cannot be used (other types and curves, `use` other than `sig` and `jwt-svid`, too short, private) are left out and listed
     /// in [`KeySet::unusable`].
     ///
     /// # Errors
@@ -92,16 +92,22 @@ impl KeySet {
         &self.unusable
     }
 
+    /// How many may have signed tokens of issuers whose keys have this use.
+    pub(super) fn len_for(&self, key_use: KeyUse) -> usize {
+        self.keys.iter().filter(|key| key.key_use == key_use).count()
+    }
+
     pub(super) fn holds(&self, key: &Key) -> bool {
         self.keys.iter().any(|held| **held == *key)
     }
 
-    /// The key that a token means: the one with its `kid`; without a `kid`, the only one that may verify `algorithm`.
-    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&Arc<Key>> {
+    /// The key of this use that a token means: the one with its `kid`; without a `kid`, the only one that may verify `algorithm`.
+    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm, key_use: KeyUse) -> Option<&Arc<Key>> {
+        let mut of_use = self.keys.iter().filter(|key| key.key_use == key_use);
         if kid.is_some() {
-            return self.keys.iter().find(|key| key.kid.as_deref() == kid);
+            return of_use.find(|key| key.kid.as_deref() == kid);
         }
-        let mut fitting = self.keys.iter().filter(|key| key.may_verify(algorithm));
+        let mut fitting = of_use.filter(|key| key.may_verify(algorithm));
         let only = fitting.next()?;
         fitting.next().is_none().then_some(only)
     }
@@ -204,8 +210,18 @@ impl std::error::Error for KeySetError {
     }
 }
 
+/// What a key may sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyUse {
+    /// `sig` or nothing: tokens of an issuer.
+    Signature,
+    /// `jwt-svid`: the JWT-SVIDs of a trust domain, and nothing else of its bundle.
+    JwtSvid,
+}
+
 /// One usable key.
 pub(super) struct Key {
+    key_use: KeyUse,
     pub(super) kid: Option<Box<str>>,
     /// Restricts what the material could verify to one algorithm.
     algorithm: Option<Algorithm>,
@@ -224,7 +240,10 @@ enum Material {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.kid == other.kid && self.algorithm == other.algorithm && self.material == other.material
+        self.kid == other.kid
+            && self.key_use == other.key_use
+            && self.algorithm == other.algorithm
+            && self.material == other.material
     }
 }
 
@@ -246,9 +265,11 @@ impl Key {
         if let Some(member) = ["d", "p", "q", "dp", "dq", "qi", "oth"].iter().find(|name| jwk.contains_key(**name)) {
             return Err(format!("it is a private key: it has a member `{member}`"));
         }
-        if text(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
-            return Err("its `use` is not `sig`".to_owned());
-        }
+        let key_use = match text(jwk, "use")? {
+            None | Some("sig") => KeyUse::Signature,
+            Some("jwt-svid") => KeyUse::JwtSvid,
+            Some(_) => return Err("its `use` is neither `sig` nor `jwt-svid`".to_owned()),
+        };
         if let Some(operations) = jwk.get("key_ops") {
             let operations = operations.as_array().ok_or("its `key_ops` is not an array")?;
             if !operations.iter().any(|operation| operation == "verify") {
@@ -265,7 +286,7 @@ impl Key {
         };
         let kid = text(jwk, "kid")?.map(Into::into);
         let decoding = material.decoding_key();
-        Ok(Self { kid, algorithm, material, decoding })
+        Ok(Self { key_use, kid, algorithm, material, decoding })
     }
 }
 

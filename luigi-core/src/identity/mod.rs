@@ -12,6 +12,7 @@ mod credential;
 mod crypto;
 mod json;
 mod key_set;
+mod spiffe;
 mod token_cache;
 mod trust;
 mod verify;
@@ -21,6 +22,7 @@ pub use assertion::Assertion;
 pub use certificate::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
 pub use credential::{Authorization, credential};
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, UnusableKey};
+pub use spiffe::{is_trust_domain, trust_domain_of};
 pub use token_cache::{TokenCache, TokenCacheCounts, TokenCacheLimits};
 pub use trust::{IssuerKeys, Trust, TrustError};
 pub use verify::CredentialError;
@@ -204,9 +206,11 @@ impl Identity {
 /// The trust placed in one issuer, apart from its keys: everything of a policy that verification depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuerTrust {
-    /// The issuer identifier; `iss` must equal it byte for byte.
+    /// What says which tokens are the issuer's.
+    pub issuer_type: IssuerType,
+    /// The issuer identifier: what `iss` must equal byte for byte, or `spiffe://` and the trust domain.
     pub url: String,
-    /// `aud` must hold one of these; never empty.
+    /// `aud`, or the claim that stands for it, must hold one of these; never empty.
     pub audiences: Vec<String>,
     /// Signature algorithms that are accepted; never empty.
     pub algorithms: Vec<Algorithm>,
@@ -222,6 +226,21 @@ pub struct IssuerTrust {
     pub claims: ClaimMap,
 }
 
+/// What kind of tokens an issuer gives out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IssuerType {
+    /// Tokens whose `iss` is the issuer's URL.
+    Oidc,
+    /// JWT-SVIDs of a SPIFFE trust domain, told by their `sub`.
+    Spiffe {
+        /// Every `sub` is a SPIFFE ID of this trust domain.
+        trust_domain: String,
+        /// What `iss` must be; with `None` it is not looked at.
+        iss: Option<String>,
+    },
+}
+
 /// Where an issuer's tokens keep what identities are made of. A path is an array of names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimMap {
@@ -235,6 +254,8 @@ pub struct ClaimMap {
     pub groups_format: ListFormat,
     /// A string; none by default.
     pub kind: Option<Vec<String>>,
+    /// A string or an array of strings; default `["aud"]`.
+    pub audience: Vec<String>,
 }
 
 impl Default for ClaimMap {
@@ -246,6 +267,7 @@ impl Default for ClaimMap {
             groups: path("groups"),
             groups_format: ListFormat::Array,
             kind: None,
+            audience: path("aud"),
         }
     }
 }
@@ -319,7 +341,7 @@ pub enum InvalidCredential {
     /// A header that brings keys, changes how the token is read, or demands what is not understood: `crit`, `jku`, `jwk`, `x5u`, `x5c`,
     /// `b64`, `zip`, `enc`.
     ForbiddenHeader,
-    /// `iss` is not an issuer of the policy, byte for byte.
+    /// `iss` is not an issuer of the policy, byte for byte, and `sub` is of none of its trust domains.
     UnknownIssuer,
     /// `typ` is not accepted from this issuer.
     TypeNotAllowed,

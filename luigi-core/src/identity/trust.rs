@@ -3,9 +3,10 @@
 //! Immutable: a new policy or a new key set makes a new [`Trust`]. What was verified under an old one is judged by content, so a
 //! swap that leaves an issuer and a key as they were costs their tokens nothing.
 
-use super::key_set::{Key, KeySet};
-use super::{Algorithm, IssuerTrust, MAX_LEEWAY_SECONDS};
+use super::key_set::{Key, KeySet, KeyUse};
+use super::{Algorithm, IssuerTrust, IssuerType, MAX_LEEWAY_SECONDS, trust_domain_of};
 use jsonwebtoken::Validation;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::Arc;
 
@@ -75,6 +76,16 @@ impl Trust {
             if trust.leeway_seconds > MAX_LEEWAY_SECONDS {
                 return refuse("its leeway is longer than five minutes");
             }
+            let iss_of = |trust: &IssuerTrust| trust.iss().map(str::to_owned);
+            if iss_of(&trust).is_some() && trusted.iter().any(|other| iss_of(&other.trust) == iss_of(&trust)) {
+                return refuse("its `iss` is that of another issuer");
+            }
+            if keys.as_ref().is_some_and(|keys| keys.len_for(trust.key_use()) == 0) {
+                return refuse(match trust.key_use() {
+                    KeyUse::Signature => "none of its keys is for signatures of tokens in general",
+                    KeyUse::JwtSvid => "none of its keys has the `use` of `jwt-svid`",
+                });
+            }
             let validations = trust.algorithms.iter().map(|algorithm| (*algorithm, validation(&trust, *algorithm)));
             let validations = validations.collect();
             trusted.push(TrustedIssuer { name, trust: Arc::new(trust), keys, validations });
@@ -90,14 +101,31 @@ impl Trust {
 
     /// The name of each issuer, in the order given, and how many usable keys it has; `None` if none were loaded.
     pub fn issuers(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
-        self.issuers.iter().map(|issuer| (issuer.name.as_str(), issuer.keys.as_ref().map(|keys| keys.len())))
+        self.issuers.iter().map(|issuer| {
+            let keys = issuer.keys.as_ref().map(|keys| keys.len_for(issuer.trust.key_use()));
+            (issuer.name.as_str(), keys)
+        })
     }
 
     pub(super) fn id(&self) -> &Arc<TrustId> {
         &self.id
     }
 
-    pub(super) fn issuer(&self, url: &str) -> Option<&TrustedIssuer> {
+    /// Whose token this would be: that of the issuer whose `iss` it has, else of the trust domain of its `sub` if that does not ask for an `iss`.
+    pub(super) fn issuer_of(&self, claims: &Map<String, Value>) -> Option<&TrustedIssuer> {
+        if let Some(iss) = claims.get("iss").and_then(Value::as_str)
+            && let Some(named) = self.issuers.iter().find(|issuer| issuer.trust.iss() == Some(iss))
+        {
+            return Some(named);
+        }
+        let domain = claims.get("sub").and_then(Value::as_str).and_then(trust_domain_of)?;
+        self.issuers.iter().find(|issuer| match &issuer.trust.issuer_type {
+            IssuerType::Spiffe { trust_domain, iss: None } => trust_domain == domain,
+            IssuerType::Spiffe { iss: Some(_), .. } | IssuerType::Oidc => false,
+        })
+    }
+
+    fn issuer(&self, url: &str) -> Option<&TrustedIssuer> {
         self.issuers.iter().find(|issuer| issuer.trust.url == url)
     }
 
@@ -119,13 +147,43 @@ impl TrustedIssuer {
 /// read the clock.
 fn validation(trust: &IssuerTrust, algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm.to_jsonwebtoken());
-    validation.set_required_spec_claims(&["iss", "aud"]);
-    validation.set_issuer(&[&trust.url]);
-    validation.set_audience(&trust.audiences);
-    validation.validate_aud = true;
+    let mut required = Vec::new();
+    if let Some(iss) = trust.iss() {
+        required.push("iss");
+        validation.set_issuer(&[iss]);
+    }
+    // Where another claim stands for the audience it is checked with the other claims.
+    validation.validate_aud = trust.has_plain_audience();
+    if validation.validate_aud {
+        required.push("aud");
+        validation.set_audience(&trust.audiences);
+    }
+    validation.set_required_spec_claims(&required);
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation
+}
+
+impl IssuerTrust {
+    /// What `iss` must be, if it matters.
+    fn iss(&self) -> Option<&str> {
+        match &self.issuer_type {
+            IssuerType::Oidc => Some(&self.url),
+            IssuerType::Spiffe { iss, .. } => iss.as_deref(),
+        }
+    }
+
+    /// Which keys may have signed the issuer's tokens.
+    pub(super) fn key_use(&self) -> KeyUse {
+        match self.issuer_type {
+            IssuerType::Oidc => KeyUse::Signature,
+            IssuerType::Spiffe { .. } => KeyUse::JwtSvid,
+        }
+    }
+
+    pub(super) fn has_plain_audience(&self) -> bool {
+        matches!(&self.claims.audience[..], [only] if only == "aud")
+    }
 }
 
 impl Algorithm {

@@ -10,7 +10,9 @@
 use super::claims::{self, Validity};
 use super::key_set::Key;
 use super::trust::{Basis, Trust, TrustedIssuer};
-use super::{Algorithm, Identity, InvalidCredential, MAX_TOKEN_BYTES, Provenance, crypto, json};
+use super::{
+    Algorithm, Identity, InvalidCredential, IssuerTrust, IssuerType, MAX_TOKEN_BYTES, Provenance, crypto, json,
+};
 use crate::time::Timestamp;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::errors::ErrorKind;
@@ -24,6 +26,9 @@ const FORBIDDEN_HEADERS: [&str; 8] = ["crit", "jku", "jwk", "x5u", "x5c", "b64",
 
 /// Token types that are accepted from an issuer that lists none, besides a missing `typ`.
 const DEFAULT_TYPES: [&str; 2] = ["jwt", "at+jwt"];
+
+/// Likewise for JWT-SVIDs, section 2.3.
+const SPIFFE_TYPES: [&str; 2] = ["jwt", "jose"];
 
 /// Why a token makes no identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,13 +114,13 @@ impl Trust {
         let claims = json::object(&part(payload)?).ok_or(InvalidCredential::Malformed)?;
         part(signature)?;
 
-        let url = claims.get("iss").and_then(Value::as_str).ok_or(InvalidCredential::UnknownIssuer)?;
-        let issuer = self.issuer(url).ok_or(InvalidCredential::UnknownIssuer)?;
-        header.check_type(&issuer.trust.token_types)?;
+        let issuer = self.issuer_of(&claims).ok_or(InvalidCredential::UnknownIssuer)?;
+        header.check_type(&issuer.trust)?;
         let algorithm = issuer.trust.algorithms.iter().copied().find(|accepted| accepted.as_str() == header.algorithm);
         let algorithm = algorithm.ok_or(InvalidCredential::AlgorithmNotAllowed)?;
         let keys = issuer.keys.as_ref().ok_or(InvalidCredential::KeysUnavailable)?;
-        let key = keys.find(header.kid.as_deref(), algorithm).ok_or(InvalidCredential::UnknownKey)?;
+        let key =
+            keys.find(header.kid.as_deref(), algorithm, issuer.trust.key_use()).ok_or(InvalidCredential::UnknownKey)?;
         if !key.may_verify(algorithm) {
             return Err(InvalidCredential::AlgorithmNotAllowed);
         }
@@ -132,6 +137,7 @@ impl Examined<'_> {
         let validation = self.issuer.validation(self.algorithm).ok_or(InvalidCredential::AlgorithmNotAllowed)?;
         jsonwebtoken::decode::<IgnoredAny>(self.token, &self.key.decoding, validation)
             .map_err(|error| reason(error.kind()))?;
+        claims::check_audience(&self.issuer.trust, &self.claims)?;
         let provenance = Provenance::Verified { key: self.key.kid.clone(), algorithm: self.algorithm.as_str() };
         let (identity, validity) = claims::identity(&self.issuer.trust, self.claims, provenance)?;
         let basis = Basis { trust: Arc::clone(&self.issuer.trust), key: Arc::clone(self.key) };
@@ -186,12 +192,17 @@ impl Header {
     }
 
     /// Media types compare without regard to case, and `application/` may be left out (RFC 7515, section 4.1.9).
-    fn check_type(&self, accepted: &[String]) -> Result<(), InvalidCredential> {
+    fn check_type(&self, trust: &IssuerTrust) -> Result<(), InvalidCredential> {
+        let accepted = &trust.token_types;
+        let default = match trust.issuer_type {
+            IssuerType::Oidc => DEFAULT_TYPES,
+            IssuerType::Spiffe { .. } => SPIFFE_TYPES,
+        };
         let name = self.token_type.as_deref().map(str::to_ascii_lowercase);
         let name = name.as_deref().map(|name| name.strip_prefix("application/").unwrap_or(name));
         let fits = match name {
             None => accepted.is_empty(),
-            Some(name) if accepted.is_empty() => DEFAULT_TYPES.contains(&name),
+            Some(name) if accepted.is_empty() => default.contains(&name),
             Some(name) => accepted.iter().any(|accepted| accepted == name),
         };
         if fits { Ok(()) } else { Err(InvalidCredential::TypeNotAllowed) }

@@ -1,7 +1,7 @@
 //! The issuers and keys that the tests of this folder share.
 
 use crate::tokens::{RsaKey, Signer, jwks};
-use luigi_core::identity::{Algorithm, ClaimMap, IssuerKeys, IssuerTrust, KeySet, Trust};
+use luigi_core::identity::{Algorithm, ClaimMap, IssuerKeys, IssuerTrust, IssuerType, KeySet, Trust};
 use luigi_core::time::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -67,6 +67,7 @@ pub(crate) fn issuer(name: &str, url: &str, signers: Option<&[&Signer]>) -> Issu
     IssuerKeys {
         name: name.to_owned(),
         trust: IssuerTrust {
+            issuer_type: IssuerType::Oidc,
             url: url.to_owned(),
             audiences: vec!["console".to_owned(), "api".to_owned()],
             algorithms: Algorithm::DEFAULT.to_vec(),

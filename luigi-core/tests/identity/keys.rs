@@ -26,8 +26,8 @@ fn unusable_keys_are_left_out_with_their_place_and_reason() {
     };
     let exponent = |e: &[u8]| changed(rsa.clone(), json!({"e": base64url(e)}));
     let cases = [
-        (changed(p256.clone(), json!({"use": "enc"})), "its `use` is not `sig`"),
-        (changed(p256.clone(), json!({"use": "SIG"})), "its `use` is not `sig`"),
+        (changed(p256.clone(), json!({"use": "enc"})), "its `use` is neither `sig` nor `jwt-svid`"),
+        (changed(p256.clone(), json!({"use": "SIG"})), "its `use` is neither `sig` nor `jwt-svid`"),
         (changed(p256.clone(), json!({"use": ["sig"]})), "its `use` is not a string"),
         (changed(p256.clone(), json!({"key_ops": ["encrypt"]})), "its `key_ops` do not hold `verify`"),
         (changed(p256.clone(), json!({"key_ops": ["sign"]})), "its `key_ops` do not hold `verify`"),

@@ -13,3 +13,4 @@ mod documented;
 mod estate;
 mod keys;
 mod properties;
+mod providers;

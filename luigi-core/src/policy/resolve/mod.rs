@@ -20,6 +20,7 @@ use super::model::{
 use super::source::{SourceSet, Span};
 use super::syntax::{self, Entry, Syntax, Text, quoted};
 use super::test_case::TestCase;
+use crate::identity::IssuerType;
 use crate::method::{MethodSet, MethodTable};
 use environments::{EnvironmentId, Environments};
 use names::Names;
@@ -226,14 +227,21 @@ fn default_issuer(
     }
 }
 
+/// Whose token something is must be certain: no two issuers are told by the same thing.
 fn check_issuer_urls(entries: &[Entry<syntax::Issuer>], out: &mut Diagnostics) {
     let mut first: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
     for entry in entries {
         let Some(issuer) = &entry.item else { continue };
-        if let Some((other, span)) = first.insert(&issuer.trust.url, (&entry.name.value, issuer.url_span)) {
-            let message = format!("{} and {} are the same issuer", quoted(other), quoted(&entry.name.value));
-            let problem = Diagnostic::error(Code::DuplicateIssuer, issuer.url_span, message).label("again");
-            out.push(problem.also(span, "first here").help("give one issuer all audiences and settings"));
+        let iss = match &issuer.trust.issuer_type {
+            IssuerType::Oidc => None,
+            IssuerType::Spiffe { iss, .. } => iss.as_deref(),
+        };
+        for told_by in std::iter::once(issuer.trust.url.as_str()).chain(iss) {
+            if let Some((other, span)) = first.insert(told_by, (&entry.name.value, issuer.url_span)) {
+                let message = format!("{} and {} are the same issuer", quoted(other), quoted(&entry.name.value));
+                let problem = Diagnostic::error(Code::DuplicateIssuer, issuer.url_span, message).label("again");
+                out.push(problem.also(span, "first here").help("give one issuer all audiences and settings"));
+            }
         }
     }
 }

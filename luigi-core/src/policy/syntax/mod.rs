@@ -9,6 +9,7 @@
 mod cases;
 mod document;
 mod environments;
+mod issuers;
 mod node;
 mod path_regex;
 mod rules;

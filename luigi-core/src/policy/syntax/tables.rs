@@ -3,15 +3,14 @@
 use super::node::{Fields, Node, Text, listed, quoted};
 use super::values::{self, Edge, MAX_DURATION_SECONDS};
 use super::{
-    Approval, Approvers, Entry, Hosts, Issuer, Scope, Subject, Syntax, path_regex, rules, suggestion, targets, written,
+    Approval, Approvers, Entry, Hosts, Scope, Subject, Syntax, issuers, path_regex, rules, suggestion, targets, written,
 };
-use crate::identity::{Algorithm, ClaimMap, IssuerTrust, ListFormat};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{self, Justification, Weekdays};
 
 /// Reads the tables of definitions of one document.
 pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics) {
-    entries(top, "issuers", "issuer", &mut syntax.issuers, out, issuer);
+    entries(top, "issuers", "issuer", &mut syntax.issuers, out, issuers::issuer);
     entries(top, "groups", "group", &mut syntax.groups, out, group);
     entries(top, "networks", "network", &mut syntax.networks, out, network);
     entries(top, "schedules", "schedule", &mut syntax.schedules, out, schedule);
@@ -36,7 +35,7 @@ fn entries<T>(
     }
 }
 
-fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+pub(super) fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
     values.sort();
     values.dedup();
     values
@@ -44,75 +43,6 @@ fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
 
 pub(super) fn strings(texts: Vec<Text>) -> Vec<String> {
     sorted(texts.into_iter().map(|text| text.value).collect())
-}
-
-fn issuer(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<Issuer> {
-    const KEYS: [&str; 9] =
-        ["url", "audiences", "default", "algorithms", "token-types", "leeway", "trust-emails", "kind", "claims"];
-    let fields = Fields::open(node, what, &KEYS, out)?;
-    let url = fields.require("url", "the URL that stands in `iss`, like \"https://example.okta.com\"", out);
-    let url = url.and_then(|node| node.text("url", out));
-    if let Some(url) = &url {
-        values::check_issuer_url(url, out);
-    }
-    let audiences = fields.require("audiences", "tokens for somebody else must not open anything here", out);
-    let audiences = audiences.and_then(|node| node.texts("audiences", out));
-    let algorithms = fields.get("algorithms").and_then(|node| algorithms(node, out));
-    let token_types = fields.texts("token-types", out).unwrap_or_default();
-    let token_types = token_types.into_iter().map(|text| {
-        let lower = text.value.to_ascii_lowercase();
-        lower.strip_prefix("application/").map_or(lower.clone(), str::to_owned)
-    });
-    let token_types = sorted(token_types.collect());
-    let leeway = fields.text("leeway", out).and_then(|text| values::duration(&text, 0, 300, out));
-    let trusts_emails = fields.get("trust-emails").and_then(|node| node.boolean("trust-emails", out));
-    let default = fields.get("default").and_then(|node| node.boolean("default", out));
-    let kind = fields.text("kind", out).map(|text| text.value);
-    let claims = fields.get("claims").and_then(|node| claim_map(node, what, out));
-    let url = url?;
-    Some(Issuer {
-        url_span: url.span,
-        default,
-        trust: IssuerTrust {
-            url: url.value,
-            audiences: strings(audiences?),
-            algorithms: algorithms.unwrap_or_else(|| Algorithm::DEFAULT.to_vec()),
-            token_types,
-            leeway_seconds: leeway.unwrap_or(30),
-            trusts_emails: trusts_emails.is_some_and(|flag| flag.value),
-            kind,
-            claims: claims.unwrap_or_default(),
-        },
-    })
-}
-
-fn algorithms(node: Node<'_>, out: &mut Diagnostics) -> Option<Vec<Algorithm>> {
-    let mut words: Vec<_> = Algorithm::DEFAULT.iter().map(|algorithm| (algorithm.as_str(), *algorithm)).collect();
-    words.push((Algorithm::HS256.as_str(), Algorithm::HS256));
-    let texts = node.texts("algorithms", out)?;
-    let named: Vec<_> = texts.iter().filter_map(|text| node.word_of(text, "algorithms", &words, out)).collect();
-    // In the order of the language, not of the text: the order of a set means nothing.
-    Some(words.iter().map(|(_, algorithm)| *algorithm).filter(|algorithm| named.contains(algorithm)).collect())
-}
-
-fn claim_map(node: Node<'_>, what: &str, out: &mut Diagnostics) -> Option<ClaimMap> {
-    let what = format!("`claims` of {what}");
-    let fields = Fields::open(node, &what, &["subject", "email", "groups", "groups-format", "kind"], out)?;
-    if fields.is_empty() {
-        out.push(Diagnostic::error(Code::EmptyValue, fields.span(), "`claims` is an empty table"));
-    }
-    let mut path = |key: &str| fields.get(key).and_then(|node| node.claim_path(key, out));
-    let default = ClaimMap::default();
-    let (subject, email, groups, kind) = (path("subject"), path("email"), path("groups"), path("kind"));
-    let formats = [("array", ListFormat::Array), ("words", ListFormat::Words)];
-    let groups_format = fields.get("groups-format").and_then(|node| node.word("groups-format", &formats, out));
-    Some(ClaimMap {
-        subject: subject.unwrap_or(default.subject),
-        email: email.unwrap_or(default.email),
-        groups: groups.unwrap_or(default.groups),
-        groups_format: groups_format.unwrap_or(default.groups_format),
-        kind,
-    })
 }
 
 /// `a.b = ...` is a table `a` to TOML.
