@@ -4,7 +4,7 @@
 //! byte is the size of a slice.
 
 use super::input::Input;
-use luigi_core::decide::{Request, Scratch, Source};
+use luigi_core::decide::{Request, RequestFacts, Scratch, Source};
 use luigi_core::explain;
 use luigi_core::generators::{Choices, policy};
 use luigi_core::grant_set::GrantSet;
@@ -73,6 +73,7 @@ fn decide(snapshot: &Snapshot) {
                         credential,
                         time,
                         grants: &grants,
+                        facts: RequestFacts::NONE,
                     };
                     // A spoilt automaton that can still be run is the one of other expressions: nothing then says what is right.
                     if !genuine {

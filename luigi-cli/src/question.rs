@@ -3,7 +3,7 @@
 //! The words are those of `[[tests]]` in a policy. Whoever is described is believed: the identity's provenance says so. A token is not
 //! believed but verified. Nothing is normalised here: what a client would send goes to the decision as it stands.
 
-use luigi_core::decide::{Request, Source};
+use luigi_core::decide::{Request, RequestFacts, Source};
 use luigi_core::grant_set::{Grant, GrantSet};
 use luigi_core::identity::{
     Actor, Completeness, Credential, CredentialError, Email, Groups, Identity, InvalidCredential, Login, Trust,
@@ -222,6 +222,7 @@ impl Prepared<'_> {
                 Grants::Standing(grants) => grants,
                 Grants::Own(grants) => grants,
             },
+            facts: RequestFacts::NONE,
         }
     }
 }

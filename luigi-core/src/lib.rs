@@ -8,6 +8,7 @@
 
 pub mod analysis;
 pub mod decide;
+pub mod described;
 pub mod explain;
 #[cfg(feature = "generators")]
 #[doc(hidden)]

@@ -5,7 +5,8 @@
 
 pub mod coverage;
 
-use crate::decide::{Advice, Decision, Evaluation, Request, Scratch, Source};
+use crate::decide::{Advice, Decision, Evaluation, Request, RequestFacts, Scratch, Source};
+use crate::described::DescribedFacts;
 use crate::explain::{self, Explanation, Finding, Line, RuleTrace};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{
@@ -103,6 +104,12 @@ pub enum Fact {
     From,
     /// The time.
     At,
+    /// The headers.
+    Headers,
+    /// What the proxy knows.
+    Facts,
+    /// The client certificate.
+    Certificate,
 }
 
 impl Fact {
@@ -112,6 +119,9 @@ impl Fact {
         match self {
             Self::From => "from",
             Self::At => "at",
+            Self::Headers => "headers",
+            Self::Facts => "facts",
+            Self::Certificate => "certificate",
         }
     }
 }
@@ -133,6 +143,18 @@ impl TestOutcome {
                 let (message, help) = match fact {
                     Fact::From => ("does not say where the request comes from", "add `from = \"ADDRESS\"`"),
                     Fact::At => ("does not say when the request is made", "add `at = DATE-TIME`, with an offset"),
+                    Fact::Headers => (
+                        "does not say which headers the request has",
+                        "add `headers = { \"NAME\" = \"VALUE\" }`, or `headers = {}` for none",
+                    ),
+                    Fact::Facts => (
+                        "does not say what HAProxy knows about the request",
+                        "add `facts = { NAME = \"VALUE\" }`, or `facts = {}` for nothing",
+                    ),
+                    Fact::Certificate => (
+                        "does not say which certificate the client has",
+                        "add `certificate = \"none\"`, or what a verified one has: `certificate = { san-uri = [...] }`",
+                    ),
                 };
                 let message = format!("test `{}` {message}, which rule `{rule}` asks for", test.name);
                 diagnostics.push(Diagnostic::error(Code::TestLacksFact, test.span, message).help(help));
@@ -212,6 +234,9 @@ fn run_one(
         target: test.target.as_bytes(),
         host: test.host.as_deref().map(str::as_bytes),
     };
+    let values = test.facts.values(policy);
+    let certificate = test.facts.certificate();
+    let facts = RequestFacts { values: &values, certificate: &certificate };
     let request = Request {
         method: raw.method,
         target: canonicalize(raw, buffer),
@@ -219,6 +244,7 @@ fn run_one(
         credential,
         time,
         grants: &grants,
+        facts,
     };
 
     let explanation = explain::evaluate(policy, &request);
@@ -261,7 +287,15 @@ fn probes(policy: &Policy) -> Vec<Explanation> {
         let raw = RawTarget { method: b"GET", target: b"/", host: None };
         let target = canonicalize(raw, &mut buffer);
         let source = Source::Unknown;
-        let request = Request { method: b"GET", target, source, credential, time: SOME_TIME, grants: &grants };
+        let request = Request {
+            method: b"GET",
+            target,
+            source,
+            credential,
+            time: SOME_TIME,
+            grants: &grants,
+            facts: RequestFacts::NONE,
+        };
         explain::evaluate(policy, &request)
     });
     explanations.collect()
@@ -442,7 +476,8 @@ fn grants(policy: &Policy, test: &TestCase, identity: &Identity, time: Timestamp
 /// it false anyway. Rules that are only observed count if the test expects something of the candidate. Where nobody asks and the
 /// answer is no, the advice takes subjects as the caller would wish: they settle nothing.
 fn missing_fact(explanation: &Explanation, test: &TestCase) -> Option<(String, Fact)> {
-    if test.from.is_some() && test.at.is_some() {
+    let DescribedFacts { headers, facts, certificate } = &test.facts;
+    if test.from.is_some() && test.at.is_some() && headers.is_some() && facts.is_some() && certificate.is_some() {
         return None;
     }
     let in_question =
@@ -485,6 +520,9 @@ fn needs(finding: &Finding, test: &TestCase, asker: Asker) -> Option<Fact> {
     match finding.key {
         "from" if test.from.is_none() => Some(Fact::From),
         "during" | "starts" | "ends" if test.at.is_none() => Some(Fact::At),
+        "headers" if test.facts.headers.is_none() => Some(Fact::Headers),
+        "facts" if test.facts.facts.is_none() => Some(Fact::Facts),
+        "certificate" if test.facts.certificate.is_none() => Some(Fact::Certificate),
         "unless" => {
             let settled = |part: &Finding| {
                 let wished = matches!(part.key, "subject" | "via") && asker == Asker::MeetsExceptions;

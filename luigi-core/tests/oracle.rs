@@ -105,7 +105,7 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
     for reason in ["no-rule-allows", "denied-by-rule", "deny-rule-unknown", "allow-rule-unknown", "approval-required"] {
         wanted.push(format!("decision {reason}, authenticate"));
     }
-    for kind in ["login", "subject", "source", "schedule", "approval"] {
+    for kind in ["login", "subject", "source", "schedule", "fact", "approval"] {
         wanted.push(format!("decision {kind}-required by a restrict rule"));
     }
     wanted.push("decision login-required, step-up".to_owned());
@@ -139,6 +139,19 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
         ("require", "from", &all),
         ("require", "during", &all),
         ("require", "approval", &two),
+        ("match", "headers", &all),
+        ("match", "query", &all),
+        ("match", "facts", &all),
+        ("match", "certificate", &all),
+        ("match", "verified", &all),
+        ("match", "subject-dn", &all),
+        ("match", "san-uri", &all),
+        ("match", "san-dns", &all),
+        ("match", "fingerprint-sha256", &all),
+        ("require", "headers", &all),
+        ("require", "query", &all),
+        ("require", "facts", &all),
+        ("require", "certificate", &all),
         ("require", "scope", &two),
         ("require", "grant", &two[..1]),
     ] {

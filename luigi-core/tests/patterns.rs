@@ -1,7 +1,7 @@
 //! Where scopes meet: what is found lies there, and what is said to be empty is, as random requests show.
 
 use luigi_core::analysis::patterns::{Search, Space, Witness};
-use luigi_core::decide::{Request, Source};
+use luigi_core::decide::{Request, RequestFacts, Source};
 use luigi_core::explain;
 use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::grant_set::GrantSet;
@@ -34,6 +34,7 @@ fn holding_witness(policy: &Policy, witness: &Witness) -> Vec<usize> {
         credential: Credential::Absent,
         time: Timestamp::from_unix_seconds(0),
         grants: &GrantSet::default(),
+        facts: RequestFacts::NONE,
     };
     holding(policy, &request)
 }

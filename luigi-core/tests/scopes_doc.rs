@@ -1,6 +1,6 @@
 //! The tables of docs/SEMANTICS.md about what scopes hold: each row is a test of both evaluators.
 
-use luigi_core::decide::{Request, Scratch, Source};
+use luigi_core::decide::{Request, RequestFacts, Scratch, Source};
 use luigi_core::explain;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::Credential;
@@ -44,6 +44,7 @@ fn allowed(snapshot: &Snapshot, method: &str, target: &str, host: &str) -> bool 
         credential: Credential::Absent,
         time: Timestamp::from_unix_seconds(1_772_442_000),
         grants: &GrantSet::default(),
+        facts: RequestFacts::NONE,
     };
     let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(snapshot));
     assert_eq!(decided, explain::evaluate(snapshot.policy(), &request).evaluation, "{method} {host}{target}");

@@ -1,6 +1,6 @@
 //! The tables of docs/SEMANTICS.md, run through both evaluators.
 
-use luigi_core::decide::{Request, Scratch, Source};
+use luigi_core::decide::{Request, RequestFacts, Scratch, Source};
 use luigi_core::explain;
 use luigi_core::grant_set::{Grant, GrantSet};
 use luigi_core::identity::{Credential, Identity};
@@ -126,7 +126,15 @@ fn check(title: &str, rules: &str, rows: usize) {
             canonicalize(RawTarget { method: b"GET", target: b"/this", host: Some(b"x.example") }, &mut buffer);
         let grants = grants(&policy, grant);
         let credential = Credential::Verified(&ada);
-        let request = Request { method: b"GET", target, source, credential, time: NOW, grants: &grants };
+        let request = Request {
+            method: b"GET",
+            target,
+            source,
+            credential,
+            time: NOW,
+            grants: &grants,
+            facts: RequestFacts::NONE,
+        };
         let fast = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
         let slow = explain::evaluate(&policy, &request).evaluation;
         assert_eq!(fast, slow, "the two evaluators on {row:?}");

@@ -3,7 +3,7 @@
 //! The words become a request with an asserted identity; the slow evaluator of luigi-core answers it rule by rule. It only reads: nothing is
 //! counted, and no grant is assumed. For a policy that is not in force yet there is `luigi explain` on the command line.
 
-use luigi_core::decide::{Request, Source};
+use luigi_core::decide::{Request, RequestFacts, Source};
 use luigi_core::explain::evaluate;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Completeness, Credential, Email, Groups, Identity, Login};
@@ -41,7 +41,8 @@ fn explain_at(policy: &Policy, words: &[&str], time: Timestamp) -> Result<String
     let raw = RawTarget { method: method.as_bytes(), target: target.as_bytes(), host: Some(host.as_bytes()) };
     let target = canonicalize(raw, &mut buffer);
     let grants = GrantSet::default();
-    let request = Request { method: method.as_bytes(), target, source, credential, time, grants: &grants };
+    let facts = RequestFacts::NONE;
+    let request = Request { method: method.as_bytes(), target, source, credential, time, grants: &grants, facts };
     Ok(evaluate(policy, &request).to_string())
 }
 

@@ -190,6 +190,7 @@ impl<'a> Answer<'a> {
             | Reason::SubjectRequired
             | Reason::SourceRequired
             | Reason::ScheduleRequired
+            | Reason::FactRequired
             | Reason::ApprovalRequired
             | Reason::AllowRuleUnknown
             | Reason::NoRuleAllows => {}
@@ -224,6 +225,7 @@ impl<'a> Answer<'a> {
             | Reason::SubjectRequired
             | Reason::SourceRequired
             | Reason::ScheduleRequired
+            | Reason::FactRequired
             | Reason::ApprovalRequired
             | Reason::AllowRuleUnknown
             | Reason::NoRuleAllows => {

@@ -9,7 +9,7 @@ use crate::facts::Malformed;
 use crate::request::Facts;
 use crate::version::Version;
 use arc_swap::{ArcSwap, Cache};
-use luigi_core::decide::{Decision, Evaluation, Reason, Request, Scratch, Source};
+use luigi_core::decide::{Decision, Evaluation, Reason, Request, RequestFacts, Scratch, Source};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Authorization, Credential, TokenCache, TokenCacheLimits, credential};
 use luigi_core::policy::model::Mode;
@@ -129,9 +129,11 @@ impl Context {
             let credential = credential(authorization(facts), version.trust(), &mut tools.tokens, now);
             let grants = if grants_count(version, stale_after, now) { version.grants() } else { no_grants };
             let source = source(facts.source);
-            let request = Request { method: facts.method, target, source, credential, time: now, grants };
+            let method = facts.method;
+            let facts = RequestFacts::NONE;
+            let request = Request { method, target, source, credential, time: now, grants, facts };
             let evaluation = version.snapshot().decide(&request, &mut tools.scratch);
-            let rewritten = rewritten(facts.target, &target);
+            let rewritten = rewritten(raw.target, &target);
             Judged { evaluation, credential, target: Some(target), rewritten, malformed: None }
         })
     }

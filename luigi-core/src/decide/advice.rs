@@ -26,7 +26,7 @@ impl Lack {
         scratch: &Scratch,
     ) -> Option<Self> {
         let out_of_reach = own.approval && !rule.require.approval.iter().any(|approval| case.may_request(*approval));
-        if blocks.incurable() || own.subject || own.source || own.schedule || out_of_reach {
+        if blocks.incurable() || own.subject || own.source || own.schedule || own.fact || out_of_reach {
             return None;
         }
         let own_login = own.login.is_some_and(|login| !scratch.login_counted(login));
@@ -96,7 +96,9 @@ pub(super) fn authenticate(case: &Case<'_>, rules: Rules, found: &[ScopeId], scr
         if case.in_season(rule) { positive.and(case.circumstances(rule, exempt)) } else { Kleene::False }
     };
     let reachable = |rule: &Rule| {
-        case.required_from(&rule.require.from).is_true() && case.required_during(&rule.require.during).is_true()
+        case.required_from(&rule.require.from).is_true()
+            && case.required_during(&rule.require.during).is_true()
+            && case.required_facts(&rule.require.facts).is_true()
     };
     let denies = |id| {
         let rule = case.rule(id);

@@ -7,10 +7,11 @@ use super::request::Request;
 use super::scratch::Scratch;
 use crate::grant_set::Grant;
 use crate::kleene::Kleene;
-use crate::matchers::{Person, login_meets};
+use crate::matchers::{Person, fact_holds, login_meets};
 use crate::method::MethodSet;
 use crate::policy::model::{
-    ApprovalId, Conditions, Effect, LoginId, Mode, NetworkId, Rule, RuleId, ScheduleId, ScopeId, ScopeSelector,
+    ApprovalId, Conditions, Effect, FactTest, LoginId, Mode, NetworkId, Rule, RuleId, ScheduleId, ScopeId,
+    ScopeSelector,
 };
 use crate::snapshot::Snapshot;
 use crate::target::CanonicalTarget;
@@ -128,11 +129,17 @@ impl Case<'_> {
         if !result.is_false() {
             result = result.and(self.required_during(&rule.when.during));
         }
+        if !result.is_false() {
+            result = result.and(self.required_facts(&rule.when.facts));
+        }
         for exemption in &rule.unless {
             if result.is_false() {
                 break;
             }
-            let exempt = self.required_from(&exemption.from).and(self.required_during(&exemption.during));
+            let exempt = self
+                .required_from(&exemption.from)
+                .and(self.required_during(&exemption.during))
+                .and(self.required_facts(&exemption.facts));
             result = result.and(!unless_who(exemption).and(exempt));
         }
         result
@@ -162,6 +169,18 @@ impl Case<'_> {
         result
     }
 
+    /// All of these tests; true if there is none.
+    pub(super) fn required_facts(&self, tests: &[FactTest]) -> Kleene {
+        let mut result = Kleene::True;
+        for test in tests {
+            if result.is_false() {
+                break;
+            }
+            result = result.and(fact_holds(test, &self.request.facts, self.target.query, &self.snapshot.policy));
+        }
+        result
+    }
+
     pub(super) fn required_subject(&self, rule: &Rule) -> Kleene {
         if rule.require.subject.is_empty() {
             return Kleene::True;
@@ -181,6 +200,7 @@ impl Case<'_> {
             subject: !self.required_subject(rule).is_true(),
             source: !self.required_from(&rule.require.from).is_true(),
             schedule: !self.required_during(&rule.require.during).is_true(),
+            fact: !self.required_facts(&rule.require.facts).is_true(),
             approval: !rule.require.approval.is_empty() && self.scopes_to_open(rule, scratch).next().is_some(),
         }
     }

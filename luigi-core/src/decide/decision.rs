@@ -61,6 +61,8 @@ pub enum Reason {
     SourceRequired,
     /// An allow rule is true but a required schedule is not met.
     ScheduleRequired,
+    /// An allow rule is true but a required header, parameter, certificate or fact is not met.
+    FactRequired,
     /// An allow rule is true but no grant meets a required approval.
     ApprovalRequired,
     /// An allow rule is unknown, none is true.
@@ -81,7 +83,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AllowedByRule,
         Self::DeniedByRule,
         Self::DenyRuleUnknown,
@@ -89,6 +91,7 @@ impl Reason {
         Self::SubjectRequired,
         Self::SourceRequired,
         Self::ScheduleRequired,
+        Self::FactRequired,
         Self::ApprovalRequired,
         Self::AllowRuleUnknown,
         Self::NoRuleAllows,
@@ -110,6 +113,7 @@ impl Reason {
             Self::SubjectRequired => "subject-required",
             Self::SourceRequired => "source-required",
             Self::ScheduleRequired => "schedule-required",
+            Self::FactRequired => "fact-required",
             Self::ApprovalRequired => "approval-required",
             Self::AllowRuleUnknown => "allow-rule-unknown",
             Self::NoRuleAllows => "no-rule-allows",

@@ -10,6 +10,7 @@ pub(super) struct Blocks {
     pub(super) subject: Smallest,
     pub(super) source: Smallest,
     pub(super) schedule: Smallest,
+    pub(super) fact: Smallest,
     pub(super) approval: Smallest,
     /// What the smallest rule that asks for a login asks for.
     pub(super) login_asked: Option<LoginId>,
@@ -23,13 +24,14 @@ pub(super) struct Blocks {
 
 impl Blocks {
     pub(super) fn any(&self) -> bool {
-        let Self { login, subject, source, schedule, approval, .. } = self;
-        [login, subject, source, schedule, approval].iter().any(|smallest| smallest.0.is_some())
+        let Self { login, subject, source, schedule, fact, approval, .. } = self;
+        [login, subject, source, schedule, fact, approval].iter().any(|smallest| smallest.0.is_some())
     }
 
     /// Whether something is asked for that the caller cannot obtain.
     pub(super) fn incurable(&self) -> bool {
-        self.subject.0.is_some() || self.source.0.is_some() || self.schedule.0.is_some() || self.out_of_reach
+        let Self { subject, source, schedule, fact, .. } = self;
+        [subject, source, schedule, fact].iter().any(|smallest| smallest.0.is_some()) || self.out_of_reach
     }
 }
 
@@ -50,11 +52,12 @@ pub(super) struct Unmet {
     pub(super) subject: bool,
     pub(super) source: bool,
     pub(super) schedule: bool,
+    pub(super) fact: bool,
     pub(super) approval: bool,
 }
 
 impl Unmet {
     pub(super) fn any(self) -> bool {
-        self.login.is_some() || self.subject || self.source || self.schedule || self.approval
+        self.login.is_some() || self.subject || self.source || self.schedule || self.fact || self.approval
     }
 }

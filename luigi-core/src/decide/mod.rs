@@ -4,13 +4,14 @@
 //! allocates nothing and locks nothing. What the words mean is in docs/SEMANTICS.md; the slow, obvious evaluator in
 //! [`crate::explain`] says the same and is its oracle.
 //!
-//! * `request`, `decision`: the vocabulary. `scratch`: the working memory of one thread.
+//! * `request`, `facts`, `decision`: the vocabulary. `scratch`: the working memory of one thread.
 //! * `scopes`: which scopes hold the request. `case`: what a rule's predicates and requirements are worth for it.
 //! * `rules`: what the rules together say. `lacking`, `advice`: what a denial lacks, and how it could become an allow.
 
 mod advice;
 mod case;
 mod decision;
+mod facts;
 mod lacking;
 mod request;
 mod rules;
@@ -18,6 +19,7 @@ mod scopes;
 mod scratch;
 
 pub use decision::{Advice, Decision, Evaluation, MissingApproval, MissingApprovals, Reason};
+pub use facts::{FactValue, RequestFacts};
 pub use request::{Request, Source};
 pub use scratch::Scratch;
 

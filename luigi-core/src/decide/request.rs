@@ -1,5 +1,6 @@
 //! What a decision is about.
 
+use super::facts::RequestFacts;
 use crate::grant_set::GrantSet;
 use crate::identity::Credential;
 use crate::target::Target;
@@ -21,6 +22,8 @@ pub struct Request<'a> {
     pub time: Timestamp,
     /// Every grant in force, whoever's.
     pub grants: &'a GrantSet,
+    /// Headers, certificate and what else the policy asks for.
+    pub facts: RequestFacts<'a>,
 }
 
 /// The peer's address, as far as it is known.

@@ -77,6 +77,9 @@ fn restricted(case: &Case<'_>, rules: Rules, found: &[ScopeId], scratch: &mut Sc
         if !case.required_during(&rule.require.during).is_true() {
             blocks.schedule.offer(id);
         }
+        if !case.required_facts(&rule.require.facts).is_true() {
+            blocks.fact.offer(id);
+        }
         // Approvals are never asked for under `scopes = "all"`.
         if let Some(scope) = scope
             && !rule.require.approval.is_empty()
@@ -136,7 +139,7 @@ fn allowed(case: &Case<'_>, rules: Rules, found: &[ScopeId], blocks: &Blocks, sc
     }
 }
 
-/// The first requirement that is not met, in the order login, subject, from, during, approval, and the restrict rule that asked
+/// The first requirement that is not met, in the order login, subject, from, during, facts, approval, and the restrict rule that asked
 /// for it, if the allow rule did not.
 fn first_unmet(own: Unmet, blocks: &Blocks) -> (Reason, Option<RuleId>) {
     let kinds = [
@@ -144,6 +147,7 @@ fn first_unmet(own: Unmet, blocks: &Blocks) -> (Reason, Option<RuleId>) {
         (Reason::SubjectRequired, own.subject, blocks.subject),
         (Reason::SourceRequired, own.source, blocks.source),
         (Reason::ScheduleRequired, own.schedule, blocks.schedule),
+        (Reason::FactRequired, own.fact, blocks.fact),
     ];
     for (reason, own, restrict) in kinds {
         if own {

@@ -1,12 +1,13 @@
 //! How a denial could become an allow.
 
-use super::judge::{Case, Judged, Kind};
+use super::judge::{self, Case, Judged, Kind};
 use super::subjects::{self, Caller, Delegation};
 use super::{Standing, surroundings};
 use crate::decide::{Advice, MissingApproval, MissingApprovals};
 use crate::kleene::Kleene;
 use crate::policy::model::{
-    ApprovalId, Conditions, Effect, LoginId, NetworkId, Policy, Rule, ScheduleId, ScopeId, Subject,
+    ApprovalId, Conditions, Effect, FactTest, LoginId, NetworkId, Policy, Requirements, Rule, ScheduleId, ScopeId,
+    Subject,
 };
 
 /// Advice on a denial that no deny rule made, or that was made without an identity.
@@ -28,7 +29,10 @@ fn some_identity_would_do(case: &Case<'_>, rules: &[&Judged<'_>]) -> bool {
     let mut allowed = false;
     for judged in rules {
         let rule = judged.rule;
-        let surroundings_met = || from_and_during(case, &rule.require.from, &rule.require.during).is_true();
+        let surroundings_met = || {
+            let Requirements { from, during, facts, .. } = &rule.require;
+            surroundings_are(case, from, during, facts).is_true()
+        };
         match rule.effect {
             Effect::Deny => {
                 if !optimistic_match(case, judged, Kleene::False).is_false() {
@@ -66,10 +70,10 @@ fn chosen(case: &Case<'_>, conditions: &Conditions, wish: Kleene) -> Kleene {
     };
     // Somebody may come back who acts for somebody else, or in person.
     let via = if conditions.via.is_some() { wish } else { Kleene::True };
-    subject.and(via).and(from_and_during(case, &conditions.from, &conditions.during))
+    subject.and(via).and(surroundings_are(case, &conditions.from, &conditions.during, &conditions.facts))
 }
 
-fn from_and_during(case: &Case<'_>, from: &[NetworkId], during: &[ScheduleId]) -> Kleene {
+fn surroundings_are(case: &Case<'_>, from: &[NetworkId], during: &[ScheduleId], facts: &[FactTest]) -> Kleene {
     let mut value = Kleene::True;
     if !from.is_empty() {
         value = value.and(surroundings::from(case.policy, from, case.request.source).value);
@@ -77,7 +81,7 @@ fn from_and_during(case: &Case<'_>, from: &[NetworkId], during: &[ScheduleId]) -
     if !during.is_empty() {
         value = value.and(surroundings::during(case.policy, during, case.request.time).value);
     }
-    value
+    facts.iter().fold(value, |all, test| all.and(judge::fact(case, test).value))
 }
 
 /// What an allow rule still needs, if the caller can obtain all of it.
@@ -118,8 +122,9 @@ fn next_step(case: &Case<'_>, rules: &[&Judged<'_>]) -> Option<Advice> {
 /// What stands between an allow rule that is true and an allow; `None` if part of it cannot be obtained.
 fn lacking(case: &Case<'_>, allow: &Judged<'_>, restricts: &[&Judged<'_>]) -> Option<Lacking> {
     let asking = || std::iter::once(allow).chain(restricts.iter().copied());
-    let incurable =
-        |one: &Judged<'_>| [Kind::Subject, Kind::From, Kind::During].into_iter().any(|kind| one.lacks(kind));
+    let incurable = |one: &Judged<'_>| {
+        [Kind::Subject, Kind::From, Kind::During, Kind::Fact].into_iter().any(|kind| one.lacks(kind))
+    };
     if asking().any(incurable) {
         return None;
     }

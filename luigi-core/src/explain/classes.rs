@@ -101,6 +101,7 @@ fn unmet(allow: &Judged<'_>, blocking: &[&Judged<'_>]) -> (Reason, Option<RuleId
             Kind::Subject => Reason::SubjectRequired,
             Kind::From => Reason::SourceRequired,
             Kind::During => Reason::ScheduleRequired,
+            Kind::Fact => Reason::FactRequired,
             Kind::Approval => Reason::ApprovalRequired,
         };
         if allow.lacks(kind) {
@@ -211,6 +212,7 @@ fn sentence(reason: Reason, rule: Option<&str>, restricted_by: Option<&str>) -> 
         Reason::SubjectRequired => requires("another subject"),
         Reason::SourceRequired => requires("another network"),
         Reason::ScheduleRequired => requires("another time"),
+        Reason::FactRequired => requires("something else of the request or its certificate"),
         Reason::ApprovalRequired => requires("a grant"),
         Reason::AllowRuleUnknown => format!("{rule} may allow it, but a predicate is unknown"),
         Reason::NoRuleAllows => "no rule allows it".to_owned(),

@@ -3,10 +3,10 @@
 use super::actors;
 use super::requirements::{self, Opening};
 use super::subjects::{self, Caller, Delegation};
-use super::{Finding, RuleTrace, Standing, listed, quoted, surroundings};
+use super::{Finding, RuleTrace, Standing, facts, listed, quoted, surroundings};
 use crate::decide::Request;
 use crate::kleene::Kleene;
-use crate::policy::model::{Conditions, Effect, Policy, Rule, RuleId, ScopeId, ScopeSelector, Subject};
+use crate::policy::model::{Conditions, Effect, FactTest, Policy, Rule, RuleId, ScopeId, ScopeSelector, Subject};
 use crate::target::CanonicalTarget;
 
 /// What every rule is judged by.
@@ -26,11 +26,13 @@ pub(super) enum Kind {
     Subject,
     From,
     During,
+    Fact,
     Approval,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] = [Self::Login, Self::Subject, Self::From, Self::During, Self::Approval];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Login, Self::Subject, Self::From, Self::During, Self::Fact, Self::Approval];
 
     fn key(self) -> &'static str {
         match self {
@@ -38,6 +40,7 @@ impl Kind {
             Self::Subject => "subject",
             Self::From => "from",
             Self::During => "during",
+            Self::Fact => "facts",
             Self::Approval => "approval",
         }
     }
@@ -151,6 +154,8 @@ pub(super) fn judge<'a>(case: &Case<'a>, id: RuleId, rule: &'a Rule) -> Judged<'
     if !require.during.is_empty() {
         requirements.push((Kind::During, surroundings::during(policy, &require.during, case.request.time)));
     }
+    let findings = require.facts.iter().map(|test| fact(case, test));
+    requirements.extend(findings.map(|finding| (Kind::Fact, finding)));
     let mut openings = Vec::new();
     if !require.approval.is_empty() {
         openings = requirements::openings(policy, &require.approval, &scopes, case.caller, &case.target, case.request);
@@ -210,7 +215,12 @@ fn conditions(case: &Case<'_>, conditions: &Conditions, delegation: Delegation) 
     if !conditions.during.is_empty() {
         found.push(surroundings::during(case.policy, &conditions.during, case.request.time));
     }
+    found.extend(conditions.facts.iter().map(|test| fact(case, test)));
     found
+}
+
+pub(super) fn fact(case: &Case<'_>, test: &FactTest) -> Finding {
+    facts::fact(case.policy, test, &case.request.facts, case.target.query)
 }
 
 /// Whether the grants suffice.

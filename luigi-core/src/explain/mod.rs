@@ -11,6 +11,7 @@ mod actors;
 mod advice;
 mod claims;
 mod classes;
+mod facts;
 mod judge;
 mod render;
 mod requirements;

@@ -206,7 +206,7 @@ pub(super) fn subject_listed(subjects: &[String], patterns: &[String], subject: 
 }
 
 /// `*` stands for any run, also an empty one, of characters other than `:` and `/`.
-fn pattern_fits(pattern: &str, text: &str) -> bool {
+pub(super) fn pattern_fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((before, after)) => match text.strip_prefix(before) {

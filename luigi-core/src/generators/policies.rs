@@ -1,5 +1,6 @@
 //! Policies from choices.
 
+use super::facts;
 use super::{
     ACRS, ADDRESSES, AMRS, CLAIM_PATHS, Choices, EMAIL_DOMAINS, EMAILS, GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS,
     METHODS, MOMENTS, SEGMENTS, SUBJECT_PATTERNS, SUBJECTS,
@@ -43,6 +44,7 @@ pub fn policy(choices: &mut Choices<'_>) -> Policy {
         let approval = approval(n, &policy, choices);
         policy.approvals.push(approval);
     }
+    policy.facts = facts::table(choices).into_iter().collect();
     for n in 0..choices.between(1, 8) {
         let rule = rule(n, &policy, choices);
         policy.rules.push(rule);
@@ -249,6 +251,7 @@ fn conditions(policy: &Policy, choices: &mut Choices<'_>, subject_percent: usize
         via: choices.chance(12).then(|| via(policy, choices)),
         from: choices.few::<NetworkId>(&ids(&policy.networks), 15),
         during: choices.few::<ScheduleId>(&ids(&policy.schedules), 15),
+        facts: facts::tests(policy, choices, 25),
     }
 }
 
@@ -326,11 +329,12 @@ fn rule(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Rule {
     };
     for _ in 0..asks {
         let approvals: Vec<ApprovalId> = ids(&policy.approvals);
-        match choices.below(8) {
+        match choices.below(9) {
             1..=3 if !everywhere => require.approval = choices.some(&approvals, 2),
             4 => require.subject = matchers(policy, choices),
             5 => require.from = choices.some(&ids(&policy.networks), 2),
             6 => require.during = choices.some(&ids(&policy.schedules), 2),
+            7 => require.facts = facts::tests(policy, choices, 100),
             _ => require.login = Some(*choices.pick::<LoginId>(&ids(&policy.logins))),
         }
     }

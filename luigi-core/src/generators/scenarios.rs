@@ -1,12 +1,15 @@
 //! Requests from choices: everything that a decision depends on beside the policy.
 
+use super::facts;
 use super::policies::moment;
 use super::{
     ACRS, ADDRESSES, AMRS, Choices, EMAILS, GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS, METHODS, SEGMENTS, SUBJECTS,
 };
-use crate::decide::{Request, Source};
+use crate::decide::{FactValue, Request, RequestFacts, Source};
 use crate::grant_set::{Grant, GrantSet};
-use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login, Provenance};
+use crate::identity::{
+    Actor, ClientCertificate, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login, Provenance,
+};
 use crate::policy::model::{ApprovalId, ContentHash, Policy, ScopeId, ScopeSelector, TableId};
 use crate::target::{Ambiguity, CanonicalTarget, Host, Target};
 use crate::time::Timestamp;
@@ -23,6 +26,9 @@ pub struct Scenario {
     credential: OwnedCredential,
     time: Timestamp,
     grants: GrantSet,
+    query: Option<String>,
+    facts: Vec<FactValue<'static>>,
+    certificate: ClientCertificate<'static>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +80,9 @@ impl Scenario {
             credential,
             time,
             grants: GrantSet::new(grants),
+            query: facts::query(choices),
+            facts: facts::values(policy, choices),
+            certificate: facts::certificate(choices),
         }
     }
 
@@ -90,7 +99,11 @@ impl Scenario {
             target: if self.ambiguous {
                 Target::Ambiguous(Ambiguity::TooLong)
             } else {
-                Target::Canonical(CanonicalTarget { host, path: &self.path, query: None })
+                Target::Canonical(CanonicalTarget {
+                    host,
+                    path: &self.path,
+                    query: self.query.as_deref().map(str::as_bytes),
+                })
             },
             source: self.source,
             credential: match &self.credential {
@@ -103,6 +116,7 @@ impl Scenario {
             },
             time: self.time,
             grants: &self.grants,
+            facts: RequestFacts { values: &self.facts, certificate: &self.certificate },
         }
     }
 }

@@ -1,14 +1,18 @@
-//! The tests that rules are made of, each small and on its own: networks, schedules, subjects, paths.
+//! The tests that rules are made of, each small and on its own: networks, schedules, subjects, paths, facts.
 //!
 //! They are the fast ones that decisions use. [`crate::explain`] has slow ones of its own, written apart from these, so that
 //! each checks the other.
 
 mod claim;
+mod facts;
 mod network;
 pub(crate) mod path_regex;
+mod pattern;
+mod query;
 mod schedule;
 mod subject;
 
+pub(crate) use facts::fact_holds;
 pub(crate) use network::NetworkSet;
 pub(crate) use schedule::LocalHours;
 pub(crate) use subject::{Person, login_meets};

@@ -6,6 +6,10 @@
 //!
 //! INVARIANT (ids-in-range): every id in a model is within its table.
 
+mod facts;
+
+pub use facts::{CertificateTest, Fact, FactKey, FactTest, MAX_FACTS, ValueTest, is_fact_name, is_header_name};
+
 use crate::identity::IssuerTrust;
 use crate::method::{MethodSet, MethodTable};
 use crate::time::Timestamp;
@@ -129,6 +133,8 @@ ids! {
     NetworkId,
     /// A schedule.
     ScheduleId,
+    /// A fact that rules ask for.
+    FactId,
     /// A login requirement.
     LoginId,
     /// A scope.
@@ -163,6 +169,8 @@ pub struct Policy {
     pub scopes: Table<ScopeId, Scope>,
     /// `[approvals.*]`.
     pub approvals: Table<ApprovalId, Approval>,
+    /// What a proxy must pass because rules ask for it; sorted, each once, at most [`MAX_FACTS`].
+    pub facts: Table<FactId, Fact>,
     /// `[[rules]]`, sorted by id.
     pub rules: Table<RuleId, Rule>,
 }
@@ -467,6 +475,8 @@ pub struct Conditions {
     pub from: Vec<NetworkId>,
     /// When: any of these schedules.
     pub during: Vec<ScheduleId>,
+    /// Headers, query, certificate, facts: all of these.
+    pub facts: Vec<FactTest>,
 }
 
 /// Who a predicate is about.
@@ -565,6 +575,8 @@ pub struct Requirements {
     pub from: Vec<NetworkId>,
     /// Any of these schedules, if not empty.
     pub during: Vec<ScheduleId>,
+    /// Headers, query, certificate, facts: all of these.
+    pub facts: Vec<FactTest>,
     /// A grant under any of these approvals, if not empty.
     pub approval: Vec<ApprovalId>,
 }

@@ -3,6 +3,7 @@
 use super::model::{ApprovalId, GroupId, IssuerId, LoginId, RuleId, ScopeId};
 use super::source::Span;
 use crate::decide::Reason;
+use crate::described::DescribedFacts;
 use crate::time::Timestamp;
 use std::net::IpAddr;
 
@@ -30,6 +31,8 @@ pub struct TestCase {
     pub from: Option<IpAddr>,
     /// When; `None` if the test does not say.
     pub at: Option<Timestamp>,
+    /// Headers, facts and the client certificate.
+    pub facts: DescribedFacts,
     /// Grants to the person that the credential makes, in force at `at`. Empty without an identity.
     pub grants: Vec<TestGrant>,
     /// What must come out.

@@ -8,8 +8,9 @@ use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATO
 use crate::matchers::{LocalHours, NetworkSet};
 use crate::method::MethodTable;
 use crate::policy::model::{
-    Approval, Approvers, Conditions, Effect, Group, Issuer, Login, Mode, Network, PathRegex, Policy, Requirements,
-    Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector, Subject, SubjectMatcher, Table, TableId, Via,
+    Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, Issuer, Login, MAX_FACTS, Mode, Network, PathRegex,
+    Policy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector, Subject, SubjectMatcher, Table,
+    TableId, ValueTest, Via, is_fact_name, is_header_name,
 };
 use std::fmt;
 
@@ -84,6 +85,7 @@ pub(super) fn compile(policy: Policy) -> Result<Snapshot, CompileError> {
     policy.logins.into_rows().try_for_each(|row| take(builder.login(row)))?;
     policy.scopes.into_rows().try_for_each(|row| take(builder.scope(row)))?;
     policy.approvals.into_rows().try_for_each(|row| take(builder.approval(row)))?;
+    policy.facts.into_rows().try_for_each(|row| take(builder.fact(row)))?;
     policy.rules.into_rows().try_for_each(|row| take(builder.rule(row)))?;
     while !take_progress(builder.settle(usize::MAX))? {}
     Ok(builder.finish(revision))
@@ -188,6 +190,22 @@ impl Builder {
         Ok(())
     }
 
+    pub(super) fn fact(&mut self, row: Fact) -> Result<(), Problem> {
+        let sound = match &row {
+            Fact::Named { name, values } => is_fact_name(name) && is_ordered(values),
+            Fact::Header(name) => is_header_name(name),
+            Fact::Certificate | Fact::CertificateFingerprint | Fact::CertificateNames | Fact::CertificateSubject => {
+                true
+            }
+        };
+        let sorted = self.policy.facts.iter().next_back().is_none_or(|(_, last)| last.key() < row.key());
+        if !sound || !sorted || self.policy.facts.len() == MAX_FACTS {
+            return Err(Problem::Inconsistent { what: "the table of facts has one too many, twice or malformed" });
+        }
+        self.policy.facts.push(row);
+        Ok(())
+    }
+
     pub(super) fn rule(&mut self, row: Rule) -> Result<(), Problem> {
         let id = RuleId::from_index(self.policy.rules.len());
         if self.policy.rules.iter().next_back().is_some_and(|(_, last)| last.name >= row.name) {
@@ -269,16 +287,49 @@ impl Builder {
             matchers.iter().flat_map(|one| &one.issuers).try_for_each(|id| in_table(&self.policy.issuers, *id))?;
         }
         conditions.from.iter().try_for_each(|id| in_table(&self.policy.networks, *id))?;
-        conditions.during.iter().try_for_each(|id| in_table(&self.policy.schedules, *id))
+        conditions.during.iter().try_for_each(|id| in_table(&self.policy.schedules, *id))?;
+        self.check_facts(&conditions.facts)
     }
 
     fn check_requirements(&self, require: &Requirements) -> Result<(), Problem> {
-        let Requirements { login, subject, from, during, approval } = require;
+        let Requirements { login, subject, from, during, facts, approval } = require;
         login.iter().try_for_each(|id| in_table(&self.policy.logins, *id))?;
         self.check_matchers(subject)?;
         from.iter().try_for_each(|id| in_table(&self.policy.networks, *id))?;
         during.iter().try_for_each(|id| in_table(&self.policy.schedules, *id))?;
+        self.check_facts(facts)?;
         approval.iter().try_for_each(|id| in_table(&self.policy.approvals, *id))
+    }
+
+    /// Each test is of a fact of its kind, and what it looks at is in the table: nothing is asked for that nobody passes.
+    fn check_facts(&self, tests: &[FactTest]) -> Result<(), Problem> {
+        let facts = &self.policy.facts;
+        // Values are looked up by halves, so their order matters.
+        let accepts_some = |accepts: &ValueTest| match accepts {
+            ValueTest::In(values) => is_ordered(values),
+            ValueTest::Present | ValueTest::Absent => true,
+        };
+        let sound = |test: &FactTest| match test {
+            FactTest::Header { header, accepts } => {
+                matches!(facts.row(*header), Some(Fact::Header(_))) && accepts_some(accepts)
+            }
+            FactTest::Query { parameter, accepts } => !parameter.is_empty() && accepts_some(accepts),
+            FactTest::Named { fact, values: wanted } => match facts.row(*fact) {
+                Some(Fact::Named { name: _, values }) => {
+                    is_ordered(wanted) && wanted.iter().all(|value| values.binary_search(value).is_ok())
+                }
+                _ => false,
+            },
+            FactTest::Certificate(test) => {
+                let ordered = test.subject_dns.is_sorted() && test.fingerprints.is_sorted();
+                ordered && test.needs().all(|fact| facts.iter().any(|(_, row)| *row == fact))
+            }
+        };
+        if tests.iter().all(sound) {
+            Ok(())
+        } else {
+            Err(Problem::Inconsistent { what: "a rule asks for a fact that the table of facts lacks" })
+        }
     }
 
     fn check_subject(&self, subject: &Subject) -> Result<(), Problem> {
@@ -296,6 +347,11 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// Not empty, in order, nothing twice.
+fn is_ordered(values: &[String]) -> bool {
+    !values.is_empty() && values.is_sorted_by(|a, b| a < b)
 }
 
 impl RulesByEffect {

@@ -1,7 +1,7 @@
 //! The serialised snapshot: a header, then the rows of every table, each with its length, so that they can be read in slices.
 //!
 //! ```text
-//! "LUIGIPOL"  format version: u32  header: row  issuers  groups  networks  schedules  logins  scopes  approvals  rules
+//! "LUIGIPOL"  format version: u32  header: row  issuers  groups  networks  schedules  logins  scopes  approvals  facts  rules
 //! row = length in bytes: u32, postcard encoding
 //! ```
 //! Integers are little-endian. The index is not part of it: it is built while the rows are read. Another version is refused; there is no
@@ -27,7 +27,7 @@ struct Header {
     rows: [u32; TABLES],
 }
 
-const TABLES: usize = 8;
+const TABLES: usize = 9;
 
 pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     let count = |n: usize| u32::try_from(n).expect("a table has fewer than 2^32 rows");
@@ -42,6 +42,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
         logins,
         scopes,
         approvals,
+        facts,
         rules,
     } = policy;
     let header = Header {
@@ -56,6 +57,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
             count(logins.len()),
             count(scopes.len()),
             count(approvals.len()),
+            count(facts.len()),
             count(rules.len()),
         ],
     };
@@ -70,6 +72,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     logins.iter().for_each(|(_, row)| put(&mut out, row));
     scopes.iter().for_each(|(_, row)| put(&mut out, row));
     approvals.iter().for_each(|(_, row)| put(&mut out, row));
+    facts.iter().for_each(|(_, row)| put(&mut out, row));
     rules.iter().for_each(|(_, row)| put(&mut out, row));
     out
 }
@@ -179,6 +182,7 @@ impl Loader {
             4 => self.take().and_then(|row| Ok(self.builder.login(row)?)),
             5 => self.take().and_then(|row| Ok(self.builder.scope(row)?)),
             6 => self.take().and_then(|row| Ok(self.builder.approval(row)?)),
+            7 => self.take().and_then(|row| Ok(self.builder.fact(row)?)),
             _ => self.take().and_then(|row| Ok(self.builder.rule(row)?)),
         }
     }

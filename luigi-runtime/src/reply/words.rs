@@ -26,6 +26,7 @@ pub(super) fn title(refusal: &Refusal) -> &'static str {
             | Reason::DenyRuleUnknown
             | Reason::LoginRequired
             | Reason::SubjectRequired
+            | Reason::FactRequired
             | Reason::ApprovalRequired
             | Reason::AllowRuleUnknown
             | Reason::NoRuleAllows => "You have no access to this",
@@ -60,6 +61,7 @@ pub(super) fn detail(refusal: &Refusal) -> String {
             Reason::AllowedByRule => "What you may do here has changed while you asked: it is allowed by now.",
             Reason::SourceRequired => "You may do this, but not from the network that you are in now.",
             Reason::ScheduleRequired => "You may do this, but not at this time.",
+            Reason::FactRequired => "You may do this, but not with a request or from a device like this one.",
             Reason::DeniedByRule => "Access to this is blocked.",
             Reason::DenyRuleUnknown | Reason::AllowRuleUnknown => {
                 "Something that had to be known to allow this request is not known."

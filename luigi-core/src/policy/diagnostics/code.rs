@@ -180,6 +180,15 @@ codes! {
     InvalidClaim = "invalid-claim":
         "A claim is found by a path, an array of names, and compared with strings, integers or booleans. Fractions and times have no exact \
          equality in JSON tokens.";
+    /// A header that rules cannot ask for.
+    RefusedHeader = "refused-header":
+        "Some headers cannot be predicates: those that carry credentials, those that Luigi sets itself, those that end at the next hop, and those by which \
+         clients or other proxies say where a request comes from or who sent it. Every client can write what it likes into `X-Forwarded-For`, so a gate that \
+         trusts it is open.";
+    /// A fact, header, or name in a certificate that cannot be.
+    InvalidFact = "invalid-fact":
+        "The name of a fact or header, a value, or something that a client certificate is compared with has a form that no request could have, or a fact is \
+         compared with a value that is not among those of its definition.";
     /// An approval is asked for where there is no scope to approve.
     ApprovalWithoutScope = "approval-without-scope":
         "A grant opens one scope. A rule about all requests has none, so no grant could ever meet its approval.";

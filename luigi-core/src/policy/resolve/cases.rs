@@ -63,6 +63,7 @@ impl Scene {
             credential: credential?,
             from: case.from,
             at: case.at,
+            facts: self.case_facts(case, out),
             grants,
             expect: expect.value,
             expect_span: expect.span,

@@ -6,6 +6,7 @@
 mod cases;
 mod environments;
 mod expressions;
+mod facts;
 mod hash;
 mod names;
 mod scopes;
@@ -13,9 +14,9 @@ mod subjects;
 
 use super::diagnostics::{Code, Diagnostic, Diagnostics};
 use super::model::{
-    Approval, ApprovalId, Approvers, Conditions, ContentHash, Effect, Group, GroupId, Issuer, IssuerId, Login, LoginId,
-    Network, NetworkId, Policy, Requirements, Rule, RuleId, Schedule, ScheduleId, ScopeId, ScopeSelector, Table,
-    TableId,
+    Approval, ApprovalId, Approvers, Conditions, ContentHash, Effect, Fact, FactId, Group, GroupId, Issuer, IssuerId,
+    Login, LoginId, Network, NetworkId, Policy, Requirements, Rule, RuleId, Schedule, ScheduleId, ScopeId,
+    ScopeSelector, Table, TableId,
 };
 use super::source::{SourceSet, Span};
 use super::syntax::{self, Entry, Syntax, Text, quoted};
@@ -38,6 +39,11 @@ struct Scene {
     logins: Names<LoginId>,
     scopes: Names<ScopeId>,
     approvals: Names<ApprovalId>,
+    /// The facts that are defined; their ids mean nothing.
+    defined_facts: Names<FactId>,
+    fact_values: BTreeMap<String, Vec<String>>,
+    /// The facts that rules ask for.
+    facts: Table<FactId, Fact>,
     /// Every rule, also those of other environments.
     rules: Names<AnyRuleId>,
     /// Where each of them is in force, and its id if that is here.
@@ -112,6 +118,7 @@ pub(super) fn resolve(
         logins,
         scopes,
         approvals,
+        facts: scene.facts,
         rules: rules.into_values().collect(),
     };
     hash::fill_in(&mut policy, &order);
@@ -134,6 +141,8 @@ fn scene(syntax: &Syntax, environments: Environments, out: &mut Diagnostics) -> 
     let rule_places = rule_places(syntax, &environments, &rules, out);
     let is_in_force =
         |rule: &syntax::Rule| rule.id.as_ref().is_none_or(|id| is_in_force(&rules, &rule_places, &id.value));
+    let fact_values = facts::definitions(syntax);
+    let facts = facts::needed(syntax, is_in_force, &fact_values, out);
     Scene {
         methods: methods(syntax, is_in_force, out),
         default_issuer: default_issuer(&syntax.issuers, &issuers, out),
@@ -144,6 +153,9 @@ fn scene(syntax: &Syntax, environments: Environments, out: &mut Diagnostics) -> 
         logins: names("login", &syntax.logins, out),
         scopes: names("scope", &syntax.scopes, out),
         approvals: names("approval", &syntax.approvals, out),
+        defined_facts: names("fact", &syntax.facts, out),
+        facts,
+        fact_values,
         rules,
         rule_places,
         environments,
@@ -335,6 +347,7 @@ impl Scene {
             via: conditions.via.as_ref().map(|via| self.via(via, out)),
             from: self.networks.find_all(&conditions.from, out),
             during: self.schedules.find_all(&conditions.during, out),
+            facts: self.fact_tests(&conditions.facts, out),
         }
     }
 
@@ -344,6 +357,7 @@ impl Scene {
             subject: require.subject.as_ref().map(|subject| self.required_subject(subject, out)).unwrap_or_default(),
             from: self.networks.find_all(&require.from, out),
             during: self.schedules.find_all(&require.during, out),
+            facts: self.fact_tests(&require.facts, out),
             approval: self.approvals.find_all(&require.approval, out),
         }
     }

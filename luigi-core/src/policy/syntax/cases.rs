@@ -2,7 +2,9 @@
 
 use super::node::{Fields, Node, Text, quoted};
 use super::rules::tables_of;
-use super::{Case, CaseActor, CaseCredential, CaseGrant, CaseIdentity, CaseRequest, Spanned, Syntax, values};
+use super::{
+    Case, CaseActor, CaseCredential, CaseGrant, CaseIdentity, CaseRequest, Spanned, Syntax, case_facts, values,
+};
 use crate::decide::Reason;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::test_case::Expectation;
@@ -23,6 +25,9 @@ const KEYS: &[&str] = &[
     "as",
     "from",
     "at",
+    "headers",
+    "facts",
+    "certificate",
     "grants",
     "expect",
     "expect-candidate",
@@ -183,6 +188,9 @@ fn test(
         credential: credential?,
         from,
         at: at.map(|at| Timestamp::from(at.value)),
+        headers: fields.get("headers").map(|node| case_facts::headers(node, out)),
+        facts: fields.get("facts").map(|node| case_facts::facts(node, out)),
+        certificate: fields.get("certificate").and_then(|node| case_facts::certificate(node, out)),
         grants,
         expect,
         expect_candidate,

@@ -6,9 +6,11 @@
 //! INVARIANT (reported): whatever is missing here that must be there has been reported as an error, so nothing that was built from a
 //! syntax with errors is ever used.
 
+mod case_facts;
 mod cases;
 mod document;
 mod environments;
+mod facts;
 mod issuers;
 mod node;
 mod path_regex;
@@ -19,6 +21,7 @@ mod targets;
 mod values;
 mod via;
 
+pub(super) use facts::{FactTests, unknown_value};
 pub(super) use node::{Text, listed, quoted};
 pub(super) use suggest::suggestion;
 pub(super) use targets::{Methods, host_of};
@@ -29,6 +32,7 @@ use super::model::{self, ClaimTest, Effect, Justification, Mode, PathTemplate};
 use super::source::{SourceSet, Span, Spanned};
 use super::test_case::Expectation;
 use crate::decide::Reason;
+use crate::described::DescribedCertificate;
 use crate::identity::IssuerTrust;
 use crate::time::Timestamp;
 use ipnet::IpNet;
@@ -46,6 +50,8 @@ pub(super) struct Syntax {
     pub(super) logins: Vec<Entry<model::Login>>,
     pub(super) scopes: Vec<Entry<Scope>>,
     pub(super) approvals: Vec<Entry<Approval>>,
+    /// `[facts.*]`: their values, sorted.
+    pub(super) facts: Vec<Entry<Vec<String>>>,
     pub(super) rules: Vec<Rule>,
     pub(super) cases: Vec<Case>,
 }
@@ -127,6 +133,7 @@ pub(super) struct Conditions {
     pub(super) via: Option<Via>,
     pub(super) from: Vec<Text>,
     pub(super) during: Vec<Text>,
+    pub(super) facts: FactTests,
 }
 
 #[derive(Default)]
@@ -135,6 +142,7 @@ pub(super) struct Requirements {
     pub(super) subject: Option<Subject>,
     pub(super) from: Vec<Text>,
     pub(super) during: Vec<Text>,
+    pub(super) facts: FactTests,
     pub(super) approval: Vec<Text>,
 }
 
@@ -182,6 +190,9 @@ pub(super) struct Case {
     pub(super) credential: CaseCredential,
     pub(super) from: Option<IpAddr>,
     pub(super) at: Option<Timestamp>,
+    pub(super) headers: Option<Vec<(String, Vec<String>)>>,
+    pub(super) facts: Option<Vec<(Text, Text)>>,
+    pub(super) certificate: Option<DescribedCertificate>,
     pub(super) grants: Vec<CaseGrant>,
     pub(super) expect: Option<Spanned<Expectation>>,
     pub(super) expect_candidate: Option<Spanned<Expectation>>,
@@ -244,6 +255,7 @@ const TOP: &[&str] = &[
     "logins",
     "scopes",
     "approvals",
+    "facts",
     "rules",
     "tests",
 ];

@@ -281,18 +281,13 @@ pub(in crate::policy) struct Fields<'t> {
 /// Keys that a policy of a later version may have.
 const LATER: &[&str] = &[
     "where",
-    "headers",
-    "query",
-    "client-certificate",
     "tags",
-    "facts",
     "hosts",
     "preflight",
     "per",
     "captures",
     "file",
     "claim-after-now",
-    "present",
     "accept-ambiguous",
     "trailing-slash",
     "method-override",

@@ -2,7 +2,7 @@
 
 use super::node::{Fields, Node, quoted};
 use super::tables::{accept, strings};
-use super::{Conditions, Matcher, Requirements, Rule, Scopes, Subject, Syntax, Text, targets, values, via};
+use super::{Conditions, Matcher, Requirements, Rule, Scopes, Subject, Syntax, Text, facts, targets, values, via};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, Effect, Mode};
 use crate::time::Timestamp;
@@ -41,6 +41,10 @@ fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
         "via",
         "from",
         "during",
+        "headers",
+        "query",
+        "certificate",
+        "facts",
         "unless",
         "starts",
         "ends",
@@ -120,6 +124,7 @@ fn conditions(fields: &Fields<'_>, out: &mut Diagnostics) -> Conditions {
         via: fields.get("via").and_then(|node| via::read(node, out)),
         from: fields.texts("from", out).unwrap_or_default(),
         during: fields.texts("during", out).unwrap_or_default(),
+        facts: facts::tests(fields, out),
     }
 }
 
@@ -127,7 +132,8 @@ fn unless(node: Node<'_>, out: &mut Diagnostics) -> Vec<Conditions> {
     one_or_more(node, "unless", out)
         .into_iter()
         .filter_map(|node| {
-            let fields = Fields::open(node, "`unless`", &["subject", "via", "from", "during"], out)?;
+            let known = [&["subject", "via", "from", "during"][..], &facts::KEYS].concat();
+            let fields = Fields::open(node, "`unless`", &known, out)?;
             if fields.is_empty() {
                 let problem = Diagnostic::error(Code::EmptyValue, fields.span(), "`unless` is an empty table");
                 out.push(problem.help("name what exempts from the rule: `subject`, `via`, `from` or `during`"));
@@ -168,7 +174,7 @@ fn requirements(rule: &Fields<'_>, effect: Option<Effect>, about_all: bool, out:
         let help = "nothing overcomes a deny; use `unless` for exceptions, or a restrict rule for what must also hold";
         out.push(Diagnostic::error(Code::MisplacedKey, span, message).label("not on a deny rule").help(help));
     }
-    let known = ["login", "subject", "from", "during", "approval"];
+    let known = [&["login", "subject", "from", "during", "approval"][..], &facts::KEYS].concat();
     let Some(fields) = Fields::open(node, &format!("`require` of {what}"), &known, out) else {
         return Requirements::default();
     };
@@ -176,7 +182,7 @@ fn requirements(rule: &Fields<'_>, effect: Option<Effect>, about_all: bool, out:
         let problem = Diagnostic::error(Code::EmptyValue, fields.span(), "`require` is an empty table");
         out.push(problem.help("name what must also hold: `login`, `subject`, `from`, `during` or `approval`"));
     }
-    let Conditions { subject, via: _, from, during } = conditions(&fields, out);
+    let Conditions { subject, via: _, from, during, facts } = conditions(&fields, out);
     if let (Some(Subject::Anyone), Some(node)) = (&subject, fields.get("subject")) {
         let problem =
             Diagnostic::error(Code::MisplacedKey, node.span(), "a requirement that \"anyone\" meets says nothing");
@@ -188,7 +194,7 @@ fn requirements(rule: &Fields<'_>, effect: Option<Effect>, about_all: bool, out:
         let problem = Diagnostic::error(Code::ApprovalWithoutScope, span, message).label("a grant opens a scope");
         out.push(problem.help("name the scopes that need the approval"));
     }
-    Requirements { login: fields.text("login", out), subject, from, during, approval }
+    Requirements { login: fields.text("login", out), subject, from, during, facts, approval }
 }
 
 /// Who a predicate is about: a word, a matcher, or a list of matchers.

@@ -3,7 +3,8 @@
 use super::node::{Fields, Node, Text, listed, quoted};
 use super::values::{self, Edge, MAX_DURATION_SECONDS};
 use super::{
-    Approval, Approvers, Entry, Hosts, Scope, Subject, Syntax, issuers, path_regex, rules, suggestion, targets, written,
+    Approval, Approvers, Entry, Hosts, Scope, Subject, Syntax, facts, issuers, path_regex, rules, suggestion, targets,
+    written,
 };
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{self, Justification, Weekdays};
@@ -17,6 +18,7 @@ pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics)
     entries(top, "logins", "login", &mut syntax.logins, out, login);
     entries(top, "scopes", "scope", &mut syntax.scopes, out, scope);
     entries(top, "approvals", "approval", &mut syntax.approvals, out, approval);
+    entries(top, "facts", "fact", &mut syntax.facts, out, facts::definition);
 }
 
 fn entries<T>(

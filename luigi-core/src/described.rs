@@ -1,0 +1,83 @@
+//! The facts of requests that nobody sent: as tests, the command line and the stats socket describe them.
+
+use crate::decide::FactValue;
+use crate::identity::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
+use crate::policy::model::{Fact, Policy};
+
+/// What a description says of headers, facts and the client certificate. A member that is `None` says nothing, so everything about it is
+/// unknown; one that is there says all: what it does not name, the request does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DescribedFacts {
+    /// Headers with their values in the order of the request; names in lower case.
+    pub headers: Option<Vec<(String, Vec<String>)>>,
+    /// Facts with their values.
+    pub facts: Option<Vec<(String, String)>>,
+    /// The client certificate.
+    pub certificate: Option<DescribedCertificate>,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DescribedCertificate {
+    /// There is none.
+    Absent,
+    /// There is one that the proxy did not verify.
+    Unverified,
+    /// The proxy verified it.
+    Verified {
+        /// The subject's distinguished name.
+        subject_dn: Option<String>,
+        /// Its fingerprint.
+        fingerprint: Option<Fingerprint>,
+        /// Its alternative names, as [`SubjectAltNames::encode`] makes them.
+        names: Vec<u8>,
+    },
+}
+
+impl DescribedFacts {
+    /// The values of the facts that a policy asks for, in their order.
+    #[must_use]
+    pub fn values(&self, policy: &Policy) -> Vec<FactValue<'_>> {
+        policy.facts.iter().map(|(_, fact)| self.value(fact)).collect()
+    }
+
+    fn value(&self, fact: &Fact) -> FactValue<'_> {
+        match fact {
+            Fact::Header(wanted) => {
+                let Some(headers) = &self.headers else { return FactValue::NotPassed };
+                let mut values = headers.iter().filter(|(name, _)| name == wanted).flat_map(|(_, values)| values);
+                match values.next() {
+                    None => FactValue::Absent,
+                    Some(first) if values.all(|other| other == first) => FactValue::One(first.as_bytes()),
+                    Some(_) => FactValue::Several,
+                }
+            }
+            Fact::Named { name: wanted, values: _ } => {
+                let Some(facts) = &self.facts else { return FactValue::NotPassed };
+                let found = facts.iter().find(|(name, _)| name == wanted);
+                found.map_or(FactValue::Absent, |(_, value)| FactValue::One(value.as_bytes()))
+            }
+            Fact::Certificate | Fact::CertificateFingerprint | Fact::CertificateNames | Fact::CertificateSubject => {
+                FactValue::NotPassed
+            }
+        }
+    }
+
+    /// The client certificate.
+    #[must_use]
+    pub fn certificate(&self) -> ClientCertificate<'_> {
+        match &self.certificate {
+            None => ClientCertificate::NotPassed,
+            Some(DescribedCertificate::Absent) => ClientCertificate::Absent,
+            Some(DescribedCertificate::Unverified) => ClientCertificate::Unverified,
+            Some(DescribedCertificate::Verified { subject_dn, fingerprint, names }) => {
+                ClientCertificate::Verified(VerifiedCertificate {
+                    // What is not described is something else than a rule could ask for.
+                    subject_dn: Some(subject_dn.as_deref().unwrap_or("")),
+                    fingerprint_sha256: Some(fingerprint.unwrap_or(Fingerprint::from([0; 32]))),
+                    names: SubjectAltNames::of_names(names),
+                })
+            }
+        }
+    }
+}
