@@ -108,6 +108,7 @@ impl Site {
         let text = |path: PathBuf| path.to_str().expect("a printable path").to_owned();
         let source = PolicySource::Policy {
             path: text(self.folder.join("policy.toml")),
+            environment: None,
             jwks: vec![("login".into(), text(self.folder.join("keys.json")))],
         };
         let options = Options { home: text(self.home.clone()), source, ..Options::default() };

@@ -6,7 +6,7 @@
 use luigi_bench::numbered;
 use luigi_core::policy::diagnostics::{Color, Style};
 use luigi_runtime::{Budget, Engine, EngineConfig, FeedConfig};
-use luigi_workflow::apply::{ApplyRequest, apply};
+use luigi_workflow::apply::{ApplyRequest, OnOtherEnvironment, apply};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ fn publish(policy: &Path, feed: &Path, text: &str) -> Duration {
     let request = ApplyRequest {
         policy: policy.to_owned(),
         feed: feed.to_owned(),
+        environment: None,
+        on_other_environment: OnOtherEnvironment::Refuse,
         jwks: Vec::new(),
         mode: None,
         key: policy.with_file_name("signing.key"),

@@ -51,6 +51,7 @@ fn manifest() -> Manifest {
         epoch: 1_700_000_000,
         generation: 3,
         mode: Mode::Enforce,
+        environment: Some("production".to_owned()),
         published_at: Timestamp::from_unix_seconds(1_700_000_100),
         heartbeat: Timestamp::from_unix_seconds(1_700_000_200),
         policy: entry(b"policy"),

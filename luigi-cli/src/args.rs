@@ -52,6 +52,9 @@ pub(crate) struct Check {
     /// Policies, each a file or a directory of *.toml files
     #[arg(required = true, value_name = "POLICY")]
     pub(crate) policies: Vec<PathBuf>,
+    /// Only this environment of the policies; each if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -62,6 +65,9 @@ pub(crate) struct Check {
 pub(crate) struct Test {
     /// The policy: a file or a directory of *.toml files
     pub(crate) policy: PathBuf,
+    /// Only the tests of this environment; those of each if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
     /// Only tests with this in their names (repeatable: with any of them)
     #[arg(long, value_name = "NAME")]
     pub(crate) filter: Vec<String>,
@@ -97,6 +103,9 @@ pub(crate) enum TestFormat {
 pub(crate) struct Explain {
     /// The policy: a file or a directory of *.toml files
     pub(crate) policy: PathBuf,
+    /// The environment of the policy; needed if it has any
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
     /// The request, as "METHOD URL"
     #[arg(long, short, value_name = "REQUEST")]
     pub(crate) request: String,
@@ -140,6 +149,9 @@ pub(crate) struct Explain {
 pub(crate) struct Decide {
     /// The policy: a file or a directory of *.toml files
     pub(crate) policy: Option<PathBuf>,
+    /// The environment of the policy; needed if it has any
+    #[arg(long, value_name = "NAME", conflicts_with = "feed")]
+    pub(crate) environment: Option<String>,
     /// The key set of an issuer of the policy, to verify tokens (repeatable)
     #[arg(long, value_name = "ISSUER=FILE", value_parser = key_file, conflicts_with = "feed")]
     pub(crate) jwks: Vec<(String, PathBuf)>,
@@ -159,6 +171,12 @@ pub(crate) struct Apply {
     /// The feed, a directory; made if it is not there
     #[arg(long = "to", value_name = "FEED")]
     pub(crate) feed: PathBuf,
+    /// The environment of the policy; needed if it has any
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Let the feed have a policy for another environment than the one it has
+    #[arg(long)]
+    pub(crate) change_environment: bool,
     /// The key set of an issuer (repeatable); issuers that are not named keep the keys they have in the feed
     #[arg(long, value_name = "ISSUER=FILE", value_parser = key_file)]
     pub(crate) jwks: Vec<(String, PathBuf)>,
@@ -196,6 +214,9 @@ pub(crate) struct HaproxyConfig {
     /// A policy file or directory that HAProxy compiles as it starts, for a first try
     #[arg(conflicts_with_all = ["feed", "public_key"])]
     pub(crate) policy: Option<PathBuf>,
+    /// The environment of the policy; needed if it has any
+    #[arg(long, value_name = "NAME", requires = "policy")]
+    pub(crate) environment: Option<String>,
     /// The key set of an issuer of the policy (repeatable)
     #[arg(long, value_name = "ISSUER=FILE", value_parser = key_file, requires = "policy")]
     pub(crate) jwks: Vec<(String, PathBuf)>,

@@ -4,8 +4,9 @@ use crate::failure::Failure;
 use crate::output;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{IssuerKeys, KeySet, Trust};
+use luigi_core::policy::diagnostics::Code;
 use luigi_core::policy::model::Policy;
-use luigi_core::policy::{Parsed, SourceSet, parse};
+use luigi_core::policy::{Diagnostics, ParsedEverywhere, SourceSet, parse_everywhere, parse_for};
 use luigi_core::snapshot::Snapshot;
 use luigi_runtime::{Engine, EngineConfig, Version, policy_files};
 use std::path::{Path, PathBuf};
@@ -20,12 +21,11 @@ pub(crate) enum Deciding {
 }
 
 impl Deciding {
-    /// A policy that must be free of errors, and the key sets of its issuers.
-    pub(crate) fn policy(path: &Path, jwks: &[(String, PathBuf)]) -> Result<Self, Failure> {
-        let (sources, parsed) = read(path)?;
-        let Some(policy) = parsed.policy else {
-            return Err(Failure::Problems(output::diagnostics(&parsed.diagnostics, &sources)));
-        };
+    /// A policy that must be free of errors, for one environment if it has any, and the key sets of its issuers.
+    pub(crate) fn policy(path: &Path, environment: Option<&str>, jwks: &[(String, PathBuf)]) -> Result<Self, Failure> {
+        let sources = policy_files::read(path).map_err(Failure::environment)?;
+        let parsed = parse_for(&sources, environment);
+        let Some(policy) = parsed.policy else { return Err(refused(&parsed.diagnostics, &sources)) };
         let trust = trust(&policy, jwks)?;
         let snapshot = Snapshot::compile(policy).map_err(|error| Failure::Problems(format!("error: {error}\n")))?;
         Ok(Self::Policy(Box::new(snapshot), trust))
@@ -60,11 +60,30 @@ impl Deciding {
     }
 }
 
-/// Reads and parses a policy, errors and all.
-pub(crate) fn read(path: &Path) -> Result<(SourceSet, Parsed), Failure> {
+/// Reads and parses a policy, errors and all: for each of its environments, or for the one that is wanted.
+pub(crate) fn read(path: &Path, environment: Option<&str>) -> Result<(SourceSet, ParsedEverywhere), Failure> {
     let sources = policy_files::read(path).map_err(Failure::environment)?;
-    let parsed = parse(&sources);
+    let parsed = match environment {
+        None => parse_everywhere(&sources),
+        Some(name) => {
+            let parsed = parse_for(&sources, Some(name));
+            let diagnostics = parsed.diagnostics.clone();
+            ParsedEverywhere { environments: vec![(Some(name.to_owned()), parsed)], diagnostics }
+        }
+    };
     Ok((sources, parsed))
+}
+
+/// A policy that is not used. That an environment was not chosen, or is not one, is a matter of the command line.
+pub(crate) fn refused(diagnostics: &Diagnostics, sources: &SourceSet) -> Failure {
+    let mut codes = diagnostics.iter().map(|item| item.code);
+    match (codes.next(), codes.next(), diagnostics.iter().next()) {
+        (Some(Code::EnvironmentNotChosen), None, Some(item)) => {
+            let help = item.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
+            Failure::usage(format!("{}{help}", item.message))
+        }
+        _ => Failure::Problems(output::diagnostics(diagnostics, sources)),
+    }
 }
 
 /// Trust in the issuers of a policy, with the keys that were named.

@@ -18,6 +18,7 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Engin
     };
     let [feed, public_key] = [setting("LUIGI_FEED")?, setting("LUIGI_PUBLIC_KEY")?];
     let [policy, jwks, mode] = [setting("LUIGI_POLICY")?, setting("LUIGI_JWKS")?, setting("LUIGI_MODE")?];
+    let environment = setting("LUIGI_ENVIRONMENT")?;
     match (feed, policy) {
         (None, None) => Err("neither `LUIGI_FEED` nor `LUIGI_POLICY` is set".to_owned()),
         (Some(_), Some(_)) => Err("both `LUIGI_FEED` and `LUIGI_POLICY` are set".to_owned()),
@@ -27,14 +28,21 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Engin
         (Some(_), None) if mode.is_some() => {
             Err("`LUIGI_MODE` is for `LUIGI_POLICY`; a feed brings its mode".to_owned())
         }
+        (Some(_), None) if environment.is_some() => {
+            Err("`LUIGI_ENVIRONMENT` is for `LUIGI_POLICY`; a feed brings its environment".to_owned())
+        }
         (Some(feed), None) => {
             let public_key = public_key.ok_or("`LUIGI_FEED` is set without `LUIGI_PUBLIC_KEY`")?;
             Ok(EngineConfig::feed(feed, public_key))
         }
         (None, Some(_)) if public_key.is_some() => Err("`LUIGI_PUBLIC_KEY` is for `LUIGI_FEED`".to_owned()),
         (None, Some(policy)) => {
-            let mut config =
-                luigi_runtime::PolicyFileConfig { path: policy.into(), jwks: Vec::new(), mode: Mode::Observe };
+            let mut config = luigi_runtime::PolicyFileConfig {
+                path: policy.into(),
+                environment,
+                jwks: Vec::new(),
+                mode: Mode::Observe,
+            };
             if let Some(mode) = mode {
                 config.mode = mode_named(&mode)?;
             }
@@ -88,6 +96,11 @@ mod tests {
                 &[("LUIGI_FEED", "f"), ("LUIGI_JWKS", "a=b")],
                 "`LUIGI_JWKS` is for `LUIGI_POLICY`; a feed brings its keys",
             ),
+            (
+                &[("LUIGI_FEED", "f"), ("LUIGI_ENVIRONMENT", "staging")],
+                "`LUIGI_ENVIRONMENT` is for `LUIGI_POLICY`; a feed brings its environment",
+            ),
+            (&[("LUIGI_POLICY", "p"), ("LUIGI_ENVIRONMENT", "")], "`LUIGI_ENVIRONMENT` is set and empty"),
             (&[("LUIGI_POLICY", "p"), ("LUIGI_PUBLIC_KEY", "k")], "`LUIGI_PUBLIC_KEY` is for `LUIGI_FEED`"),
             (
                 &[("LUIGI_POLICY", "p"), ("LUIGI_MODE", "Enforce")],
@@ -102,10 +115,18 @@ mod tests {
         }
     }
 
+    fn environment_of(config: EngineConfig) -> Option<String> {
+        let EngineConfig::PolicyFile(config) = config else { panic!("a policy file") };
+        config.environment
+    }
+
     #[test]
     fn a_policy_file_is_observed_unless_it_is_enforced_and_brings_its_key_sets() {
         let EngineConfig::PolicyFile(config) = with(&[("LUIGI_POLICY", "p")]).unwrap() else { panic!("a policy file") };
         assert_eq!((config.path, config.jwks, config.mode), ("p".into(), vec![], Mode::Observe));
+        assert_eq!(with(&[("LUIGI_POLICY", "p")]).map(environment_of), Ok(None));
+        let settings = [("LUIGI_POLICY", "p"), ("LUIGI_ENVIRONMENT", "staging")];
+        assert_eq!(with(&settings).map(environment_of), Ok(Some("staging".to_owned())));
         let settings = [("LUIGI_POLICY", "p"), ("LUIGI_MODE", "enforce"), ("LUIGI_JWKS", "a=x.json  b=y=z.json")];
         let EngineConfig::PolicyFile(config) = with(&settings).unwrap() else { panic!("a policy file") };
         let jwks = [("a".to_owned(), "x.json".into()), ("b".to_owned(), "y=z.json".into())];

@@ -32,6 +32,8 @@ pub struct FeedConfig {
 pub struct PolicyFileConfig {
     /// A file, or a directory of `*.toml` files.
     pub path: PathBuf,
+    /// The environment that the policy is compiled for; `None` for a policy that has none.
+    pub environment: Option<String>,
     /// Names of issuers with the JWKS file of each.
     pub jwks: Vec<(String, PathBuf)>,
     /// Whether decisions have effect.
@@ -49,10 +51,15 @@ impl EngineConfig {
         })
     }
 
-    /// A policy file or directory, observed only, without keys.
+    /// A policy file or directory without environments, observed only, without keys.
     #[must_use]
     pub fn policy_file(path: impl Into<PathBuf>) -> Self {
-        Self::PolicyFile(PolicyFileConfig { path: path.into(), jwks: Vec::new(), mode: Mode::Observe })
+        Self::PolicyFile(PolicyFileConfig {
+            path: path.into(),
+            environment: None,
+            jwks: Vec::new(),
+            mode: Mode::Observe,
+        })
     }
 }
 

@@ -244,7 +244,8 @@ mod tests {
         let policy = "schema = 1\n[scopes.open]\nhosts = \"any\"\noperations = [\"GET /open\"]\n\
                       [[rules]]\nid = \"open\"\neffect = \"allow\"\nscopes = [\"open\"]\nsubject = \"anyone\"\n";
         std::fs::write(&path, policy).unwrap();
-        Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig { path, jwks: Vec::new(), mode })).unwrap()
+        Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig { path, environment: None, jwks: Vec::new(), mode }))
+            .unwrap()
     }
 
     fn open<'a>() -> Facts<'a> {

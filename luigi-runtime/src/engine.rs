@@ -99,6 +99,8 @@ pub enum PollEvent {
         generation: u64,
         /// Its mode.
         mode: Mode,
+        /// The environment that its policy was compiled for, if it has any.
+        environment: Option<String>,
     },
     /// A new version was refused; the last good one stays in force. Told once for each reason.
     Refused {
@@ -110,8 +112,9 @@ pub enum PollEvent {
 impl std::fmt::Display for PollEvent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Published { revision, generation, mode } => {
-                write!(f, "generation {generation} is in force: revision {revision:.12}, mode {}", mode.as_str())
+            Self::Published { revision, generation, mode, environment } => {
+                write!(f, "generation {generation} is in force: revision {revision:.12}, mode {}", mode.as_str())?;
+                environment.iter().try_for_each(|name| write!(f, ", environment {name}"))
             }
             Self::Refused { why } => write!(f, "a new version was refused, the last good one stays in force: {why}"),
         }
@@ -174,6 +177,7 @@ impl Engine {
         Status {
             mode: version.mode(),
             revision: version.revision().to_owned(),
+            environment: version.policy().environment.clone(),
             generation: version.generation(),
             epoch: version.epoch(),
             source: self.shared.source.clone(),
@@ -225,7 +229,7 @@ fn open_feed(config: &FeedConfig) -> Result<Engine, OpenError> {
 
 fn open_policy_file(config: &PolicyFileConfig) -> Result<Engine, OpenError> {
     let sources = policy_files::read(&config.path).map_err(|error| OpenError::new(error.to_string()))?;
-    let parsed = luigi_core::policy::parse(&sources);
+    let parsed = luigi_core::policy::parse_for(&sources, config.environment.as_deref());
     let policy = parsed.policy.ok_or_else(|| OpenError::new(parsed.diagnostics.render(&sources, Style::PLAIN)))?;
     let snapshot = Snapshot::compile(policy)
         .map_err(|error| OpenError::new(format!("cannot compile `{}`: {error}", config.path.display())))?;

@@ -72,6 +72,8 @@ pub enum PolicySource {
     Policy {
         /// The path.
         path: String,
+        /// The environment that the policy is compiled for; `None` for a policy that has none.
+        environment: Option<String>,
         /// Names of issuers with the JWKS file of each.
         jwks: Vec<(String, String)>,
     },
@@ -137,8 +139,11 @@ pub fn global_lines(options: &Options) -> String {
             setting(&mut out, "LUIGI_FEED", directory);
             setting(&mut out, "LUIGI_PUBLIC_KEY", public_key);
         }
-        PolicySource::Policy { path, jwks } => {
+        PolicySource::Policy { path, environment, jwks } => {
             setting(&mut out, "LUIGI_POLICY", path);
+            if let Some(environment) = environment {
+                setting(&mut out, "LUIGI_ENVIRONMENT", environment);
+            }
             let jwks: Vec<_> = jwks.iter().map(|(issuer, file)| format!("{issuer}={file}")).collect();
             if !jwks.is_empty() {
                 setting(&mut out, "LUIGI_JWKS", &jwks.join(" "));
@@ -335,8 +340,10 @@ mod tests {
     #[test]
     fn a_policy_file_is_observed_until_somebody_says_otherwise() {
         let jwks = vec![("a".to_owned(), "/a.json".to_owned()), ("b".to_owned(), "/b.json".to_owned())];
-        let source = PolicySource::Policy { path: "/p.toml".to_owned(), jwks };
+        let environment = Some("staging".to_owned());
+        let source = PolicySource::Policy { path: "/p.toml".to_owned(), environment, jwks };
         let text = global_lines(&Options { source, ..Options::default() });
+        assert!(text.contains("presetenv LUIGI_ENVIRONMENT \"staging\"\n"), "{text}");
         assert!(text.contains("presetenv LUIGI_JWKS \"a=/a.json b=/b.json\"\n"), "{text}");
         assert!(text.contains("presetenv LUIGI_MODE \"observe\"\n"), "{text}");
         assert!(!text.contains("LUIGI_FEED"), "{text}");

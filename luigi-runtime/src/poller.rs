@@ -98,7 +98,9 @@ impl Poller {
         let live = LiveToken::new(&shared.live_versions);
         let new = Version::new(parts, Origin::Feed(manifest), Some(&before), crate::now(), live)?;
         let event = ((new.epoch(), new.generation()) != (before.epoch(), before.generation())).then(|| {
-            PollEvent::Published { revision: new.revision().to_owned(), generation: new.generation(), mode: new.mode() }
+            let environment = new.policy().environment.clone();
+            let (revision, generation) = (new.revision().to_owned(), new.generation());
+            PollEvent::Published { revision, generation, mode: new.mode(), environment }
         });
         drop(before);
         // INVARIANT (last-holder): the old version goes into `retired` with its last reference from here.

@@ -15,6 +15,8 @@ pub struct Status {
     pub mode: Mode,
     /// The revision of the policy in force, in hex.
     pub revision: String,
+    /// The environment that the policy was compiled for; `None` if it has none.
+    pub environment: Option<String>,
     /// How many times the feed was published in its epoch; 0 for a policy file.
     pub generation: u64,
     /// When the feed was made, in seconds since the Unix epoch; 0 for a policy file.
@@ -73,6 +75,9 @@ impl Status {
         };
         line("mode", &self.mode.as_str());
         line("revision", &self.revision);
+        if let Some(environment) = &self.environment {
+            line("environment", environment);
+        }
         match &self.source {
             SourceStatus::Feed(path) => {
                 line("feed", path);
@@ -130,6 +135,7 @@ mod tests {
         let mut status = Status {
             mode: Mode::Enforce,
             revision: "3f".repeat(32),
+            environment: Some("production".to_owned()),
             generation: 7,
             epoch: 1_772_000_000,
             source: SourceStatus::Feed("/var/lib/luigi/feed".to_owned()),
@@ -154,6 +160,7 @@ mod tests {
         let expected = "\
 mode                   enforce
 revision               3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f
+environment            production
 feed                   /var/lib/luigi/feed
 generation             7
 feed made at           2026-02-25T06:13:20Z

@@ -74,6 +74,15 @@ impl Version {
                 Arc::new(Trust::new(issuers.collect()).map_err(|error| error.to_string())?)
             }
         };
+        if let Origin::Feed(manifest) = &origin
+            && manifest.environment != policy.environment
+        {
+            let name = |one: &Option<String>| {
+                one.as_ref().map_or("none".to_owned(), |name| format!("`{}`", name.escape_debug()))
+            };
+            let (said, found) = (name(&manifest.environment), name(&policy.environment));
+            return Err(format!("the manifest is for environment {said}, and its policy was compiled for {found}"));
+        }
         let (mode, manifest) = match origin {
             Origin::Feed(manifest) => (manifest.mode, Some(manifest)),
             Origin::PolicyFile(mode) => (mode, None),

@@ -101,7 +101,7 @@ fn open(mode: Mode, issuer: Option<&Issuer>) -> Engine {
     if let Some(issuer) = issuer {
         fs::write(&jwks[0].1, issuer.key_set().to_string()).unwrap();
     }
-    Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig { path, jwks, mode })).unwrap()
+    Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig { path, environment: None, jwks, mode })).unwrap()
 }
 
 fn request<'a>(target: &'a [u8], authorization: Option<&'a [u8]>) -> Facts<'a> {

@@ -27,6 +27,10 @@ pub struct ApplyRequest {
     pub policy: PathBuf,
     /// The feed; made if it is not there.
     pub feed: PathBuf,
+    /// The environment that the policy is compiled for; `None` for a policy that has none.
+    pub environment: Option<String>,
+    /// What to do if that is another environment than the feed has.
+    pub on_other_environment: OnOtherEnvironment,
     /// Names of issuers with the JWKS file of each. Issuers that are not named keep the keys they have in the feed.
     pub jwks: Vec<(String, PathBuf)>,
     /// The policy's mode; `None` keeps the one in the feed, `observe` at first.
@@ -35,6 +39,16 @@ pub struct ApplyRequest {
     pub key: PathBuf,
     /// How diagnostics are rendered.
     pub style: Style,
+}
+
+/// What to do about a policy for another environment than the one that a feed has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOtherEnvironment {
+    /// Apply nothing: staging's policy in production's feed is somebody's mistake.
+    #[default]
+    Refuse,
+    /// Change the feed's environment.
+    Change,
 }
 
 /// What was done.
@@ -50,6 +64,8 @@ pub struct Applied {
     pub mode: Mode,
     /// The mode that was in force before; `None` for a new feed.
     pub previous_mode: Option<Mode>,
+    /// The environment in force now; `None` if the policy has none.
+    pub environment: Option<String>,
     /// How many rules the policy has.
     pub rules: usize,
     /// How many in-file tests passed.
@@ -111,7 +127,7 @@ impl std::error::Error for ApplyError {}
 /// Checks, tests, compiles and publishes a policy. Nothing in the feed changes unless all of it succeeds.
 ///
 /// # Errors
-/// A policy with errors, a failing in-file test, a JWKS that is not one or is for an issuer the policy lacks, another apply at
+/// A policy with errors, a failing in-file test, a policy for another environment than the feed has, a JWKS that is not one or is for an issuer the policy lacks, another apply at
 /// work, a feed that another key made, or a file that cannot be read or written.
 pub fn apply(request: &ApplyRequest) -> Result<Applied, ApplyError> {
     apply_with(request, &mut |_| Ok(()), luigi_runtime::now())
@@ -133,6 +149,7 @@ pub(crate) fn apply_with(
             generation: published.manifest.generation,
             mode: published.manifest.mode,
             previous_mode: published.previous.as_ref().map(|manifest| manifest.mode),
+            environment: published.manifest.environment.clone(),
             rules: snapshot.policy().rules.len(),
             tests_passed,
             warnings,
@@ -150,7 +167,7 @@ struct Checked {
 
 fn check(request: &ApplyRequest) -> Result<Checked, ApplyError> {
     let sources = policy_files::read(&request.policy).map_err(|error| ApplyError::environment(error.to_string()))?;
-    let Parsed { policy, tests, diagnostics } = luigi_core::policy::parse(&sources);
+    let Parsed { policy, tests, diagnostics } = luigi_core::policy::parse_for(&sources, request.environment.as_deref());
     let policy = policy.ok_or_else(|| ApplyError::policy(diagnostics.render(&sources, request.style)))?;
     let warnings = if diagnostics.is_empty() { Vec::new() } else { vec![diagnostics.render(&sources, request.style)] };
     let snapshot = Snapshot::compile(policy)
@@ -210,6 +227,21 @@ fn publish(
     }
     let key = SigningKey::open(&request.key, disk)?;
     let previous = feed.read(&key)?.cloned();
+    let environment = snapshot.policy().environment.clone();
+    if let Some(previous) = &previous
+        && request.on_other_environment == OnOtherEnvironment::Refuse
+        && previous.environment != environment
+    {
+        let feed = request.feed.display();
+        let in_words = |one: &Option<String>| match one {
+            Some(name) => format!("a policy for environment `{name}`"),
+            None => "a policy without environments".to_owned(),
+        };
+        let (before, now) = (in_words(&previous.environment), in_words(&environment));
+        return Err(format!(
+            "the feed `{feed}` has {before}, and this is {now}\nhelp: is it the right feed? --change-environment says that the change is meant"
+        ));
+    }
     let mut keys = BTreeMap::new();
     for (_, issuer) in snapshot.policy().issuers.iter() {
         let held = previous.as_ref().and_then(|manifest| manifest.keys.get(&issuer.name));
@@ -242,7 +274,8 @@ fn publish(
     };
     let mode = request.mode.or(previous.as_ref().map(|manifest| manifest.mode)).unwrap_or(Mode::Observe);
     let tool = concat!("luigi ", env!("CARGO_PKG_VERSION")).to_owned();
-    let manifest = Manifest { epoch, generation, mode, published_at: now, heartbeat: now, policy, keys, tool };
+    let (published_at, heartbeat) = (now, now);
+    let manifest = Manifest { epoch, generation, mode, environment, published_at, heartbeat, policy, keys, tool };
     feed.publish(&manifest, &key, disk)?;
     if let Err(why) = feed.tidy(&manifest, disk) {
         warnings.push(format!("warning: the policy is in force, but {why}"));

@@ -1,7 +1,7 @@
 //! `apply` is cut short before each of its changes to the disk, one after the other: an engine always opens on one whole version, and the
 //! next `apply` succeeds.
 
-use crate::apply::{Applied, ApplyError, ApplyRequest, apply_with};
+use crate::apply::{Applied, ApplyError, ApplyRequest, OnOtherEnvironment, apply_with};
 use crate::disk::Change;
 use luigi_core::policy::diagnostics::Style;
 use luigi_core::time::Timestamp;
@@ -39,6 +39,8 @@ fn run(dir: &Path, number: u64, fails: Option<usize>) -> (Result<Applied, ApplyE
     let request = ApplyRequest {
         policy: dir.join("policy.toml"),
         feed: dir.join("feed"),
+        environment: None,
+        on_other_environment: OnOtherEnvironment::Refuse,
         jwks: vec![("corp".to_owned(), dir.join("keys.jwks"))],
         mode: None,
         key: dir.join("state/signing.key"),

@@ -4,7 +4,7 @@ use crate::tokens::Signer;
 use luigi_core::policy::diagnostics::Style;
 use luigi_runtime::feed::{MANIFEST_NAME, Manifest, PublicKey};
 use luigi_runtime::{Engine, EngineConfig, Mode, OpenError};
-use luigi_workflow::apply::{Applied, ApplyError, ApplyRequest, apply};
+use luigi_workflow::apply::{Applied, ApplyError, ApplyRequest, OnOtherEnvironment, apply};
 use ring::signature::Ed25519KeyPair;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -47,6 +47,8 @@ impl Feed {
         ApplyRequest {
             policy: self.path("policy.toml"),
             feed: self.feed(),
+            environment: None,
+            on_other_environment: OnOtherEnvironment::Refuse,
             jwks: Vec::new(),
             mode: None,
             key: self.path("state/signing.key"),

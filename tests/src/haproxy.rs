@@ -171,7 +171,8 @@ impl Place {
             command.arg("-f").arg(file);
         }
         // Where the tests run must not matter: what is not set here is not there.
-        for name in ["LUIGI_FEED", "LUIGI_PUBLIC_KEY", "LUIGI_POLICY", "LUIGI_JWKS", "LUIGI_MODE"] {
+        for name in ["LUIGI_FEED", "LUIGI_PUBLIC_KEY", "LUIGI_POLICY", "LUIGI_ENVIRONMENT", "LUIGI_JWKS", "LUIGI_MODE"]
+        {
             command.env_remove(name);
         }
         let home = self.setup.home.clone().unwrap_or_else(|| home(self.setup.build));

@@ -6,7 +6,7 @@ use crate::upstream::Upstream;
 use luigi_core::policy::diagnostics::{Color, Style};
 use luigi_runtime::Mode;
 use luigi_runtime::haproxy_config::PolicySource;
-use luigi_workflow::apply::{Applied, ApplyError, ApplyRequest, apply};
+use luigi_workflow::apply::{Applied, ApplyError, ApplyRequest, OnOtherEnvironment, apply};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,8 @@ impl Site {
         apply(&ApplyRequest {
             policy: self.policy_file(),
             feed: self.feed(),
+            environment: None,
+            on_other_environment: OnOtherEnvironment::Refuse,
             jwks: self.jwks.clone(),
             mode,
             key: self.path("feed.key"),

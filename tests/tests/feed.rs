@@ -4,7 +4,7 @@ use luigi_runtime::feed::{Digest, FileKind, MANIFEST_NAME};
 use luigi_runtime::{Engine, EngineConfig, Facts, Mode, Outcome, PollEvent};
 use luigi_tests::feed::{Feed, numbered_policy};
 use luigi_tests::tokens::Signer;
-use luigi_workflow::apply::{ApplyErrorKind, ApplyRequest, apply};
+use luigi_workflow::apply::{ApplyErrorKind, ApplyRequest, OnOtherEnvironment, apply};
 use ring::signature::Ed25519KeyPair;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -53,7 +53,8 @@ fn what_is_applied_is_in_force_after_a_poll() {
     assert_eq!((second.generation, second.previous_revision), (2, Some(first.revision)));
     assert!(!second.key_is_new);
     assert_eq!(number(&engine), 1, "nothing happens without a poll");
-    let event = PollEvent::Published { revision: second.revision, generation: 2, mode: Mode::Observe };
+    let event =
+        PollEvent::Published { revision: second.revision, generation: 2, mode: Mode::Observe, environment: None };
     assert_eq!(engine.poll_until_idle(), Some(event));
     assert_eq!(number(&engine), 2);
     assert_eq!(engine.status().refusal, None);
@@ -421,4 +422,77 @@ fn feeds_that_are_made_at_once_share_a_key() {
     for n in 0..8 {
         Engine::open(&EngineConfig::feed(feed.path(&format!("feed-{n}")), feed.path("state/signing.pub"))).unwrap();
     }
+}
+
+/// A policy of two environments.
+const PLACES: &str = "schema = 1\n[environments]\nproduction = { domain = \"example.com\" }\nstaging = { domain = \"staging.example.com\" }\n\
+    [scopes.all]\nhosts = [\"www.{domain}\"]\npaths = [\"/**\"]\nmethods = \"any\"\n\
+    [[rules]]\nid = \"open\"\neffect = \"allow\"\nscopes = [\"all\"]\nsubject = \"anyone\"\nenvironments = [\"staging\"]\n";
+
+#[test]
+fn a_feed_is_of_one_environment_until_somebody_means_another() {
+    let feed = Feed::new();
+    let place = |name: Option<&str>| ApplyRequest { environment: name.map(str::to_owned), ..feed.request(PLACES) };
+    let refused = apply(&place(None)).unwrap_err();
+    assert_eq!(refused.kind(), ApplyErrorKind::Policy);
+    assert!(refused.to_string().contains("can be compiled for `production` or `staging`"), "{refused}");
+    assert!(!feed.feed().exists());
+
+    let first = apply(&place(Some("production"))).unwrap();
+    assert_eq!(first.environment.as_deref(), Some("production"));
+    let engine = feed.engine().unwrap();
+    assert_eq!(engine.status().environment.as_deref(), Some("production"));
+    assert_eq!(engine.version().policy().rules.len(), 0);
+    let manifest = feed.manifest();
+    assert_eq!(manifest.environment.as_deref(), Some("production"));
+
+    let refused = apply(&place(Some("staging"))).unwrap_err();
+    assert_eq!(refused.kind(), ApplyErrorKind::Environment);
+    let says = "has a policy for environment `production`, and this is a policy for environment `staging`";
+    assert!(refused.to_string().contains(says) && refused.to_string().contains("--change-environment"), "{refused}");
+    // Also one that says nothing about environments.
+    let refused = feed.apply(&numbered_policy(1)).unwrap_err();
+    assert!(refused.to_string().contains("this is a policy without environments"), "{refused}");
+    assert_eq!(feed.manifest(), manifest);
+
+    let change = ApplyRequest { on_other_environment: OnOtherEnvironment::Change, ..place(Some("staging")) };
+    let second = apply(&change).unwrap();
+    assert_ne!(second.revision, first.revision);
+    let event = engine.poll_until_idle().unwrap().to_string();
+    assert!(event.ends_with("mode observe, environment staging"), "{event}");
+    assert!(engine.status().to_text().contains("environment            staging\n"));
+    assert_eq!(engine.version().policy().rules.len(), 1);
+    assert!(apply(&place(Some("staging"))).is_ok());
+}
+
+#[test]
+fn a_manifest_cannot_give_a_policy_to_another_environment() {
+    let feed = Feed::new();
+    apply(&ApplyRequest { environment: Some("staging".to_owned()), ..feed.request(PLACES) }).unwrap();
+    let key = fs::read(feed.path("state/signing.key")).unwrap();
+    let pair = Ed25519KeyPair::from_pkcs8(&key).unwrap();
+    let manifest = luigi_runtime::feed::Manifest { environment: Some("production".to_owned()), ..feed.manifest() };
+    fs::write(feed.feed().join("manifest"), manifest.sign(&pair)).unwrap();
+    let error = feed.engine().unwrap_err().to_string();
+    assert!(
+        error.contains("the manifest is for environment `production`, and its policy was compiled for `staging`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_engine_on_a_policy_file_is_in_the_environment_it_is_told() {
+    let feed = Feed::new();
+    fs::write(feed.path("policy.toml"), PLACES).unwrap();
+    let open = |name: Option<&str>| {
+        let EngineConfig::PolicyFile(config) = EngineConfig::policy_file(feed.path("policy.toml")) else {
+            unreachable!()
+        };
+        let config = luigi_runtime::PolicyFileConfig { environment: name.map(str::to_owned), ..config };
+        Engine::open(&EngineConfig::PolicyFile(config))
+    };
+    assert_eq!(open(Some("staging")).unwrap().version().policy().rules.len(), 1);
+    assert_eq!(open(Some("production")).unwrap().version().policy().rules.len(), 0);
+    assert!(open(None).unwrap_err().to_string().contains("none was chosen"));
+    assert!(open(Some("Staging")).unwrap_err().to_string().contains("there is no environment `Staging`"));
 }

@@ -44,8 +44,12 @@ fn a_check_fails_with_the_reason(release: Release) {
     .unwrap();
     let text = |name: &str| site.path(name).to_str().unwrap().to_owned();
     let feed = |directory: &str, key: &str| PolicySource::Feed { directory: text(directory), public_key: text(key) };
-    let policy = |name: &str| PolicySource::Policy { path: text(name), jwks: Vec::new() };
-    let keys = PolicySource::Policy { path: text("good.toml"), jwks: vec![("corp".into(), text("nowhere.json"))] };
+    let policy = |name: &str| PolicySource::Policy { path: text(name), environment: None, jwks: Vec::new() };
+    let keys = PolicySource::Policy {
+        path: text("good.toml"),
+        environment: None,
+        jwks: vec![("corp".into(), text("nowhere.json"))],
+    };
     fs::create_dir(site.path("empty")).unwrap();
     let mode = ("LUIGI_MODE", "sometimes");
     let both = ("LUIGI_FEED", "/somewhere");
@@ -256,7 +260,7 @@ fn a_policy_file_is_compiled_once(release: Release) {
         fs::write(site.policy_file(), POLICY).unwrap();
         let jwks = vec![("corp".to_owned(), site.path("corp.jwks.json").to_str().unwrap().to_owned())];
         let path = site.policy_file().to_str().unwrap().to_owned();
-        let mut setup = Setup::new(release, PolicySource::Policy { path, jwks });
+        let mut setup = Setup::new(release, PolicySource::Policy { path, environment: None, jwks });
         setup.environment.extend(mode.map(|mode| ("LUIGI_MODE".to_owned(), mode.to_owned())));
         let Some(haproxy) = site.start(setup) else { return };
         let mut client = Client::connect(haproxy.address());

@@ -12,7 +12,7 @@ use luigi_tests::load::{Load, TELLING};
 use luigi_tests::on_each_haproxy;
 use luigi_tests::people::HOST;
 use luigi_tests::site::Site;
-use luigi_workflow::apply::{ApplyRequest, apply};
+use luigi_workflow::apply::{ApplyRequest, OnOtherEnvironment, apply};
 use std::fs;
 use std::path::Path;
 
@@ -148,6 +148,8 @@ fn made_aside(site: &Site, name: &str, key: &str, number: u64) -> (Vec<u8>, Stri
     let applied = apply(&ApplyRequest {
         policy,
         feed: feed.clone(),
+        environment: None,
+        on_other_environment: OnOtherEnvironment::Refuse,
         jwks: Vec::new(),
         mode: Some(Mode::Enforce),
         key,

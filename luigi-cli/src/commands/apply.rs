@@ -6,13 +6,18 @@ use crate::failure::Failure;
 use crate::output::{Format, count, diagnostic_style, print, print_json, style};
 use luigi_core::explain::Tone;
 use luigi_core::policy::model::Mode;
-use luigi_workflow::apply::{Applied, ApplyErrorKind, ApplyRequest, apply};
+use luigi_workflow::apply::{Applied, ApplyErrorKind, ApplyRequest, OnOtherEnvironment, apply};
 use serde_json::json;
 
 pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
     let request = ApplyRequest {
         policy: arguments.policy.clone(),
         feed: arguments.feed.clone(),
+        environment: arguments.environment.clone(),
+        on_other_environment: match arguments.change_environment {
+            true => OnOtherEnvironment::Change,
+            false => OnOtherEnvironment::Refuse,
+        },
         jwks: arguments.jwks.clone(),
         mode: arguments.mode.map(Mode::from),
         key: arguments.key.clone(),
@@ -37,6 +42,7 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
             "generation": applied.generation,
             "mode": word(applied.mode),
             "previous-mode": applied.previous_mode.map(word),
+            "environment": applied.environment,
             "rules": applied.rules,
             "tests-passed": applied.tests_passed,
             "warnings": applied.warnings,
@@ -72,6 +78,9 @@ fn human(arguments: &Apply, applied: &Applied) -> String {
     text.push_str(&format!("revision    {}{before}\n", short(&applied.revision)));
     text.push_str(&format!("generation  {}\n", applied.generation));
     text.push_str(&format!("mode        {}{mode_before}\n", word(applied.mode)));
+    if let Some(environment) = &applied.environment {
+        text.push_str(&format!("environment {environment}\n"));
+    }
     text.push_str(&format!(
         "policy      {}, {} passed\n",
         count(applied.rules, "rule"),

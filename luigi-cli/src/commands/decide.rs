@@ -17,7 +17,7 @@ const MAX_LINE_BYTES: usize = 1024 * 1024;
 
 pub(crate) fn run(arguments: &Decide) -> Result<Found, Failure> {
     let deciding = match (&arguments.policy, &arguments.feed) {
-        (Some(policy), _) => Deciding::policy(policy, &arguments.jwks)?,
+        (Some(policy), _) => Deciding::policy(policy, arguments.environment.as_deref(), &arguments.jwks)?,
         (None, Some(feed)) => Deciding::feed(feed, &arguments.public_key)?,
         (None, None) => return Err(Failure::usage("a policy or `--feed` is needed")),
     };

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Explain) -> Result<Found, Failure> {
     let at = arguments.at.unwrap_or_else(luigi_runtime::now);
     let question = Question::new(&arguments.request, asker, arguments.from, at, arguments.grants.clone());
     let question = question.map_err(Failure::usage)?;
-    let deciding = Deciding::policy(&arguments.policy, &arguments.jwks)?;
+    let deciding = Deciding::policy(&arguments.policy, arguments.environment.as_deref(), &arguments.jwks)?;
     let policy = deciding.snapshot().policy();
     let mut prepared = question.prepare(policy, deciding.trust(), None).map_err(Failure::usage)?;
     let explanation = evaluate(policy, &prepared.request());

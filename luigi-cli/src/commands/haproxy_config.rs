@@ -10,6 +10,7 @@ pub(crate) fn run(arguments: &HaproxyConfig) -> Result<Found, Failure> {
     let source = match &arguments.policy {
         Some(policy) => PolicySource::Policy {
             path: text(policy)?,
+            environment: environment(arguments.environment.as_deref())?,
             jwks: arguments
                 .jwks
                 .iter()
@@ -30,6 +31,17 @@ fn installed_home() -> PathBuf {
     let command = std::env::current_exe().ok();
     let home = command.as_deref().and_then(|path| Some(path.parent()?.parent()?.join("lib/luigi")));
     home.filter(|home| home.join("luigi.lua").is_file()).unwrap_or_else(|| DEFAULT_HOME.into())
+}
+
+/// The name of an environment, which HAProxy's configuration must be able to hold.
+fn environment(name: Option<&str>) -> Result<Option<String>, Failure> {
+    match name {
+        Some(name) if name.is_empty() || name.contains(char::is_control) => {
+            Err(Failure::usage(format!("`{}` is no environment", name.escape_debug())))
+        }
+        Some(name) => Ok(Some(name.to_owned())),
+        None => Ok(None),
+    }
 }
 
 /// An absolute path as text: HAProxy may be started from anywhere, and its configuration is text.

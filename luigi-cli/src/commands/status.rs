@@ -49,6 +49,9 @@ fn human(status: &Status) -> String {
     let mut line = |name: &str, value: &dyn Display| text.push_str(&format!("{name:<12}{value}\n"));
     line("mode", &mode(status.mode));
     line("revision", &status.revision);
+    if let Some(environment) = &status.environment {
+        line("environment", environment);
+    }
     line("generation", &format_args!("{} of the feed made {}", status.generation, epoch(status.epoch)));
     if let Some(age) = status.heartbeat_age_seconds {
         line("heartbeat", &format_args!("{age} s ago"));
@@ -67,6 +70,7 @@ fn json(status: &Status) -> serde_json::Value {
     json!({
         "mode": mode(status.mode),
         "revision": status.revision,
+        "environment": status.environment,
         "generation": status.generation,
         "epoch": status.epoch,
         "heartbeat-age-seconds": status.heartbeat_age_seconds,

@@ -29,6 +29,9 @@ pub struct Manifest {
     pub generation: u64,
     /// Whether decisions have effect.
     pub mode: Mode,
+    /// The environment that the policy was compiled for; left out if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// When this generation was published.
     pub published_at: Timestamp,
     /// When the writer last said that it lives; the only member that may change within a generation.
@@ -158,6 +161,7 @@ mod tests {
             epoch: 1_700_000_000,
             generation: 3,
             mode: Mode::Observe,
+            environment: Some("production".to_owned()),
             published_at: Timestamp::from_unix_seconds(1_700_000_100),
             heartbeat: Timestamp::from_unix_seconds(1_700_000_200),
             policy: FileEntry { sha256: Digest::of(b"policy"), bytes: 6 },

@@ -24,6 +24,9 @@ fn one(test: &TestCase, outcome: &TestOutcome, report: &Report<'_>) -> Value {
         "line": at.line,
         "passed": outcome.has_passed(),
     });
+    if let Some(environment) = &test.environment {
+        result["environment"] = environment.as_str().into();
+    }
     match outcome {
         TestOutcome::Passed => {}
         TestOutcome::MissingFact { rule, fact } => {

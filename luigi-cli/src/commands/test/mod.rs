@@ -10,31 +10,39 @@ mod text;
 
 use crate::args::{Test, TestFormat};
 use crate::failure::Failure;
-use crate::output::{diagnostics, print, print_json};
+use crate::output::{print, print_json};
 use crate::{Found, load};
-use luigi_core::policy::SourceSet;
 use luigi_core::policy::test_case::TestCase;
+use luigi_core::policy::{ParsedEverywhere, SourceSet};
 use luigi_core::policy_tests::coverage::Coverage;
 use luigi_core::policy_tests::{self, TestOutcome};
 use luigi_core::snapshot::Snapshot;
 
 pub(crate) fn run(arguments: &Test) -> Result<Found, Failure> {
-    let (sources, parsed) = load::read(&arguments.policy)?;
-    let Some(policy) = parsed.policy else {
-        return Err(Failure::Problems(diagnostics(&parsed.diagnostics, &sources)));
-    };
-    let snapshot = Snapshot::compile(policy).map_err(|error| Failure::Problems(format!("error: {error}\n")))?;
-    let (chosen, left_out) = choose(&parsed.tests, &arguments.filter)?;
-    let mut coverage = (arguments.coverage || arguments.fail_under.is_some()).then(Coverage::default);
-    if let Some(coverage) = &mut coverage {
-        coverage.add_policy(&snapshot);
+    let (sources, parsed) = load::read(&arguments.policy, arguments.environment.as_deref())?;
+    let ParsedEverywhere { environments, diagnostics } = parsed;
+    let (mut snapshots, mut tests) = (Vec::new(), Vec::new());
+    for (environment, parsed) in environments {
+        let Some(policy) = parsed.policy else { return Err(load::refused(&diagnostics, &sources)) };
+        let snapshot = Snapshot::compile(policy).map_err(|error| Failure::Problems(format!("error: {error}\n")))?;
+        snapshots.push((environment, snapshot));
+        tests.extend(parsed.tests);
     }
-    let outcomes = policy_tests::run_each(&snapshot, chosen.iter().copied(), |_, explanation| {
+    let (chosen, left_out) = choose(&tests, &arguments.filter)?;
+    let mut coverage = (arguments.coverage || arguments.fail_under.is_some()).then(Coverage::default);
+    let mut results = Vec::new();
+    for (environment, snapshot) in &snapshots {
+        let here = chosen.iter().copied().filter(|test| test.environment == *environment);
         if let Some(coverage) = &mut coverage {
-            coverage.add(explanation);
+            coverage.add_policy(snapshot);
         }
-    });
-    let results = chosen.into_iter().zip(outcomes).collect();
+        let outcomes = policy_tests::run_each(snapshot, here.clone(), |_, explanation| {
+            if let Some(coverage) = &mut coverage {
+                coverage.add(explanation);
+            }
+        });
+        results.extend(here.zip(outcomes));
+    }
     let report = Report { sources: &sources, results, left_out, coverage };
     match arguments.format {
         TestFormat::Human => print(&text::of(&report, arguments.verbose))?,

@@ -12,11 +12,12 @@ const INDENT: usize = 2;
 ///
 /// With `verbose` at 1 the whole trace of the rules that are about the request takes the place of the short why, at 2 that of all rules.
 pub(super) fn of(report: &Report<'_>, verbose: u8) -> String {
-    let (bad, good) = (style(Tone::Bad), style(Tone::Good));
+    let (bad, good, faint) = (style(Tone::Bad), style(Tone::Good), style(Tone::Faint));
     let mut text = String::new();
     for (test, outcome) in &report.results {
         let word = if outcome.has_passed() { format!("{good}passed{good:#}") } else { format!("{bad}FAILED{bad:#}") };
-        text.push_str(&format!("{word}  {}\n", test.name));
+        let place = test.environment.as_ref().map(|name| format!("{faint}  ({name}){faint:#}")).unwrap_or_default();
+        text.push_str(&format!("{word}  {}{place}\n", test.name));
     }
     for (test, outcome) in &report.results {
         let problems = diagnostics(&outcome.diagnostics(test, report.sources), report.sources);

@@ -154,7 +154,8 @@ fn choose(
             let place = entries.iter().map(|entry| entry.name.span).min()?;
             let message = "the policy has environments, and none was chosen";
             let problem = Diagnostic::error(Code::EnvironmentNotChosen, place, message);
-            problem.help(format!("it can be compiled for {}", listed(names.iter(), "or")))
+            let each = listed(names.iter(), "or");
+            problem.help(format!("it can be compiled for {each}; `--environment` says which"))
         }
         Some(name) => {
             if let Some(id) = names.find(name) {
