@@ -42,6 +42,10 @@ pub(crate) enum Command {
     Fmt(Fmt),
     #[command(subcommand)]
     Scopes(Scopes),
+    /// Print the JSON Schema of policy files, for editors
+    Schema,
+    /// Answer an editor over standard input and output (Language Server Protocol)
+    LanguageServer,
     Completions(Completions),
     Man(Man),
 }

@@ -9,11 +9,13 @@ mod args;
 mod commands;
 mod failure;
 mod files;
+mod language_server;
 mod layout;
 mod load;
 mod openapi;
 mod output;
 mod question;
+mod schema;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Command::HaproxyConfig(arguments) => commands::haproxy_config::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Scopes(arguments) => commands::scopes::run(&arguments),
+        Command::LanguageServer => commands::language_server::run(),
+        Command::Schema => commands::schema::run(),
         Command::Completions(arguments) => commands::completions::run(&arguments),
         Command::Man(arguments) => commands::man::run(&arguments),
     };

@@ -1,4 +1,4 @@
-//! Completions and man pages, as the real command prints them.
+//! What shells and editors are given, as the real command gives it.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -50,4 +50,34 @@ fn bash_completes_commands_and_options() {
             "{shell}"
         );
     }
+}
+
+#[test]
+fn the_schema_is_json() {
+    let schema: serde_json::Value = serde_json::from_slice(&luigi(&["schema"]).stdout).unwrap();
+    assert_eq!(schema["properties"]["schema"]["const"], 1);
+}
+
+#[test]
+fn the_language_server_speaks_over_standard_streams() {
+    use std::io::{Read as _, Write as _};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_luigi"))
+        .arg("language-server")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for message in [
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}"#,
+        r#"{"jsonrpc":"2.0","method":"initialized","params":{}}"#,
+        r#"{"jsonrpc":"2.0","id":2,"method":"shutdown"}"#,
+        r#"{"jsonrpc":"2.0","method":"exit"}"#,
+    ] {
+        write!(input, "Content-Length: {}\r\n\r\n{message}", message.len()).unwrap();
+    }
+    let mut answers = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut answers).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(answers.starts_with("Content-Length: ") && answers.contains("\"definitionProvider\":true"), "{answers}");
 }

@@ -65,6 +65,15 @@ impl SourceSet {
         SourceId(u32::try_from(self.sources.len() - 1).expect("fewer than 2^32 sources"))
     }
 
+    /// Puts another text in the place of the one under this name; `false` if there is none.
+    pub fn replace(&mut self, name: &str, text: &str) -> bool {
+        let Some(at) = self.sources.iter().position(|source| source.name == name) else { return false };
+        let mut one = Self::default();
+        one.add(name, text);
+        self.sources[at] = one.sources.remove(0);
+        true
+    }
+
     /// The sources in the order in which they were added.
     pub fn ids(&self) -> impl Iterator<Item = SourceId> + use<> {
         (0..u32::try_from(self.sources.len()).expect("fewer than 2^32 sources")).map(SourceId)

@@ -1,0 +1,17 @@
+//! The JSON Schema of policy files, for editors.
+//!
+//! It says which keys there are, what they mean and what shape their values have; tests hold it to the parser and to docs/POLICY.md. What it cannot
+//! say, such as which names are defined, `luigi check` and the language server say.
+
+use serde_json::Value;
+
+/// The schema, JSON Schema draft 2020-12.
+pub(crate) const TEXT: &str = include_str!("policy.schema.json");
+
+/// The schema as a value.
+pub(crate) fn value() -> Value {
+    serde_json::from_str(TEXT).expect("the schema that is compiled in is JSON")
+}
+
+#[cfg(test)]
+mod tests;
