@@ -323,7 +323,7 @@ impl Person {
         Ok(Login {
             auth_time: Some(at),
             acr: login.acr_any.first().map(|acr| acr.as_str().into()),
-            amr: login.amr_any.first().map(|amr| vec![amr.as_str().into()]),
+            amr: login.sufficient_amr(),
         })
     }
 }

@@ -353,7 +353,7 @@ fn identity(policy: &Policy, wanted: &TestIdentity, time: Timestamp) -> Identity
         Login {
             auth_time: Some(time),
             acr: required.acr_any.first().map(|acr| acr.as_str().into()),
-            amr: required.amr_any.first().map(|method| vec![method.as_str().into()]),
+            amr: required.sufficient_amr(),
         }
     });
     let login = login.unwrap_or_default();

@@ -114,7 +114,7 @@ impl<'a> Caller<'a> {
             identity = identity.login(Login {
                 auth_time: Some(time),
                 acr: login.acr_any.first().map(|acr| acr.as_str().into()),
-                amr: Some(login.amr_any.iter().take(1).map(|amr| amr.as_str().into()).collect()),
+                amr: login.sufficient_amr(),
             });
         }
         Ok(Some(identity.finish()))

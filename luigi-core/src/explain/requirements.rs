@@ -45,6 +45,22 @@ pub(super) fn login(wanted: &Login, caller: Caller<'_>, now: Timestamp) -> Findi
             }
         });
     }
+    if !wanted.amr_all.is_empty() {
+        parts.push(match held.amr.as_deref() {
+            None => Finding::new("amr-all", Kleene::Unknown, "the token does not say `amr`"),
+            Some(amr) => {
+                let lacking: Vec<&str> = wanted.amr_all.iter().map(String::as_str).collect();
+                let lacking: Vec<&str> =
+                    lacking.into_iter().filter(|one| !amr.iter().any(|method| **method == **one)).collect();
+                let because = if lacking.is_empty() {
+                    "amr has all".to_owned()
+                } else {
+                    format!("amr lacks {}", listed(lacking.iter().copied(), "and"))
+                };
+                Finding::new("amr-all", lacking.is_empty(), because)
+            }
+        });
+    }
     if let Some(max_age) = wanted.max_age_seconds {
         parts.push(match held.auth_time {
             None => Finding::new("max-age", Kleene::Unknown, "the token does not say `auth_time`"),

@@ -101,9 +101,14 @@ fn login(n: usize, choices: &mut Choices<'_>) -> Login {
         name: format!("login-{n}"),
         acr_any: choices.few(&ACRS.map(str::to_owned), 30),
         amr_any: choices.few(&AMRS.map(str::to_owned), 60),
+        amr_all: choices.few(&AMRS.map(str::to_owned), 20),
         max_age_seconds,
     };
-    if login.acr_any.is_empty() && login.amr_any.is_empty() && login.max_age_seconds.is_none() {
+    if login.acr_any.is_empty()
+        && login.amr_any.is_empty()
+        && login.amr_all.is_empty()
+        && login.max_age_seconds.is_none()
+    {
         login.amr_any.push("mfa".to_owned());
     }
     login
@@ -231,18 +236,21 @@ fn matcher(policy: &Policy, choices: &mut Choices<'_>) -> SubjectMatcher {
 
 fn claim_test(choices: &mut Choices<'_>) -> ClaimTest {
     let path = choices.pick(&CLAIM_PATHS).iter().map(|name| (*name).to_owned()).collect();
-    let accepts = if choices.chance(25) {
-        ClaimValues::Words(choices.some(&["read", "write"].map(str::to_owned), 2))
-    } else {
-        let values = [
-            ClaimValue::Text("admin".to_owned()),
-            ClaimValue::Integer(1),
-            ClaimValue::Boolean(true),
-            ClaimValue::Text("1".to_owned()),
-        ];
-        ClaimValues::In(choices.some(&values, 2))
-    };
-    ClaimTest { path, accepts }
+    let values = [
+        ClaimValue::Text("admin".to_owned()),
+        ClaimValue::Integer(1),
+        ClaimValue::Boolean(true),
+        ClaimValue::Text("1".to_owned()),
+    ];
+    match choices.below(10) {
+        0..=4 => ClaimTest { path, accepts: ClaimValues::In(choices.some(&values, 2)) },
+        5 | 6 => {
+            ClaimTest { path, accepts: ClaimValues::Words(choices.some(&["read", "write"].map(str::to_owned), 2)) }
+        }
+        7 => ClaimTest { path, accepts: ClaimValues::Present },
+        8 => ClaimTest { path, accepts: ClaimValues::Absent },
+        _ => ClaimTest { path: vec!["until".to_owned()], accepts: ClaimValues::AfterNow },
+    }
 }
 
 fn conditions(policy: &Policy, choices: &mut Choices<'_>, subject_percent: usize) -> Conditions {

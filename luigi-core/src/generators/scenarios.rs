@@ -186,19 +186,19 @@ fn identity(time: Timestamp, choices: &mut Choices<'_>) -> Identity {
         email,
         kind: choices.chance(60).then(|| (*choices.pick(&KINDS)).into()),
         groups: Groups::new(groups, completeness),
-        claims: claims(choices),
+        claims: claims(time, choices),
         expires_at: time.plus_seconds(lives),
         login: login(time, choices),
-        actor: choices.chance(25).then(|| actor(&issuer, choices)),
+        actor: choices.chance(25).then(|| actor(&issuer, time, choices)),
         provenance: Provenance::Asserted { by: "generator".into() },
     }
 }
 
-fn actor(issuer: &str, choices: &mut Choices<'_>) -> Actor {
+fn actor(issuer: &str, time: Timestamp, choices: &mut Choices<'_>) -> Actor {
     if choices.chance(10) {
         return Actor::from_claim(issuer, &json!(["agent:one"]));
     }
-    let mut members = if choices.chance(50) { claims(choices) } else { Map::new() };
+    let mut members = if choices.chance(50) { claims(time, choices) } else { Map::new() };
     if choices.chance(30) {
         members.insert("iss".to_owned(), choices.text(&ISSUER_URLS).into());
     }
@@ -225,7 +225,7 @@ fn login(time: Timestamp, choices: &mut Choices<'_>) -> Login {
     }
 }
 
-fn claims(choices: &mut Choices<'_>) -> Map<String, Value> {
+fn claims(time: Timestamp, choices: &mut Choices<'_>) -> Map<String, Value> {
     let role = [
         json!("admin"),
         json!(["guest", "admin"]),
@@ -239,11 +239,29 @@ fn claims(choices: &mut Choices<'_>) -> Map<String, Value> {
     ];
     let scope = [json!("read write"), json!("write"), json!("readwrite"), json!(["read"]), json!("")];
     let org = [json!({"unit": "admin"}), json!({"unit": {"name": "admin"}}), json!("unit"), json!([{"unit": "admin"}])];
+    let now = time.unix_seconds();
+    let until = [
+        json!(now),
+        json!(now.saturating_add(1)),
+        json!(1e300),
+        json!(time.to_string()),
+        json!(time.plus_seconds(1).to_string()),
+        json!("2026-03-02"),
+        json!("2026-03-02T10:00:00.5+01:00"),
+        json!("2026-03-02T09:00:01-00:30"),
+        json!("2026-02-29"),
+        json!("tomorrow"),
+        json!([now]),
+    ];
     let mut claims = Map::new();
-    for (name, values) in [("role", &role[..]), ("scope", &scope), ("org", &org)] {
+    for (name, values) in [("role", &role[..]), ("scope", &scope), ("org", &org), ("until", &until)] {
         if choices.chance(70) {
             claims.insert(name.to_owned(), choices.pick(values).clone());
         }
+    }
+    if choices.chance(8) {
+        let elsewhere = [json!({"role": "src1"}), json!({"until": "src1", "org": "src1"}), json!("role")];
+        claims.insert("_claim_names".to_owned(), choices.pick(&elsewhere).clone());
     }
     claims
 }

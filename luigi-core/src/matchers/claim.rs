@@ -17,13 +17,19 @@ pub(super) fn claims_hold(tests: &[ClaimTest], claims: &Map<String, Value>, now:
     result
 }
 
-fn claim_holds(test: &ClaimTest, claims: &Map<String, Value>, _now: Timestamp) -> Kleene {
+fn claim_holds(test: &ClaimTest, claims: &Map<String, Value>, now: Timestamp) -> Kleene {
     let Some((first, rest)) = test.path.split_first() else { return Kleene::False };
     let mut value = claims.get(first.as_str());
     for name in rest {
         value = value.and_then(|v| v.as_object()).and_then(|object| object.get(name.as_str()));
     }
-    let Some(value) = value else { return Kleene::False };
+    let Some(value) = value else {
+        return match test.accepts {
+            _ if stands_elsewhere(first, claims) => Kleene::Unknown,
+            ClaimValues::Absent => Kleene::True,
+            ClaimValues::In(_) | ClaimValues::Words(_) | ClaimValues::Present | ClaimValues::AfterNow => Kleene::False,
+        };
+    };
     match &test.accepts {
         ClaimValues::In(accepted) => match value {
             Value::Array(items) => items.iter().any(|item| accepted.iter().any(|a| claim_equals(a, item))).into(),
@@ -32,6 +38,31 @@ fn claim_holds(test: &ClaimTest, claims: &Map<String, Value>, _now: Timestamp) -
         ClaimValues::Words(accepted) => {
             value.as_str().is_some_and(|text| text.split(' ').any(|word| accepted.iter().any(|a| a == word))).into()
         }
+        ClaimValues::Present => Kleene::True,
+        ClaimValues::Absent => Kleene::False,
+        ClaimValues::AfterNow => moment(value).map_or(Kleene::Unknown, |at| (at > now).into()),
+    }
+}
+
+/// Whether the token says that it leaves the claim out although there is one (distributed claims, OpenID Connect Core 1.0, section 5.6.2).
+fn stands_elsewhere(name: &str, claims: &Map<String, Value>) -> bool {
+    match claims.get("_claim_names") {
+        None => false,
+        Some(Value::Object(names)) => names.contains_key(name),
+        Some(_) => true,
+    }
+}
+
+/// The second in which a claim's moment lies; `None` if it is none.
+fn moment(value: &Value) -> Option<Timestamp> {
+    match value {
+        #[allow(clippy::cast_possible_truncation, reason = "the cast saturates, and JSON has no NaN")]
+        Value::Number(number) => match number.as_i64() {
+            Some(seconds) => Some(Timestamp::from_unix_seconds(seconds)),
+            None => number.as_f64().map(|seconds| Timestamp::from_unix_seconds(seconds.floor() as i64)),
+        },
+        Value::String(text) => Timestamp::from_rfc3339(text),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

@@ -270,6 +270,11 @@ pub(crate) fn login_meets(required: &Login, person: Person<'_>, now: Timestamp) 
             amr.iter().any(|method| required.amr_any.iter().any(|a| **a == **method)).into()
         }));
     }
+    if !required.amr_all.is_empty() {
+        result = result.and(login.amr.as_ref().map_or(Kleene::Unknown, |amr| {
+            required.amr_all.iter().all(|a| amr.iter().any(|method| **a == **method)).into()
+        }));
+    }
     if let Some(max_age) = required.max_age_seconds {
         result = result.and(login.auth_time.map_or(Kleene::Unknown, |at| {
             let age = now.unix_seconds().saturating_sub(at.unix_seconds());

@@ -235,8 +235,22 @@ pub struct Login {
     pub acr_any: Vec<String>,
     /// `amr` must hold one of these, if not empty.
     pub amr_any: Vec<String>,
+    /// `amr` must hold all of these.
+    pub amr_all: Vec<String>,
     /// `auth_time` may be at most this many seconds ago.
     pub max_age_seconds: Option<u32>,
+}
+
+impl Login {
+    /// The fewest authentication methods with which `amr` is as asked for: for those that describe somebody who has just logged in so.
+    #[must_use]
+    pub fn sufficient_amr(&self) -> Option<Vec<Box<str>>> {
+        let mut methods: Vec<&String> = self.amr_all.iter().collect();
+        if !self.amr_any.iter().any(|method| self.amr_all.contains(method)) {
+            methods.extend(self.amr_any.first());
+        }
+        (!methods.is_empty()).then(|| methods.into_iter().map(|method| method.as_str().into()).collect())
+    }
 }
 
 /// A narrow, named set of operations.
@@ -535,7 +549,7 @@ pub struct ActorMatcher {
     pub claims: Vec<ClaimTest>,
 }
 
-/// A test of one claim. An absent claim is false.
+/// A test of one claim. A claim that is absent is false, unless its absence is what is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClaimTest {
     /// The names that lead to it.
@@ -551,6 +565,12 @@ pub enum ClaimValues {
     In(Vec<ClaimValue>),
     /// `words`: a string of words separated by spaces that holds one of these.
     Words(Vec<String>),
+    /// `present = true`: it is there, whatever it holds, also `null`.
+    Present,
+    /// `present = false`: it is not there.
+    Absent,
+    /// `after-now`: a time later than that of the request: a number (seconds since 1970) or a string (a date or date and time of RFC 3339).
+    AfterNow,
 }
 
 /// A value that a claim can be compared with.

@@ -23,6 +23,9 @@ pub(super) fn object(refusal: &Refusal) -> String {
             if !login.amr_any.is_empty() {
                 required.insert("amr_values".to_owned(), json!(login.amr_any));
             }
+            if !login.amr_all.is_empty() {
+                required.insert("amr_all_values".to_owned(), json!(login.amr_all));
+            }
             if let Some(seconds) = login.max_age_seconds {
                 required.insert("max_age".to_owned(), json!(seconds));
             }

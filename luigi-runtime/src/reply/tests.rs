@@ -40,6 +40,7 @@ fn step_up() -> Remedy {
         name: "fresh-mfa".to_owned(),
         acr_any: vec!["urn:example:gold".to_owned(), "ph\"r\\x\n".to_owned()],
         amr_any: vec!["mfa".to_owned(), "hwk".to_owned()],
+        amr_all: Vec::new(),
         max_age_seconds: Some(900),
     })
 }

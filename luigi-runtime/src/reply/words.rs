@@ -96,6 +96,9 @@ pub(super) fn login(login: &Login) -> String {
     if !login.amr_any.is_empty() {
         parts.push(format!("with {}", one_of(&login.amr_any)));
     }
+    if !login.amr_all.is_empty() {
+        parts.push(format!("with {}", login.amr_all.join(" and ")));
+    }
     if !login.acr_any.is_empty() {
         parts.push(format!("at level {}", one_of(&login.acr_any)));
     }

@@ -184,6 +184,9 @@ fn claim(test: &ClaimTest) -> Encoding {
     match &test.accepts {
         ClaimValues::In(values) => path.text("in").set(values.iter().map(value)),
         ClaimValues::Words(words) => path.text("words").texts(words),
+        ClaimValues::Present => path.text("present"),
+        ClaimValues::Absent => path.text("absent"),
+        ClaimValues::AfterNow => path.text("after now"),
     }
 }
 

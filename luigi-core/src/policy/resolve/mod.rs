@@ -343,7 +343,7 @@ impl Scene {
 
     fn conditions(&self, conditions: &syntax::Conditions, out: &mut Diagnostics) -> Conditions {
         Conditions {
-            subject: conditions.subject.as_ref().map(|subject| self.subject(subject, out)),
+            subject: self.subject_of(conditions, out),
             via: conditions.via.as_ref().map(|via| self.via(via, out)),
             from: self.networks.find_all(&conditions.from, out),
             during: self.schedules.find_all(&conditions.during, out),

@@ -44,6 +44,11 @@ impl<Id: TableId> Names<Id> {
         self.by_name.keys().map(String::as_str)
     }
 
+    /// Every id, in order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
+        (0..self.by_name.len()).map(Id::from_index)
+    }
+
     /// The id of a name.
     pub(super) fn find(&self, name: &str) -> Option<Id> {
         self.by_name.get(name).map(|(index, _)| Id::from_index(*index))

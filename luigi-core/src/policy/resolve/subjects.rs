@@ -2,10 +2,33 @@
 
 use super::Scene;
 use crate::policy::diagnostics::Diagnostics;
-use crate::policy::model::{ActorMatcher, Subject, SubjectMatcher, Via};
+use crate::policy::model::{ActorMatcher, ClaimTest, ClaimValues, Subject, SubjectMatcher, Via};
 use crate::policy::syntax;
 
 impl Scene {
+    /// Who the conditions are about. `claim-after-now` is a test of a claim in each matcher; where no subject is named, of every issuer.
+    pub(super) fn subject_of(&self, conditions: &syntax::Conditions, out: &mut Diagnostics) -> Option<Subject> {
+        let subject = conditions.subject.as_ref().map(|subject| self.subject(subject, out));
+        let Some(path) = &conditions.claim_after_now else { return subject };
+        if self.issuers.is_empty() {
+            self.needs_default(path.span, "`claim-after-now`", "name the issuer", out);
+        }
+        let mut matchers = match subject {
+            Some(Subject::AnyOf(matchers)) => matchers,
+            Some(Subject::Authenticated) => vec![SubjectMatcher::default()],
+            // "anyone" has been reported.
+            None | Some(Subject::Anyone) => {
+                vec![SubjectMatcher { issuers: self.issuers.ids().collect(), ..SubjectMatcher::default() }]
+            }
+        };
+        for matcher in &mut matchers {
+            matcher.claims.push(ClaimTest { path: path.value.clone(), accepts: ClaimValues::AfterNow });
+            matcher.claims.sort();
+            matcher.claims.dedup();
+        }
+        Some(Subject::AnyOf(matchers))
+    }
+
     pub(super) fn subject(&self, subject: &syntax::Subject, out: &mut Diagnostics) -> Subject {
         match subject {
             syntax::Subject::Anyone => Subject::Anyone,

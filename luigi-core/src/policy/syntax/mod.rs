@@ -131,6 +131,8 @@ pub(super) enum Scopes {
 pub(super) struct Conditions {
     pub(super) subject: Option<Subject>,
     pub(super) via: Option<Via>,
+    /// The path of a claim that holds a time which must be ahead.
+    pub(super) claim_after_now: Option<Spanned<Vec<String>>>,
     pub(super) from: Vec<Text>,
     pub(super) during: Vec<Text>,
     pub(super) facts: FactTests,

@@ -287,7 +287,6 @@ const LATER: &[&str] = &[
     "per",
     "captures",
     "file",
-    "claim-after-now",
     "accept-ambiguous",
     "trailing-slash",
     "method-override",

@@ -5,6 +5,7 @@ use super::tables::{accept, strings};
 use super::{Conditions, Matcher, Requirements, Rule, Scopes, Subject, Syntax, Text, facts, targets, values, via};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, Effect, Mode};
+use crate::policy::source::Spanned;
 use crate::time::Timestamp;
 use toml::de::DeValue;
 
@@ -39,6 +40,7 @@ fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
         "methods",
         "subject",
         "via",
+        "claim-after-now",
         "from",
         "during",
         "headers",
@@ -122,21 +124,41 @@ fn conditions(fields: &Fields<'_>, out: &mut Diagnostics) -> Conditions {
     Conditions {
         subject: fields.get("subject").and_then(|node| subject(node, "subject", out)),
         via: fields.get("via").and_then(|node| via::read(node, out)),
+        claim_after_now: claim_after_now(fields, out),
         from: fields.texts("from", out).unwrap_or_default(),
         during: fields.texts("during", out).unwrap_or_default(),
         facts: facts::tests(fields, out),
     }
 }
 
+/// The name of a claim, or a path to one; what no claim can say of anyone is an error.
+fn claim_after_now(fields: &Fields<'_>, out: &mut Diagnostics) -> Option<Spanned<Vec<String>>> {
+    let node = fields.get("claim-after-now")?;
+    let path = match node.value() {
+        DeValue::String(_) => vec![node.text("claim-after-now", out)?.value],
+        _ => node.claim_path("claim-after-now", out)?,
+    };
+    let anyone = fields.get("subject").and_then(|subject| subject.value().as_str()) == Some("anyone");
+    if anyone {
+        let problem = Diagnostic::error(Code::MisplacedKey, node.span(), "\"anyone\" has no claims");
+        out.push(problem.help("say `subject = \"authenticated\"` or whom you mean"));
+    }
+    Some(Spanned::new(path, node.span()))
+}
+
 fn unless(node: Node<'_>, out: &mut Diagnostics) -> Vec<Conditions> {
     one_or_more(node, "unless", out)
         .into_iter()
         .filter_map(|node| {
-            let known = [&["subject", "via", "from", "during"][..], &facts::KEYS].concat();
+            let known = [&["subject", "via", "claim-after-now", "from", "during"][..], &facts::KEYS].concat();
             let fields = Fields::open(node, "`unless`", &known, out)?;
             if fields.is_empty() {
                 let problem = Diagnostic::error(Code::EmptyValue, fields.span(), "`unless` is an empty table");
-                out.push(problem.help("name what exempts from the rule: `subject`, `via`, `from` or `during`"));
+                out.push(
+                    problem.help(
+                        "name what exempts from the rule: `subject`, `via`, `claim-after-now`, `from` or `during`",
+                    ),
+                );
             }
             let conditions = conditions(&fields, out);
             if let (Some(Subject::Anyone), Some(node)) = (&conditions.subject, fields.get("subject")) {
@@ -182,7 +204,7 @@ fn requirements(rule: &Fields<'_>, effect: Option<Effect>, about_all: bool, out:
         let problem = Diagnostic::error(Code::EmptyValue, fields.span(), "`require` is an empty table");
         out.push(problem.help("name what must also hold: `login`, `subject`, `from`, `during` or `approval`"));
     }
-    let Conditions { subject, via: _, from, during, facts } = conditions(&fields, out);
+    let Conditions { subject, via: _, claim_after_now: _, from, during, facts } = conditions(&fields, out);
     if let (Some(Subject::Anyone), Some(node)) = (&subject, fields.get("subject")) {
         let problem =
             Diagnostic::error(Code::MisplacedKey, node.span(), "a requirement that \"anyone\" meets says nothing");
@@ -293,8 +315,8 @@ pub(super) fn claims(node: Node<'_>, out: &mut Diagnostics) -> Vec<ClaimTest> {
 }
 
 fn claim(node: Node<'_>, out: &mut Diagnostics) -> Option<ClaimTest> {
-    const ACCEPTS: [&str; 3] = ["in", "equals", "words"];
-    let fields = Fields::open(node, "a test of a claim", &["path", "in", "equals", "words"], out)?;
+    const ACCEPTS: [&str; 4] = ["in", "equals", "words", "present"];
+    let fields = Fields::open(node, "a test of a claim", &["path", "in", "equals", "words", "present"], out)?;
     let path =
         fields.require("path", "an array of names that leads to the claim, like `[\"realm_access\", \"roles\"]`", out);
     let path = path.and_then(|node| node.claim_path("path", out));
@@ -304,7 +326,9 @@ fn claim(node: Node<'_>, out: &mut Diagnostics) -> Option<ClaimTest> {
         [] => {
             let problem =
                 Diagnostic::error(Code::MissingKey, fields.span(), "a test of a claim compares it with nothing");
-            out.push(problem.help("add `equals = \"x\"`, `in = [\"x\", \"y\"]` or `words = [\"x\"]`"));
+            out.push(
+                problem.help("add `equals = \"x\"`, `in = [\"x\", \"y\"]`, `words = [\"x\"]` or `present = true`"),
+            );
         }
         [_] => {}
         [(first, earlier), (second, later), ..] => {
@@ -316,6 +340,8 @@ fn claim(node: Node<'_>, out: &mut Diagnostics) -> Option<ClaimTest> {
     }
     let accepts = if let Some(node) = fields.get("equals") {
         ClaimValues::In(vec![claim_value(node, out)?])
+    } else if let Some(node) = fields.get("present") {
+        if node.boolean("present", out)?.value { ClaimValues::Present } else { ClaimValues::Absent }
     } else if let Some(node) = fields.get("in") {
         let values: Vec<_> = node.list("in", "values", out)?.into_iter().map(|node| claim_value(node, out)).collect();
         let mut values = values.into_iter().collect::<Option<Vec<_>>>()?;

@@ -160,16 +160,17 @@ fn time_zone(text: &Text, out: &mut Diagnostics) -> Option<String> {
 }
 
 fn login(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<model::Login> {
-    let fields = Fields::open(node, what, &["acr-any", "amr-any", "max-age"], out)?;
+    let fields = Fields::open(node, what, &["acr-any", "amr-any", "amr-all", "max-age"], out)?;
     let acr_any = strings(fields.texts("acr-any", out).unwrap_or_default());
     let amr_any = strings(fields.texts("amr-any", out).unwrap_or_default());
+    let amr_all = strings(fields.texts("amr-all", out).unwrap_or_default());
     let max_age = fields.text("max-age", out);
     let max_age_seconds = max_age.and_then(|text| values::duration(&text, 1, MAX_DURATION_SECONDS, out));
-    if !["acr-any", "amr-any", "max-age"].iter().any(|key| fields.get(key).is_some()) {
+    if !["acr-any", "amr-any", "amr-all", "max-age"].iter().any(|key| fields.get(key).is_some()) {
         let problem = Diagnostic::error(Code::EmptyValue, fields.span(), format!("{what} asks for nothing"));
-        out.push(problem.help("set at least one of `acr-any`, `amr-any` and `max-age`"));
+        out.push(problem.help("set at least one of `acr-any`, `amr-any`, `amr-all` and `max-age`"));
     }
-    Some(model::Login { name: name.value.clone(), acr_any, amr_any, max_age_seconds })
+    Some(model::Login { name: name.value.clone(), acr_any, amr_any, amr_all, max_age_seconds })
 }
 
 fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<Scope> {
