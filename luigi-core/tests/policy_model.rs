@@ -9,6 +9,7 @@ use luigi_core::policy::model::{
 };
 use luigi_core::policy::test_case::{Expectation, TestCase, TestCredential};
 use luigi_core::policy::{SourceSet, parse};
+use luigi_core::snapshot::Snapshot;
 
 fn parsed(text: &str) -> (Policy, Vec<TestCase>) {
     let mut sources = SourceSet::new();
@@ -391,4 +392,27 @@ fn content_hashes_follow_the_meaning_and_not_the_text() {
             .replace("[scopes.e]", "[scopes.x]"),
     );
     assert_eq!((hash(&renamed, "s"), hash(&renamed, "p")), (hash(&original, "s"), hash(&original, "p")));
+}
+
+#[test]
+fn a_rule_that_names_a_tag_names_its_scopes() {
+    let scope =
+        |name: &str, tags: &str| format!("[scopes.{name}]\nhosts = \"any\"\noperations = [\"GET /{name}\"]\n{tags}\n");
+    let scopes = [
+        scope("d", "tags = [\"read\", \"public\"]"),
+        scope("a", "tags = [\"read\"]"),
+        scope("b", ""),
+        scope("c", "tags = [\"public\"]"),
+    ];
+    let named = |list: &str| {
+        let policy = policy(&format!("{}[[rules]]\nid = \"x\"\neffect = \"deny\"\nscopes = {list}\n", scopes.concat()));
+        let (_, rule) = policy.rules.iter().next().unwrap();
+        let ScopeSelector::Named(ids) = &rule.scopes else { panic!("named scopes") };
+        let names = ids.iter().map(|id| policy.scopes[*id].name.as_str()).collect::<String>();
+        (names, Snapshot::compile(policy).unwrap().revision().to_string())
+    };
+    assert_eq!(named("[\"tag:read\"]").0, "ad");
+    assert_eq!(named("[\"tag:read\", \"tag:public\"]").0, "acd");
+    // The tag is gone once the policy is compiled: this is the rule that names the scopes.
+    assert_eq!(named("[\"b\", \"tag:read\", \"a\"]"), named("[\"a\", \"b\", \"d\"]"));
 }

@@ -11,6 +11,7 @@ mod hash;
 mod names;
 mod scopes;
 mod subjects;
+mod tags;
 
 use super::diagnostics::{Code, Diagnostic, Diagnostics};
 use super::model::{
@@ -26,6 +27,7 @@ use crate::method::{MethodSet, MethodTable};
 use environments::{EnvironmentId, Environments};
 use names::Names;
 use std::collections::BTreeMap;
+use tags::Tags;
 
 /// What the names of a policy stand for.
 struct Scene {
@@ -38,6 +40,7 @@ struct Scene {
     schedules: Names<ScheduleId>,
     logins: Names<LoginId>,
     scopes: Names<ScopeId>,
+    tags: Tags,
     approvals: Names<ApprovalId>,
     /// The facts that are defined; their ids mean nothing.
     defined_facts: Names<FactId>,
@@ -137,6 +140,7 @@ fn scene(syntax: &Syntax, environments: Environments, out: &mut Diagnostics) -> 
         Names::new(kind, entries.iter().map(|entry| &entry.name), out)
     }
     let issuers = names("issuer", &syntax.issuers, out);
+    let scopes = names("scope", &syntax.scopes, out);
     let rules = Names::new("rule", syntax.rules.iter().filter_map(|rule| rule.id.as_ref()), out);
     let rule_places = rule_places(syntax, &environments, &rules, out);
     let is_in_force =
@@ -151,7 +155,8 @@ fn scene(syntax: &Syntax, environments: Environments, out: &mut Diagnostics) -> 
         networks: names("network", &syntax.networks, out),
         schedules: names("schedule", &syntax.schedules, out),
         logins: names("login", &syntax.logins, out),
-        scopes: names("scope", &syntax.scopes, out),
+        tags: Tags::new(&syntax.scopes, &scopes),
+        scopes,
         approvals: names("approval", &syntax.approvals, out),
         defined_facts: names("fact", &syntax.facts, out),
         facts,
@@ -316,7 +321,7 @@ impl Scene {
     fn rule<'s>(&self, rule: &'s syntax::Rule, out: &mut Diagnostics) -> Option<(&'s str, Rule)> {
         let scopes = match &rule.scopes {
             Some(syntax::Scopes::All) => ScopeSelector::All,
-            Some(syntax::Scopes::Named(names)) => ScopeSelector::Named(self.scopes.find_all(names, out)),
+            Some(syntax::Scopes::Named(names)) => ScopeSelector::Named(self.scopes_of_rule(names, out)),
             None => ScopeSelector::Named(Vec::new()),
         };
         let when = self.conditions(&rule.when, out);

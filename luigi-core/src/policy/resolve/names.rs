@@ -81,6 +81,9 @@ impl<Id: TableId> Names<Id> {
         if out.is_full() {
             return problem;
         }
+        if kind == "scope" && name.value.starts_with("tag:") {
+            return problem.help("only rules name tags: name the scopes here");
+        }
         match suggestion(&name.value, self.by_name.keys().map(String::as_str)) {
             Some(close) => problem
                 .also(self.by_name[close].1, format!("{} is defined here", quoted(close)))

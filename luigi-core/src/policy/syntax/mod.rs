@@ -79,6 +79,7 @@ pub(super) struct Scope {
     pub(super) operations: Vec<(Methods, PathTemplate)>,
     pub(super) path_regex: Option<(Methods, Vec<Text>)>,
     pub(super) except: Vec<Text>,
+    pub(super) tags: Vec<Text>,
     pub(super) privileged: bool,
 }
 

@@ -281,7 +281,6 @@ pub(in crate::policy) struct Fields<'t> {
 /// Keys that a policy of a later version may have.
 const LATER: &[&str] = &[
     "where",
-    "tags",
     "hosts",
     "preflight",
     "per",

@@ -174,8 +174,18 @@ fn login(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Opti
 }
 
 fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<Scope> {
-    const KEYS: &[&str] =
-        &["hosts", "operations", "paths", "path-regex", "methods", "except", "privileged", "description", "accept"];
+    const KEYS: &[&str] = &[
+        "hosts",
+        "operations",
+        "paths",
+        "path-regex",
+        "methods",
+        "except",
+        "privileged",
+        "tags",
+        "description",
+        "accept",
+    ];
     let fields = Fields::open(node, what, KEYS, out)?;
     fields.description(out);
     accept(&fields, out);
@@ -183,11 +193,14 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
     let except = fields.texts("except", out).unwrap_or_default();
     let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
     let (operations, path_regex) = operations(&fields, out);
+    let tags = fields.texts("tags", out).unwrap_or_default();
+    tags.iter().for_each(|tag| values::check_name(tag, "a tag", out));
     Some(Scope {
         hosts: hosts.unwrap_or_default(),
         operations,
         path_regex,
         except,
+        tags,
         privileged: privileged.is_some_and(|flag| flag.value),
     })
 }
