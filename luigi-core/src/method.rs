@@ -158,6 +158,11 @@ impl MethodSet {
         Self(self.0 & !other.0)
     }
 
+    /// The set with these bits, which mean something beside one [`MethodTable`] only.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// Whether there is no method in the set.
     #[must_use]
     pub const fn is_empty(self) -> bool {

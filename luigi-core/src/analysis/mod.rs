@@ -2,4 +2,21 @@
 //!
 //! Pure, like everything here: works on the resolved [model](crate::policy::model). Nothing in a decision depends on it.
 
+mod circumstances;
+mod cubes;
+mod difference;
+mod dimension;
+mod fingerprint;
+mod in_play;
 pub mod patterns;
+mod people;
+mod report;
+mod situation;
+mod structure;
+mod subject_patterns;
+mod targets;
+mod words;
+
+pub use difference::{Bounds, Comparison, Difference, Effort, Kind, compare};
+pub use report::{Answer, Cause, Example, TargetWords};
+pub use structure::{Structure, TableChanges};

@@ -26,8 +26,10 @@ pub use scratch::Scratch;
 use crate::grant_set::Grant;
 use crate::identity::Credential;
 use crate::matchers::Person;
+use crate::method::MethodSet;
+use crate::policy::model::ScopeId;
 use crate::snapshot::Snapshot;
-use crate::target::Target;
+use crate::target::{CanonicalTarget, Target};
 use case::{Case, Rules};
 
 impl Snapshot {
@@ -62,6 +64,18 @@ impl Snapshot {
         let candidate =
             if scopes::any_observed(self, scratch) { rules::weigh(&case, Rules::All, scratch) } else { decision };
         Evaluation { decision, candidate, privileged }
+    }
+
+    /// The scopes that hold a target with a method, in order.
+    pub(crate) fn scopes_holding<'s>(
+        &self,
+        target: &CanonicalTarget<'_>,
+        method: MethodSet,
+        scratch: &'s mut Scratch,
+    ) -> &'s [ScopeId] {
+        scratch.fit(self);
+        scopes::find(self, target, method, scratch);
+        scratch.found()
     }
 }
 

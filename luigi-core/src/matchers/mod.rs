@@ -14,5 +14,6 @@ mod subject;
 
 pub(crate) use facts::fact_holds;
 pub(crate) use network::NetworkSet;
+pub(crate) use pattern::subject as subject_fits;
 pub(crate) use schedule::LocalHours;
-pub(crate) use subject::{Person, login_meets};
+pub(crate) use subject::{Person, actor_is, login_meets};

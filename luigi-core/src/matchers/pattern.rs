@@ -1,7 +1,7 @@
 //! Patterns with `*`, which stands for any run of characters that does not cross a separator.
 
 /// Whether a subject or a URI matches; `*` crosses neither `:` nor `/`.
-pub(super) fn subject(pattern: &str, text: &str) -> bool {
+pub(crate) fn subject(pattern: &str, text: &str) -> bool {
     matches(pattern, text, |byte| matches!(byte, b':' | b'/'), |byte| byte)
 }
 

@@ -196,7 +196,7 @@ fn email_matches(matcher: &SubjectMatcher, identity: &Identity) -> Kleene {
 }
 
 /// As a matcher of subjects sees an actor, of whom nothing is known but issuer and subject: one that asks for more does not match it.
-fn actor_is(actor: &Acting<'_>, subject: &Subject, policy: &Policy) -> Kleene {
+pub(crate) fn actor_is(actor: &Acting<'_>, subject: &Subject, policy: &Policy) -> Kleene {
     match subject {
         Subject::Anyone => Kleene::True,
         Subject::Authenticated if !actor.legible => Kleene::Unknown,

@@ -1,0 +1,298 @@
+//! What comes out of a comparison or a question, in words and for programs.
+
+use super::patterns;
+use super::situation::{Draft, Who};
+use super::targets::{HostGroup, MethodClass, OTHER_PATHS};
+use crate::decide::{Advice, Decision, Evaluation, Reason, Scratch, Source};
+use crate::explain::Explanation;
+use crate::policy::model::Policy;
+use crate::snapshot::Snapshot;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Operations that are decided alike.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct TargetWords {
+    /// The host as a policy writes it; `None` for every host that nobody names, addresses, and no Host.
+    pub host: Option<String>,
+    /// The path as a policy writes it, or `any other path`: what no scope with this host has. A literal that is listed by itself is not
+    /// meant by a `{name}` or `*` in its place.
+    pub path: String,
+    /// The methods; `other` is every one that no policy names.
+    pub methods: Vec<String>,
+}
+
+impl fmt::Display for TargetWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", methods(&self.methods))?;
+        match &self.host {
+            _ if self.path == OTHER_PATHS => {
+                write!(f, "{} on {}", self.path, self.host.as_deref().unwrap_or("any other host"))
+            }
+            Some(host) => write!(f, "{host}{}", self.path),
+            None => write!(f, "{} on any other host", self.path),
+        }
+    }
+}
+
+/// Everything but CONNECT and TRACE is `any`, as in a policy.
+fn methods(names: &[String]) -> String {
+    let any = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+    let has = |name: &str| names.iter().any(|held| held == name);
+    if any.iter().all(|name| has(name)) {
+        let beyond: Vec<&str> = ["CONNECT", "TRACE"].into_iter().filter(|name| has(name)).collect();
+        return [&["any method"], &beyond[..]].concat().join(", ");
+    }
+    let named = names.iter().map(|name| if name == "other" { "any other method" } else { name });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// Puts methods and paths together that say one thing.
+pub(super) fn merged(targets: impl IntoIterator<Item = TargetWords>) -> Vec<TargetWords> {
+    /// Host, path; methods.
+    type Place = ((Option<String>, String), Vec<String>);
+    let mut by_place: BTreeMap<(Option<String>, String), Vec<String>> = BTreeMap::new();
+    for TargetWords { host, path, methods } in targets {
+        let held = by_place.entry((host, path)).or_default();
+        for method in methods {
+            if !held.contains(&method) {
+                held.push(method);
+            }
+        }
+    }
+    let mut places: Vec<Place> = by_place.into_iter().collect();
+    // `/a` and `/a/*/**` are `/a/**`, if nothing else is meant by either.
+    let below: Vec<Place> = places.clone();
+    for ((host, path), methods) in &mut places {
+        if let Some(parent) = path.strip_suffix("/*/**") {
+            let at = if parent.is_empty() { "/" } else { parent };
+            let with_parent = |((other, place), held): &Place| other == host && place == at && held == methods;
+            if below.iter().any(with_parent) {
+                *path = format!("{parent}/**");
+            }
+        }
+    }
+    let wide = places.clone();
+    places.retain(|((host, path), methods)| {
+        let below = if path == "/" { "/**".to_owned() } else { format!("{path}/**") };
+        !wide.iter().any(|((other, place), held)| other == host && *place == below && held == methods)
+    });
+    places.into_iter().map(|((host, path), methods)| TargetWords { host, path, methods }).collect()
+}
+
+/// The targets of one path of a group of hosts.
+pub(super) fn targets_of(group: &HostGroup, path: usize, method: &MethodClass) -> impl Iterator<Item = TargetWords> {
+    let path = group.paths[path].pattern.clone();
+    let methods = method.names.clone();
+    group.hosts.iter().map(move |host| TargetWords {
+        host: host.pattern.clone(),
+        path: path.clone(),
+        methods: methods.clone(),
+    })
+}
+
+/// What a policy answers to some requests.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Answer {
+    /// `allow` or `deny`.
+    pub decision: &'static str,
+    /// What a denied caller is told to do, in words; `None` if nothing helps.
+    pub advice: Option<String>,
+}
+
+/// Why a policy answers like that: the reason and the rules that it names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Cause {
+    /// The code of the reason.
+    pub reason: Reason,
+    /// The determining rule.
+    pub rule: Option<String>,
+    /// The restrict rule that asked for what is not met.
+    pub restricted_by: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn new(decision: &Decision, policy: &Policy) -> Self {
+        let advice = decision.advice.map(|advice| match advice {
+            Advice::Authenticate => "log in".to_owned(),
+            Advice::StepUp { login, rule: _ } => format!("log in again, like `{}`", policy.logins[login].name),
+            Advice::RequestAccess { approvals, rule: _ } => {
+                let asked: Vec<String> = approvals
+                    .iter()
+                    .map(|missing| {
+                        let (approval, scope) = (&policy.approvals[missing.approval], &policy.scopes[missing.scope]);
+                        format!("`{}` for `{}`", approval.name, scope.name)
+                    })
+                    .collect();
+                format!("ask for {}", asked.join(", "))
+            }
+        });
+        Self { decision: if decision.allows() { "allow" } else { "deny" }, advice }
+    }
+
+    pub(super) fn allows(&self) -> bool {
+        self.decision == "allow"
+    }
+}
+
+impl Cause {
+    pub(super) fn new(decision: &Decision, policy: &Policy) -> Self {
+        let name = |id| policy.rules[id].name.clone();
+        Self { reason: decision.reason, rule: decision.rule.map(name), restricted_by: decision.restricted_by.map(name) }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.rule, self.reason) {
+            (Some(rule), Reason::AllowedByRule) => write!(f, "rule `{rule}`")?,
+            (Some(rule), reason) => write!(f, "{}, rule `{rule}`", reason.as_str())?,
+            (None, reason) => f.write_str(reason.as_str())?,
+        }
+        match &self.restricted_by {
+            Some(rule) => write!(f, ", restricted by `{rule}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A request, whole: who, what, from where, when.
+#[derive(Clone, Debug)]
+pub struct Example {
+    pub(super) draft: Draft,
+    /// The groups that its person is in, by the names of the policies.
+    pub(super) group_names: Vec<String>,
+    /// The name of its issuer, unless it is the default one.
+    pub(super) issuer_name: Option<String>,
+    /// The login requirement that it meets best, by name.
+    pub(super) login_name: Option<String>,
+}
+
+impl Example {
+    /// `policies`, the one whose names count first.
+    pub(super) fn new(draft: Draft, policies: &[&Policy]) -> Self {
+        let group = |value: &str| {
+            let mut named = policies.iter().flat_map(|policy| policy.groups.iter().map(|(_, group)| group));
+            named.find(|group| group.value == value).map_or_else(|| value.to_owned(), |group| group.name.clone())
+        };
+        let group_names = draft.groups.names().iter().map(|value| group(value)).collect();
+        let issuer_name = match &draft.who {
+            Who::Nobody | Who::Unverifiable => None,
+            Who::Issuer(url) => {
+                let is_default =
+                    |policy: &&Policy| policy.default_issuer.is_some_and(|id| policy.issuers[id].trust.url == *url);
+                let mut named = policies.iter().flat_map(|policy| policy.issuers.iter().map(|(_, issuer)| issuer));
+                named
+                    .find(|issuer| issuer.trust.url == *url)
+                    .filter(|_| !policies.first().is_some_and(is_default))
+                    .map(|issuer| issuer.name.clone())
+            }
+        };
+        let meets = |login: &crate::policy::model::Login| {
+            let facts = &draft.login;
+            let acr = login.acr_any.is_empty() || facts.acr.as_ref().is_some_and(|acr| login.acr_any.contains(acr));
+            let has = |method: &String| facts.amr.as_ref().is_some_and(|held| held.contains(method));
+            let any = login.amr_any.is_empty() || login.amr_any.iter().any(has);
+            let amr = any && login.amr_all.iter().all(has);
+            let age =
+                login.max_age_seconds.is_none_or(|most| facts.age_seconds.is_some_and(|age| age <= i64::from(most)));
+            acr && amr && age
+        };
+        let mut logins = policies.iter().flat_map(|policy| policy.logins.iter().map(|(_, login)| login));
+        let login_name = logins.find(|login| meets(login)).map(|login| login.name.clone());
+        Self { draft, group_names, issuer_name, login_name }
+    }
+
+    /// What a policy decides about it.
+    #[must_use]
+    pub fn decide(&self, snapshot: &Snapshot) -> Evaluation {
+        self.draft.decide(snapshot, &mut Scratch::for_snapshot(snapshot))
+    }
+
+    /// How a policy comes to its decision about it.
+    #[must_use]
+    pub fn explain(&self, policy: &Policy) -> Explanation {
+        self.draft.explain(policy)
+    }
+
+    /// Method and URL, as in a test of a policy.
+    #[must_use]
+    pub fn request(&self) -> String {
+        let Draft { method, host, path, .. } = &self.draft;
+        patterns::Witness { method: method.clone(), host: host.clone(), path: path.clone() }.to_string()
+    }
+
+    /// Who asks, as in a test of a policy: null for nobody, `"invalid"`, or an object.
+    #[must_use]
+    pub fn asker(&self) -> Value {
+        match &self.draft.who {
+            Who::Nobody => return Value::Null,
+            Who::Unverifiable => return Value::from("invalid"),
+            Who::Issuer(_) => {}
+        }
+        let mut person = Map::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                person.insert(key.to_owned(), value);
+            }
+        };
+        put("issuer", self.issuer_name.clone().map(Value::from));
+        put("sub", (self.draft.subject != "somebody").then(|| Value::from(self.draft.subject.as_str())));
+        put("kind", self.draft.kind.clone().map(Value::from));
+        put("email", self.draft.email.as_ref().map(|email| Value::from(&*email.address)));
+        put("groups", (!self.group_names.is_empty()).then(|| json!(self.group_names)));
+        put("login", self.login_name.clone().map(Value::from));
+        put("claims", (!self.draft.claims.is_empty()).then(|| json!(self.draft.claims)));
+        let actor = self.draft.actor.as_ref().and_then(|actor| actor.subject.as_deref());
+        put("via", actor.map(|subject| json!({ "sub": subject })));
+        Value::Object(person)
+    }
+
+    /// The address that it comes from, if that is known.
+    #[must_use]
+    pub fn from(&self) -> Option<std::net::IpAddr> {
+        match self.draft.source {
+            Source::Address(address) => Some(address),
+            Source::Unknown => None,
+        }
+    }
+
+    /// The options of `luigi explain` that ask about it. What they cannot say is left out: groups that were cut off, for example.
+    #[must_use]
+    pub fn options(&self) -> String {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let mut options = format!("-r {}", quoted(&self.request()));
+        match self.asker() {
+            Value::Null => {}
+            Value::String(word) => options.push_str(&format!(" --as {word}")),
+            person => options.push_str(&format!(" --as {}", quoted(&person.to_string()))),
+        }
+        if let Some(address) = self.from() {
+            options.push_str(&format!(" --from {address}"));
+        }
+        options.push_str(&format!(" --at {}", self.draft.time));
+        for (scope, approval) in &self.draft.grants {
+            options.push_str(&format!(" --grant {scope}:{approval}"));
+        }
+        options
+    }
+}
+
+impl Serialize for Example {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let grants: Vec<Value> =
+            self.draft.grants.iter().map(|(scope, approval)| json!({ "scope": scope, "approval": approval })).collect();
+        json!({
+            "request": self.request(),
+            "as": self.asker(),
+            "from": self.from(),
+            "at": self.draft.time.to_string(),
+            "grants": grants,
+        })
+        .serialize(serializer)
+    }
+}

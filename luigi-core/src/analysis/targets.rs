@@ -1,0 +1,336 @@
+//! The targets that policies tell apart: one host for all that the same patterns hold, one path for all that the same templates
+//! hold, one method for all that stand in the same sets.
+//!
+//! * Hosts: each exact one; for each `x` of a `*.x` or `**.x` one host with a label before it and one with two, since a host is held by
+//!   what its longest known suffix and the number of labels before that say; and one that nobody names, which stands for
+//!   addresses and for no Host, too.
+//! * Paths: the templates that concern a host walk together, segment by segment. A segment is one of the literals that some template
+//!   has at that place, or any other; a set of templates in the same place is walked once.
+//! * Methods: by the sets of the policy in which they are.
+//!
+//! Nothing is decided here: which scopes hold a sample is asked of the snapshots.
+
+use crate::method::MethodSet;
+use crate::policy::model::{HostPattern, PathTemplate, Policy, ScopeId, Segment, TableId};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// The most places of one host's templates that are walked.
+const MAX_PLACES: usize = 50_000;
+
+/// The pattern of every path of a host that no template holds.
+pub(super) const OTHER_PATHS: &str = "any other path";
+
+/// Methods that stand in the same sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MethodClass {
+    /// The methods, in the order of RFC 9110; `other` is every one that nobody names.
+    pub(super) names: Vec<String>,
+    /// One of them, to send.
+    pub(super) token: String,
+}
+
+/// A host that stands for those that the same patterns hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HostSample {
+    /// The host to send.
+    pub(super) name: String,
+    /// All of them, as a policy writes it; `None` for every host that nobody names.
+    pub(super) pattern: Option<String>,
+}
+
+/// A path that stands for those that the same templates hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PathSample {
+    /// The path to send.
+    pub(super) path: String,
+    /// All of them, as a policy writes it.
+    pub(super) pattern: String,
+}
+
+/// A scope of one of the policies.
+type Held = (usize, ScopeId);
+
+/// The scopes that differ between the policies, or whatever else narrows the walk; `None` walks everything.
+pub(super) type Touched<'t> = Option<&'t HashSet<Held>>;
+
+/// The hosts and paths of some policies.
+pub(super) struct Targets<'a> {
+    policies: Vec<&'a Policy>,
+    any_host: Vec<Held>,
+    exact: BTreeMap<&'a str, Vec<Held>>,
+    one_label: BTreeMap<&'a str, Vec<Held>>,
+    labels: BTreeMap<&'a str, Vec<Held>>,
+    /// A label that no pattern has.
+    fresh_label: String,
+}
+
+/// Hosts with the same templates, and these templates' paths.
+#[derive(Clone)]
+pub(super) struct HostGroup {
+    pub(super) hosts: Vec<HostSample>,
+    pub(super) paths: Vec<PathSample>,
+    /// Whether the templates had more places than are walked.
+    pub(super) cut: bool,
+}
+
+impl<'a> Targets<'a> {
+    pub(super) fn new(policies: Vec<&'a Policy>) -> Self {
+        let mut targets = Self {
+            policies,
+            any_host: Vec::new(),
+            exact: BTreeMap::new(),
+            one_label: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            fresh_label: String::new(),
+        };
+        for (at, policy) in targets.policies.clone().into_iter().enumerate() {
+            for (id, scope) in policy.scopes.iter() {
+                for host in &scope.hosts {
+                    let held = match host {
+                        HostPattern::Any => &mut targets.any_host,
+                        HostPattern::Exact(name) => targets.exact.entry(name).or_default(),
+                        HostPattern::OneLabel(suffix) => targets.one_label.entry(suffix).or_default(),
+                        HostPattern::Labels(suffix) => targets.labels.entry(suffix).or_default(),
+                    };
+                    if held.last() != Some(&(at, id)) {
+                        held.push((at, id));
+                    }
+                }
+            }
+        }
+        let names = targets.exact.keys().chain(targets.one_label.keys()).chain(targets.labels.keys());
+        let known: HashSet<&str> = names.flat_map(|name| name.split('.')).collect();
+        targets.fresh_label = fresh("other", |label| known.contains(label));
+        targets
+    }
+
+    /// One host for all that the same patterns hold.
+    fn hosts(&self) -> Vec<HostSample> {
+        let fresh = &self.fresh_label;
+        let sample = |name: String, pattern: String| HostSample { name, pattern: Some(pattern) };
+        let mut hosts: Vec<HostSample> =
+            self.exact.keys().map(|name| sample((*name).to_owned(), (*name).to_owned())).collect();
+        let suffixes: BTreeSet<&str> = self.one_label.keys().chain(self.labels.keys()).copied().collect();
+        for suffix in suffixes {
+            hosts.push(sample(format!("{fresh}.{suffix}"), format!("*.{suffix}")));
+            hosts.push(sample(format!("{fresh}.{fresh}.{suffix}"), format!("**.*.{suffix}")));
+        }
+        hosts.push(HostSample { name: format!("{fresh}.invalid"), pattern: None });
+        hosts
+    }
+
+    /// The scopes with a pattern that holds the host, sorted.
+    fn held(&self, host: &str) -> Vec<Held> {
+        let mut held: BTreeSet<Held> = self.any_host.iter().copied().collect();
+        held.extend(self.exact.get(host).into_iter().flatten());
+        // What is before a suffix of an address is no label; no suffix of a policy is one of an address either.
+        let mut rest = host;
+        let mut labels = 0;
+        while let Some((_, suffix)) = rest.split_once('.') {
+            rest = suffix;
+            labels += 1;
+            if labels == 1 {
+                held.extend(self.one_label.get(suffix).into_iter().flatten());
+            }
+            held.extend(self.labels.get(suffix).into_iter().flatten());
+        }
+        held.into_iter().collect()
+    }
+
+    /// Every host with every path, host by host; those alone that a touched scope may hold, if some are named.
+    pub(super) fn groups(&self, touched: Touched<'_>, mut visit: impl FnMut(&HostGroup)) {
+        let mut groups: HashMap<Vec<Held>, Vec<HostSample>> = HashMap::new();
+        let mut order = Vec::new();
+        for host in self.hosts() {
+            let held = self.held(&host.name);
+            if touched.is_some_and(|touched| !held.iter().any(|one| touched.contains(one))) {
+                continue;
+            }
+            let hosts = groups.entry(held.clone()).or_default();
+            if hosts.is_empty() {
+                order.push(held);
+            }
+            hosts.push(host);
+        }
+        for held in order {
+            let Some(hosts) = groups.remove(&held) else { continue };
+            let mut walk = Walk::new(&self.policies, &held, touched);
+            walk.all_places();
+            visit(&HostGroup { hosts, paths: walk.paths, cut: walk.cut });
+        }
+    }
+}
+
+/// A name that is not taken: `base`, or `base` with a number.
+fn fresh(base: &str, taken: impl Fn(&str) -> bool) -> String {
+    if !taken(base) {
+        return base.to_owned();
+    }
+    (1_u64..).map(|n| format!("{base}{n}")).find(|name| !taken(name)).unwrap_or_else(|| base.to_owned())
+}
+
+/// The templates of some scopes walking together.
+struct Walk<'a> {
+    templates: Vec<&'a PathTemplate>,
+    /// Whether a touched scope has the template.
+    wanted: Vec<bool>,
+    paths: Vec<PathSample>,
+    /// How deep, which templates go on, which take everything.
+    seen: HashSet<(usize, Vec<usize>, Vec<usize>)>,
+    cut: bool,
+}
+
+/// Where the templates are.
+#[derive(Clone)]
+struct Place {
+    depth: usize,
+    /// Templates whose segments fit so far.
+    alive: Vec<usize>,
+    /// Templates whose `**` takes everything from here on.
+    rest: Vec<usize>,
+    path: String,
+    pattern: String,
+}
+
+impl<'a> Walk<'a> {
+    fn new(policies: &[&'a Policy], held: &[Held], touched: Touched<'_>) -> Self {
+        let mut templates: BTreeMap<&PathTemplate, bool> = BTreeMap::new();
+        for one in held {
+            let wanted = touched.is_none_or(|touched| touched.contains(one));
+            for operation in &policies[one.0].scopes[one.1].operations {
+                *templates.entry(&operation.path).or_default() |= wanted;
+            }
+        }
+        let (templates, wanted) = templates.into_iter().unzip();
+        Self { templates, wanted, paths: Vec::new(), seen: HashSet::new(), cut: false }
+    }
+
+    fn all_places(&mut self) {
+        let root = Place {
+            depth: 0,
+            alive: (0..self.templates.len()).collect(),
+            rest: Vec::new(),
+            path: String::new(),
+            pattern: String::new(),
+        };
+        let mut open = vec![root];
+        while let Some(mut place) = open.pop() {
+            let ends = |at: &usize| self.templates[*at].segments.len() == place.depth;
+            place.rest.extend(place.alive.iter().copied().filter(|at| ends(at) && self.templates[*at].rest));
+            place.rest.sort_unstable();
+            let depth = if place.alive.is_empty() { 0 } else { place.depth };
+            if !self.seen.insert((depth, place.alive.clone(), place.rest.clone())) {
+                continue;
+            }
+            if self.seen.len() > MAX_PLACES {
+                self.cut = true;
+                return;
+            }
+            let root = |text: &str| if text.is_empty() { "/".to_owned() } else { text.to_owned() };
+            // Where no template goes on, everything below is like this.
+            if place.alive.is_empty() {
+                let in_no_scope = place.rest.is_empty() && place.depth > 0;
+                let pattern = if in_no_scope { OTHER_PATHS.to_owned() } else { format!("{}/**", place.pattern) };
+                self.paths.push(PathSample { path: root(&place.path), pattern });
+            } else {
+                self.paths.push(PathSample { path: root(&place.path), pattern: root(&place.pattern) });
+                self.steps(&place, &mut open);
+            }
+        }
+    }
+
+    /// The places one segment further; any other segment is looked at first, since it gives the wider pattern.
+    fn steps(&self, place: &Place, open: &mut Vec<Place>) {
+        let going_on: Vec<usize> =
+            place.alive.iter().copied().filter(|at| self.templates[*at].segments.len() > place.depth).collect();
+        let segment = |at: &usize| &self.templates[*at].segments[place.depth];
+        let literals: BTreeSet<&str> = going_on
+            .iter()
+            .filter_map(|at| match segment(at) {
+                Segment::Literal(text) => Some(text.as_str()),
+                Segment::Capture(_) | Segment::Any => None,
+            })
+            .collect();
+        let is_wanted = |alive: &[usize]| alive.iter().chain(&place.rest).any(|at| self.wanted[*at]);
+        for literal in literals.iter().rev() {
+            let fits = |at: &usize| match segment(at) {
+                Segment::Literal(text) => text == literal,
+                Segment::Capture(_) | Segment::Any => true,
+            };
+            let alive: Vec<usize> = going_on.iter().copied().filter(fits).collect();
+            if is_wanted(&alive) {
+                open.push(place.step(literal, literal, alive));
+            }
+        }
+        let others: Vec<usize> =
+            going_on.iter().copied().filter(|at| !matches!(segment(at), Segment::Literal(_))).collect();
+        let name = others.iter().find_map(|at| match segment(at) {
+            Segment::Capture(name) => Some(name.as_str()),
+            Segment::Literal(_) | Segment::Any => None,
+        });
+        let other = fresh(name.unwrap_or("other"), |text| literals.contains(text));
+        let pattern = name.map_or_else(|| "*".to_owned(), |name| format!("{{{name}}}"));
+        // What no template holds is one target, wherever it lies; it matters only to rules about every request.
+        let in_no_template = others.is_empty() && place.rest.is_empty();
+        if is_wanted(&others) || in_no_template && self.wanted.iter().all(|wanted| *wanted) {
+            open.push(place.step(&other, &pattern, others));
+        }
+    }
+}
+
+impl Place {
+    fn step(&self, segment: &str, pattern: &str, alive: Vec<usize>) -> Self {
+        Self {
+            depth: self.depth + 1,
+            alive,
+            rest: self.rest.clone(),
+            path: format!("{}/{segment}", self.path),
+            pattern: format!("{}/{pattern}", self.pattern),
+        }
+    }
+}
+
+/// Every method, by the sets of the policies in which it stands.
+pub(super) fn method_classes(policies: &[&Policy]) -> Vec<MethodClass> {
+    let mut names: Vec<String> = Vec::new();
+    for policy in policies {
+        for name in policy.methods.names(MethodSet::ALL) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    // `other` behind what the second policy names.
+    names.sort_by_key(|name| name == "other");
+    let other = fresh("UNNAMED", |token| names.iter().any(|name| name == token));
+    let sets: Vec<Vec<MethodSet>> = policies
+        .iter()
+        .map(|policy| {
+            let operations = policy.scopes.iter().flat_map(|(_, scope)| scope.operations.iter().map(|one| one.methods));
+            let mut sets: Vec<MethodSet> =
+                operations.chain(policy.rules.iter().filter_map(|(_, rule)| rule.methods)).collect();
+            let mut seen = HashSet::new();
+            sets.retain(|set| seen.insert(*set));
+            sets
+        })
+        .collect();
+    let mut classes: Vec<(Vec<bool>, MethodClass)> = Vec::new();
+    for name in names {
+        let token = if name == "other" { &other } else { &name };
+        let stands = |(policy, sets): (&&Policy, &Vec<MethodSet>)| {
+            let method = policy.methods.resolve(token.as_bytes());
+            sets.iter().map(|set| set.intersects(method)).collect::<Vec<_>>()
+        };
+        let signature: Vec<bool> = policies.iter().zip(&sets).flat_map(stands).collect();
+        match classes.iter_mut().find(|(known, _)| *known == signature) {
+            Some((_, class)) => class.names.push(name),
+            None => classes.push((signature, MethodClass { token: token.clone(), names: vec![name] })),
+        }
+    }
+    classes.into_iter().map(|(_, class)| class).collect()
+}
+
+/// The scopes of a policy as places in it.
+pub(super) fn every_scope(policy: &Policy) -> impl Iterator<Item = ScopeId> {
+    (0..policy.scopes.len()).map(ScopeId::from_index)
+}

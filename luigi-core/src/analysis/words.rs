@@ -1,0 +1,140 @@
+//! Sets of requests in words: who, under which circumstances, on what.
+
+use super::cubes::{Cube, Product};
+use super::dimension::{Axis, Dimension, Setting};
+
+/// Names in backticks, joined by commas, the last two by `word`.
+pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
+    let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.pop() {
+        None => String::new(),
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} {word} {last}", names.join(", ")),
+    }
+}
+
+/// Whose requests a box holds.
+pub(super) struct Who {
+    pub(super) words: String,
+    /// Whether callers without a credential are among them.
+    pub(super) anyone: bool,
+}
+
+/// Who asks in the requests of a box.
+pub(super) fn who(dimensions: &[Dimension], cube: &Cube) -> Who {
+    let mut facts: Vec<String> = Vec::new();
+    let (mut nobody, mut unverifiable, mut identified, mut all_issuers) = (true, true, true, true);
+    for (dimension, chosen) in dimensions.iter().zip(&cube.chosen) {
+        match dimension.axis {
+            Axis::Credential => {
+                let is = |wanted: fn(&Setting) -> bool| {
+                    let of = dimension.choices.iter().zip(chosen).filter(|(choice, _)| wanted(&choice.setting));
+                    of.map(|(_, chosen)| *chosen).collect::<Vec<_>>()
+                };
+                nobody = is(|setting| *setting == Setting::Nobody).contains(&true);
+                unverifiable = is(|setting| *setting == Setting::Unverifiable).contains(&true);
+                let issuers = is(|setting| matches!(setting, Setting::Issuer(_)));
+                identified = issuers.contains(&true);
+                all_issuers = !issuers.contains(&false);
+                if identified && !all_issuers {
+                    let chosen: Vec<bool> = dimension
+                        .choices
+                        .iter()
+                        .zip(chosen)
+                        .map(|(choice, chosen)| *chosen && matches!(choice.setting, Setting::Issuer(_)))
+                        .collect();
+                    facts.extend(alternatives(dimension, &chosen));
+                }
+            }
+            // What nobody has said otherwise: nobody acts for anybody.
+            Axis::Actor if chosen[0] && chosen[1..].iter().all(|chosen| !chosen) => {}
+            axis if axis.of_identity() && !matches!(axis, Axis::Login | Axis::Grants) => {
+                facts.extend(alternatives(dimension, chosen));
+            }
+            _ => {}
+        }
+    }
+    let mut kinds: Vec<String> = Vec::new();
+    if identified {
+        kinds.push(match facts.join(", ") {
+            facts if facts.is_empty() => "everybody with a verified identity".to_owned(),
+            facts => match facts.strip_prefix("in ") {
+                Some(groups) => format!("members of {groups}"),
+                None => format!("people {facts}"),
+            },
+        });
+    }
+    if unverifiable {
+        kinds.push("callers whose token is not believed".to_owned());
+    }
+    if nobody {
+        kinds.push("callers without a credential".to_owned());
+    }
+    let everybody = nobody && unverifiable && identified && all_issuers && facts.is_empty();
+    let words = if everybody { "anyone".to_owned() } else { kinds.join(", and ") };
+    Who { words, anyone: nobody }
+}
+
+/// From where, when and with what the requests of a box are made; nothing where that makes no difference.
+pub(super) fn circumstances(dimensions: &[Dimension], cube: &Cube) -> Vec<String> {
+    let rank = |axis: Axis| match axis {
+        Axis::Login => 0,
+        Axis::Source => 1,
+        Axis::Time => 2,
+        Axis::Grants => 3,
+        _ => 4,
+    };
+    let mut found: Vec<(u8, String)> = Vec::new();
+    for (dimension, chosen) in dimensions.iter().zip(&cube.chosen) {
+        if rank(dimension.axis) < 4 {
+            found.extend(alternatives(dimension, chosen).map(|words| (rank(dimension.axis), words)));
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(_, words)| words).collect()
+}
+
+/// The box with such further choices as take words away; every point of the result has a value of which `is` holds.
+pub(super) fn simplified(dimensions: &[Dimension], product: &Product, cube: &Cube, is: impl Fn(u16) -> bool) -> Cube {
+    /// Where more choices are left, words are not counted again and again.
+    const MAX_CHOICES: usize = 64;
+    let length = |dimension: &Dimension, chosen: &[bool]| {
+        if chosen.iter().all(|chosen| *chosen) { 0 } else { dimension.describe(chosen).iter().map(Vec::len).sum() }
+    };
+    let mut wide = cube.clone();
+    for (at, dimension) in dimensions.iter().enumerate() {
+        let mut shortest: usize = length(dimension, &wide.chosen[at]);
+        if dimension.axis == Axis::Credential || dimension.choices.len() > MAX_CHOICES {
+            continue;
+        }
+        for choice in 0..dimension.choices.len() {
+            if wide.chosen[at][choice] || shortest == 0 {
+                continue;
+            }
+            let mut slice = wide.chosen.clone();
+            slice[at].fill(false);
+            slice[at][choice] = true;
+            if !product.all(&slice, &is) {
+                continue;
+            }
+            wide.chosen[at][choice] = true;
+            let now = length(dimension, &wide.chosen[at]);
+            if now < shortest {
+                shortest = now;
+            } else {
+                wide.chosen[at][choice] = false;
+            }
+        }
+    }
+    wide
+}
+
+/// The chosen part of a dimension; `None` if all of it is.
+fn alternatives(dimension: &Dimension, chosen: &[bool]) -> Option<String> {
+    if chosen.iter().all(|chosen| *chosen) {
+        return None;
+    }
+    let terms = dimension.describe(chosen);
+    let terms: Vec<String> = terms.iter().map(|facts| facts.join(" and ")).filter(|term| !term.is_empty()).collect();
+    (!terms.is_empty()).then(|| terms.join(", or "))
+}
