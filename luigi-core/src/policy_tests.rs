@@ -4,16 +4,16 @@
 //! and how to report them is the caller's. The decision is the one of the rules in force, as if the policy were enforced.
 
 pub mod coverage;
+mod missing_facts;
 
 use crate::decide::{Advice, Decision, Evaluation, Request, RequestFacts, Scratch, Source};
-use crate::described::DescribedFacts;
-use crate::explain::{self, Explanation, Finding, Line, RuleTrace};
+use crate::explain::{self, Explanation, Line};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{
     Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, IssuerType, ListFormat, Login,
 };
 use crate::policy::diagnostics::{Code, Diagnostic};
-use crate::policy::model::{Effect, Mode, Policy};
+use crate::policy::model::Policy;
 use crate::policy::source::Span;
 use crate::policy::test_case::{Expectation, TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
 use crate::policy::{Diagnostics, SourceSet};
@@ -249,7 +249,7 @@ fn run_one(
 
     let explanation = explain::evaluate(policy, &request);
     look(&explanation);
-    if let Some((rule, fact)) = missing_fact(&explanation, test) {
+    if let Some((rule, fact)) = missing_facts::missing_fact(&explanation, test) {
         return TestOutcome::MissingFact { rule, fact };
     }
     let evaluation = snapshot.decide(&request, scratch);
@@ -468,69 +468,4 @@ fn grants(policy: &Policy, test: &TestCase, identity: &Identity, time: Timestamp
         }
     };
     GrantSet::new(test.grants.iter().enumerate().map(grant).collect())
-}
-
-/// The first rule that needs a fact which the test leaves out.
-///
-/// A rule needs what its predicates and, where it may match, its requirements look at, unless something that the test does say makes
-/// it false anyway. Rules that are only observed count if the test expects something of the candidate. Where nobody asks and the
-/// answer is no, the advice takes subjects as the caller would wish: they settle nothing.
-fn missing_fact(explanation: &Explanation, test: &TestCase) -> Option<(String, Fact)> {
-    let DescribedFacts { headers, facts, certificate } = &test.facts;
-    if test.from.is_some() && test.at.is_some() && headers.is_some() && facts.is_some() && certificate.is_some() {
-        return None;
-    }
-    let in_question =
-        |rule: &&RuleTrace| rule.concerned && (rule.mode == Mode::Enforce || test.expect_candidate.is_some());
-    let evaluation = &explanation.evaluation;
-    let denied = !evaluation.decision.allows() || test.expect_candidate.is_some() && !evaluation.candidate.allows();
-    let advised = denied && test.credential == TestCredential::Absent;
-    let mut rules = explanation.rules.iter().filter(in_question);
-    rules.find_map(|rule| {
-        let asker = match (advised, rule.effect) {
-            (false, _) => Asker::AsTheTestSays,
-            (true, Effect::Allow) => Asker::MeetsSubjects,
-            (true, Effect::Deny | Effect::Restrict) => Asker::MeetsExceptions,
-        };
-        let settled = |finding: &Finding| {
-            let wished = matches!(finding.key, "subject" | "via") && asker == Asker::MeetsSubjects;
-            finding.value.is_false() && !wished && needs(finding, test, asker).is_none()
-        };
-        if rule.predicates.iter().any(settled) {
-            return None;
-        }
-        let fact = rule.predicates.iter().chain(&rule.requirements).find_map(|finding| needs(finding, test, asker))?;
-        Some((rule.rule.clone(), fact))
-    })
-}
-
-/// Whose predicates on the subject a rule is looked at with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Asker {
-    /// Whoever the test describes.
-    AsTheTestSays,
-    /// Whoever may come back with an identity: the rule's subject.
-    MeetsSubjects,
-    /// The same, for a rule that is better not met: the subject of its exceptions.
-    MeetsExceptions,
-}
-
-/// Which fact that the test leaves out decides a finding.
-fn needs(finding: &Finding, test: &TestCase, asker: Asker) -> Option<Fact> {
-    match finding.key {
-        "from" if test.from.is_none() => Some(Fact::From),
-        "during" | "starts" | "ends" if test.at.is_none() => Some(Fact::At),
-        "headers" if test.facts.headers.is_none() => Some(Fact::Headers),
-        "facts" if test.facts.facts.is_none() => Some(Fact::Facts),
-        "certificate" if test.facts.certificate.is_none() => Some(Fact::Certificate),
-        "unless" => {
-            let settled = |part: &Finding| {
-                let wished = matches!(part.key, "subject" | "via") && asker == Asker::MeetsExceptions;
-                part.value.is_false() && !wished && needs(part, test, asker).is_none()
-            };
-            let parts = &finding.parts;
-            if parts.iter().any(settled) { None } else { parts.iter().find_map(|part| needs(part, test, asker)) }
-        }
-        _ => None,
-    }
 }

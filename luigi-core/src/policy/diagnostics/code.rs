@@ -211,7 +211,8 @@ codes! {
     /// A test in the policy leaves out what a rule in question asks for.
     TestLacksFact = "test-lacks-fact":
         "A rule that matters for the test asks where the request comes from or when it is made, and the test does not say. Whatever came out \
-         would mean nothing.";
+         would mean nothing. What cannot change the outcome may be left out, and so may `from` in a test that expects `deny`, where only allow \
+         rules ask for it.";
 }
 
 #[cfg(test)]
