@@ -1,4 +1,4 @@
-//! What follows from a policy without any request: which scopes meet, and where.
+//! What follows from a policy without any request: where scopes meet, and what is legal and dangerous.
 //!
 //! Pure, like everything here: works on the resolved [model](crate::policy::model). Nothing in a decision depends on it.
 
@@ -8,10 +8,13 @@ mod difference;
 mod dimension;
 mod fingerprint;
 mod in_play;
+pub mod lint;
+mod overlaps;
 pub mod patterns;
 mod people;
 mod report;
 mod situation;
+mod strictness;
 mod structure;
 mod subject_patterns;
 mod targets;

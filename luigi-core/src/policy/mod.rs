@@ -6,12 +6,14 @@
 
 pub mod diagnostics;
 pub mod model;
+pub(crate) mod places;
 mod resolve;
 pub mod source;
 mod syntax;
 pub mod test_case;
 
 pub use diagnostics::Diagnostics;
+pub use places::Places;
 pub use source::SourceSet;
 
 use model::Policy;
@@ -26,6 +28,8 @@ pub struct Parsed {
     pub tests: Vec<TestCase>,
     /// Every problem that was found.
     pub diagnostics: Diagnostics,
+    /// Where the policy's rows stand, and which findings about them are accepted; empty if there is an error.
+    pub places: Places,
 }
 
 /// Parses a policy that has no environments; [`parse_for`] and [`parse_everywhere`] parse one that has.
@@ -130,7 +134,7 @@ fn resolved(
     let resolved = syntax.and_then(|syntax| resolve::resolve(syntax, environment, sources, &mut diagnostics));
     diagnostics.finish(sources);
     match resolved {
-        Some((policy, tests)) => Parsed { policy: Some(policy), tests, diagnostics },
-        None => Parsed { policy: None, tests: Vec::new(), diagnostics },
+        Some((policy, tests, places)) => Parsed { policy: Some(policy), tests, diagnostics, places },
+        None => Parsed { policy: None, tests: Vec::new(), diagnostics, places: Places::default() },
     }
 }

@@ -1,15 +1,19 @@
 //! The stable codes of problems and what each of them means.
 
+use super::Lint;
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal: $explanation:literal;)+) => {
         /// What kind of problem. Exhaustive: match it without `_`. Codes are never reused for something else.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $($(#[doc = $doc])+ $name,)+
+            /// What a lint found.
+            Lint(Lint),
         }
 
         impl Code {
-            /// Every code.
+            /// Every code but those of lints, which are [`Lint::ALL`].
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
             /// The stable code, in kebab case.
@@ -17,6 +21,7 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $code,)+
+                    Self::Lint(lint) => lint.as_str(),
                 }
             }
 
@@ -25,6 +30,7 @@ macro_rules! codes {
             pub const fn explanation(self) -> &'static str {
                 match self {
                     $(Self::$name => $explanation,)+
+                    Self::Lint(lint) => lint.explanation(),
                 }
             }
         }
@@ -166,6 +172,9 @@ codes! {
     /// A code under `accept` is not a lint.
     UnknownLint = "unknown-lint":
         "`accept` names the lints whose finding is all right here, each with its reason.";
+    /// A reason under `accept` that says nothing.
+    EmptyReason = "empty-reason":
+        "Whoever accepts a finding says why, in words that an auditor understands years later: at least three of them. \"ok\" and \"todo\" are not reasons.";
     /// A wildcard among literal subjects.
     PatternInSubjects = "pattern-in-subjects":
         "`subjects` are compared literally, so a `*` there would match nobody. Patterns belong in `subject-patterns`.";
@@ -215,15 +224,23 @@ codes! {
          rules ask for it.";
 }
 
+impl Code {
+    /// Every code, those of lints at the end.
+    pub fn every() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().chain(Lint::ALL.iter().copied().map(Self::Lint))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn codes_are_kebab_case_distinct_and_explained() {
-        let codes: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(codes.len(), Code::ALL.len());
-        for code in Code::ALL {
+        let all: Vec<Code> = Code::every().collect();
+        let codes: std::collections::BTreeSet<_> = all.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), all.len());
+        for code in all {
             assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{code:?}");
             let text = code.explanation();
             assert!(text.ends_with('.') && !text.contains("  "), "{code:?}: {text}");

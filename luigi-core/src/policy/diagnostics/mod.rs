@@ -3,9 +3,11 @@
 //! Rendering as text and JSON is in `render`; the codes and what they mean in `code`. Nothing here decides what is a problem.
 
 mod code;
+mod lints;
 mod render;
 
 pub use code::Code;
+pub use lints::{EXAMPLE_GROUND, Lint};
 pub use render::{Color, Style};
 
 use super::source::{SourceSet, Span};
@@ -75,6 +77,10 @@ impl Diagnostic {
         }
     }
 
+    pub(crate) fn lint(lint: Lint, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: lint.severity(), ..Self::error(Code::Lint(lint), span, message) }
+    }
+
     /// An error that no place can be shown for.
     pub(crate) fn without_place(code: Code, message: impl Into<String>) -> Self {
         Self {
@@ -115,6 +121,8 @@ pub struct Diagnostics {
     items: Vec<Diagnostic>,
     /// How many more there were than are kept.
     omitted: usize,
+    /// How many of those were errors.
+    omitted_errors: usize,
 }
 
 impl Diagnostics {
@@ -138,7 +146,7 @@ impl Diagnostics {
     /// Whether a problem keeps the policy from being used.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.omitted > 0 || self.items.iter().any(|item| item.severity == Severity::Error)
+        self.omitted_errors > 0 || self.items.iter().any(|item| item.severity == Severity::Error)
     }
 
     /// Only the problems of one kind.
@@ -153,7 +161,21 @@ impl Diagnostics {
             self.items.push(diagnostic);
         } else {
             self.omitted += 1;
+            self.omitted_errors += usize::from(diagnostic.severity == Severity::Error);
         }
+    }
+
+    /// Adds what others found, as far as there is room.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.omitted += other.omitted;
+        self.omitted_errors += other.omitted_errors;
+        other.items.into_iter().for_each(|item| self.push(item));
+    }
+
+    /// Counts a problem that need not be worded any more.
+    pub(crate) fn omit(&mut self, severity: Severity) {
+        self.omitted += 1;
+        self.omitted_errors += usize::from(severity == Severity::Error);
     }
 
     /// Whether further problems are only counted: effort that only makes one prettier is wasted.
@@ -172,6 +194,7 @@ impl Diagnostics {
         let mut found: Vec<(&Diagnostic, Vec<String>)> = Vec::new();
         for (environment, problems) in each {
             merged.omitted = merged.omitted.max(problems.omitted);
+            merged.omitted_errors = merged.omitted_errors.max(problems.omitted_errors);
             for item in problems.items.iter().filter(|item| item.code != Code::TooManyProblems) {
                 let place = *places.entry(item).or_insert_with(|| {
                     found.push((item, Vec::new()));
@@ -201,10 +224,12 @@ impl Diagnostics {
         self.items.dedup();
         if self.omitted > 0 {
             let message = format!("{} more problems are not shown", self.omitted);
-            self.items.push(
-                Diagnostic::without_place(Code::TooManyProblems, message)
-                    .help("solve some of those above and check again"),
-            );
+            let mut problem = Diagnostic::without_place(Code::TooManyProblems, message)
+                .help("solve some of those above and check again");
+            if self.omitted_errors == 0 {
+                problem.severity = Severity::Warning;
+            }
+            self.items.push(problem);
         }
     }
 }

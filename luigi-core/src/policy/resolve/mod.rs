@@ -19,6 +19,7 @@ use super::model::{
     Login, LoginId, Network, NetworkId, Policy, Requirements, Rule, RuleId, Schedule, ScheduleId, ScopeId,
     ScopeSelector, Table, TableId,
 };
+use super::places::{Place, Places};
 use super::source::{SourceSet, Span};
 use super::syntax::{self, Entry, Syntax, Text, quoted};
 use super::test_case::TestCase;
@@ -26,7 +27,7 @@ use crate::identity::IssuerType;
 use crate::method::{MethodSet, MethodTable};
 use environments::{EnvironmentId, Environments};
 use names::Names;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tags::Tags;
 
 /// What the names of a policy stand for.
@@ -84,7 +85,7 @@ pub(super) fn resolve(
     environment: Option<&str>,
     sources: &SourceSet,
     out: &mut Diagnostics,
-) -> Option<(Policy, Vec<TestCase>)> {
+) -> Option<(Policy, Vec<TestCase>, Places)> {
     let scene = scene(syntax, Environments::new(&syntax.environments, environment, out)?, out);
     check_issuer_urls(&syntax.issuers, out);
 
@@ -105,6 +106,15 @@ pub(super) fn resolve(
             rules.insert(id, row);
         }
     }
+    let used = Used {
+        issuers: scene.issuers.named(),
+        groups: scene.groups.named(),
+        networks: scene.networks.named(),
+        schedules: scene.schedules.named(),
+        logins: scene.logins.named(),
+        scopes: scene.scopes.named(),
+        approvals: scene.approvals.named(),
+    };
     let cases = scene.cases(&syntax.cases, sources, out);
 
     if out.has_errors() {
@@ -125,7 +135,41 @@ pub(super) fn resolve(
         rules: rules.into_values().collect(),
     };
     hash::fill_in(&mut policy, &order);
-    Some((policy, cases))
+    let places = places(syntax, &policy, &used);
+    Some((policy, cases, places))
+}
+
+/// Which definitions are named; collected before the tests are looked at, which use nothing up.
+struct Used {
+    issuers: BTreeSet<usize>,
+    groups: BTreeSet<usize>,
+    networks: BTreeSet<usize>,
+    schedules: BTreeSet<usize>,
+    logins: BTreeSet<usize>,
+    scopes: BTreeSet<usize>,
+    approvals: BTreeSet<usize>,
+}
+
+/// The places of the rows that the policy has.
+fn places(syntax: &Syntax, policy: &Policy, used: &Used) -> Places {
+    fn of<Id: TableId, T>(entries: &[Entry<T>], used: &BTreeSet<usize>) -> Table<Id, Place> {
+        let by_name: BTreeMap<&str, &Place> =
+            entries.iter().map(|entry| (entry.name.value.as_str(), &entry.place)).collect();
+        let rows = by_name.into_values().enumerate();
+        rows.map(|(at, place)| place.named(used.contains(&at))).collect()
+    }
+    let rules = syntax.rules.iter().filter_map(|rule| Some((rule.id.as_ref()?.value.as_str(), &rule.place)));
+    let rules: BTreeMap<&str, &Place> = rules.collect();
+    Places {
+        issuers: of(&syntax.issuers, &used.issuers),
+        groups: of(&syntax.groups, &used.groups),
+        networks: of(&syntax.networks, &used.networks),
+        schedules: of(&syntax.schedules, &used.schedules),
+        logins: of(&syntax.logins, &used.logins),
+        scopes: of(&syntax.scopes, &used.scopes),
+        approvals: of(&syntax.approvals, &used.approvals),
+        rules: policy.rules.iter().map(|(_, rule)| rules[rule.name.as_str()].clone()).collect(),
+    }
 }
 
 /// The rows of a table in the order of their names.

@@ -4,7 +4,8 @@ use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::TableId;
 use crate::policy::source::Span;
 use crate::policy::syntax::{Text, quoted, suggestion};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 /// Names in byte order; the id of a name is its place.
@@ -12,6 +13,8 @@ pub(super) struct Names<Id> {
     /// What is named, in the singular.
     kind: &'static str,
     by_name: BTreeMap<String, (usize, Span)>,
+    /// The places of those that something names.
+    named: RefCell<BTreeSet<usize>>,
     id: PhantomData<fn() -> Id>,
 }
 
@@ -31,7 +34,7 @@ impl<Id: TableId> Names<Id> {
         for (place, (index, _)) in by_name.values_mut().enumerate() {
             *index = place;
         }
-        Self { kind, by_name, id: PhantomData }
+        Self { kind, by_name, named: RefCell::default(), id: PhantomData }
     }
 
     /// Whether nothing is defined.
@@ -57,10 +60,18 @@ impl<Id: TableId> Names<Id> {
     /// The id of a name, or an error.
     pub(super) fn find_text(&self, name: &Text, out: &mut Diagnostics) -> Option<Id> {
         let found = self.find(&name.value);
-        if found.is_none() {
-            out.push(self.unknown(name, out));
+        match found {
+            Some(id) => {
+                self.named.borrow_mut().insert(id.index());
+            }
+            None => out.push(self.unknown(name, out)),
         }
         found
+    }
+
+    /// The places of those that have been named so far.
+    pub(super) fn named(&self) -> BTreeSet<usize> {
+        self.named.borrow().clone()
     }
 
     /// The ids of names, sorted; each name that is not defined is an error.

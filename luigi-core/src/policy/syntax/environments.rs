@@ -3,6 +3,7 @@
 use super::node::{Fields, Node, Text, quoted};
 use super::{Entry, Environment, Syntax, values};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
+use crate::policy::places::Place;
 
 /// Reads the environments of one document.
 pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics) {
@@ -17,7 +18,8 @@ pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics)
     for (name, node) in entries {
         values::check_name(&name, "an environment", out);
         let item = environment(node, &name, out);
-        syntax.environments.push(Entry { name, item });
+        let place = Place::new(name.span, Vec::new(), Vec::new());
+        syntax.environments.push(Entry { name, item, place });
     }
 }
 

@@ -20,7 +20,7 @@ const TYPES: [(&str, Type); 2] = [("oidc", Type::Oidc), ("spiffe", Type::Spiffe)
 const SPIFFE_ALGORITHMS: [Algorithm; 4] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::ES384];
 
 pub(super) fn issuer(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<Issuer> {
-    const KEYS: [&str; 11] = [
+    const KEYS: [&str; 12] = [
         "type",
         "url",
         "trust-domain",
@@ -32,6 +32,7 @@ pub(super) fn issuer(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics
         "trust-emails",
         "kind",
         "claims",
+        "accept",
     ];
     let fields = Fields::open(node, what, &KEYS, out)?;
     let issuer_type = match fields.get("type") {

@@ -6,6 +6,7 @@
 //! INVARIANT (reported): whatever is missing here that must be there has been reported as an error, so nothing that was built from a
 //! syntax with errors is ever used.
 
+mod accept;
 mod case_facts;
 mod cases;
 mod document;
@@ -29,6 +30,7 @@ pub(super) use values::written;
 
 use super::diagnostics::{Code, Diagnostic, Diagnostics};
 use super::model::{self, ClaimTest, Effect, Justification, Mode, PathTemplate};
+use super::places::Place;
 use super::source::{SourceSet, Span, Spanned};
 use super::test_case::Expectation;
 use crate::decide::Reason;
@@ -60,6 +62,7 @@ pub(super) struct Syntax {
 pub(super) struct Entry<T> {
     pub(super) name: Text,
     pub(super) item: Option<T>,
+    pub(super) place: Place,
 }
 
 /// What an environment calls things.
@@ -110,6 +113,7 @@ pub(super) enum Approvers {
 }
 
 pub(super) struct Rule {
+    pub(super) place: Place,
     pub(super) id: Option<Text>,
     pub(super) effect: Option<Effect>,
     pub(super) mode: Mode,

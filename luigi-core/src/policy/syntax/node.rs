@@ -59,6 +59,16 @@ impl<'t> Node<'t> {
         Span::new(self.source, &self.item.span())
     }
 
+    /// The place of something in the same source.
+    pub(super) fn span_of(self, range: &std::ops::Range<usize>) -> Span {
+        Span::new(self.source, range)
+    }
+
+    /// Another value of the same source.
+    pub(super) fn beside(self, item: &'t toml::Spanned<DeValue<'t>>) -> Self {
+        Self { source: self.source, item }
+    }
+
     pub(super) fn value(self) -> &'t DeValue<'t> {
         self.item.get_ref()
     }

@@ -1,7 +1,7 @@
 //! `[[rules]]`: predicates, requirements and matchers of subjects.
 
 use super::node::{Fields, Node, quoted};
-use super::tables::{accept, strings};
+use super::tables::strings;
 use super::{Conditions, Matcher, Requirements, Rule, Scopes, Subject, Syntax, Text, facts, targets, values, via};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, Effect, Mode};
@@ -61,7 +61,6 @@ fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
         values::check_name(id, "a rule", out);
     }
     fields.description(out);
-    accept(&fields, out);
     let effect = fields.require("effect", "it can be \"allow\", \"restrict\" or \"deny\"", out);
     let effect = effect.and_then(|node| node.word("effect", &EFFECTS, out));
     let mode = fields.get("mode").and_then(|node| node.word("mode", &MODES, out));
@@ -89,6 +88,7 @@ fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
     }
     let require = requirements(&fields, effect, matches!(scopes, Some(Scopes::All)), out);
     Some(Rule {
+        place: node.place(id.as_ref().map_or(fields.span(), |id| id.span), out),
         id,
         effect,
         mode: mode.unwrap_or(Mode::Enforce),

@@ -1,6 +1,6 @@
 //! The tables of definitions: issuers, groups, networks, schedules, logins, scopes, approvals.
 
-use super::node::{Fields, Node, Text, listed, quoted};
+use super::node::{Fields, Node, Text, quoted};
 use super::values::{self, Edge, MAX_DURATION_SECONDS};
 use super::{
     Approval, Approvers, Entry, Hosts, Scope, Subject, Syntax, facts, issuers, path_regex, rules, suggestion, targets,
@@ -33,7 +33,8 @@ fn entries<T>(
     for (name, node) in Fields::entries(node, &quoted(key), out) {
         values::check_name(&name, what, out);
         let item = read(node, &name, &format!("{what} {}", quoted(&name.value)), out);
-        into.push(Entry { name, item });
+        let place = node.place(name.span, out);
+        into.push(Entry { name, item, place });
     }
 }
 
@@ -88,7 +89,8 @@ fn network(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Optio
 }
 
 fn schedule(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<model::Schedule> {
-    let fields = Fields::open(node, what, &["time-zone", "days", "start", "end", "dates", "except-dates"], out)?;
+    let fields =
+        Fields::open(node, what, &["time-zone", "days", "start", "end", "dates", "except-dates", "accept"], out)?;
     let zone =
         fields.require("time-zone", "hours and days mean nothing without one, like \"Europe/Berlin\" or \"UTC\"", out);
     let zone = zone.and_then(|node| node.text("time-zone", out)).and_then(|text| time_zone(&text, out));
@@ -160,7 +162,7 @@ fn time_zone(text: &Text, out: &mut Diagnostics) -> Option<String> {
 }
 
 fn login(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<model::Login> {
-    let fields = Fields::open(node, what, &["acr-any", "amr-any", "amr-all", "max-age"], out)?;
+    let fields = Fields::open(node, what, &["acr-any", "amr-any", "amr-all", "max-age", "accept"], out)?;
     let acr_any = strings(fields.texts("acr-any", out).unwrap_or_default());
     let amr_any = strings(fields.texts("amr-any", out).unwrap_or_default());
     let amr_all = strings(fields.texts("amr-all", out).unwrap_or_default());
@@ -188,7 +190,6 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
     ];
     let fields = Fields::open(node, what, KEYS, out)?;
     fields.description(out);
-    accept(&fields, out);
     let hosts = fields.require("hosts", "name the hosts, or write `hosts = \"any\"`", out).map(|node| hosts(node, out));
     let except = fields.texts("except", out).unwrap_or_default();
     let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
@@ -258,40 +259,6 @@ fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> (Operations, Expres
     (templates.into_iter().map(|path| (methods.clone(), path)).collect(), expressions)
 }
 
-/// Lints whose findings a policy may accept.
-const LINTS: [&str; 14] = [
-    "open-allow",
-    "privileged-open",
-    "swallowed-scope",
-    "observed-escape",
-    "family-overlap",
-    "dead-rule",
-    "silent-glass",
-    "spoofable",
-    "weak-deny",
-    "capture-overlap",
-    "product",
-    "rubber-stamp",
-    "ends-soon",
-    "stats-uri",
-];
-
-/// `accept = { lint = "reason" }`: checked here, used by whoever lints.
-pub(super) fn accept(fields: &Fields<'_>, out: &mut Diagnostics) {
-    let Some(node) = fields.get("accept") else { return };
-    for (lint, reason) in Fields::entries(node, "`accept`", out) {
-        reason.text(&lint.value, out);
-        if !LINTS.contains(&lint.value.as_str()) {
-            let message = format!("{} is not a lint", quoted(&lint.value));
-            let help = match suggestion(&lint.value, LINTS) {
-                Some(close) => format!("did you mean {}?", quoted(close)),
-                None => format!("the lints are {}", listed(LINTS, "and")),
-            };
-            out.push(Diagnostic::error(Code::UnknownLint, lint.span, message).help(help));
-        }
-    }
-}
-
 fn approval(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<Approval> {
     const KEYS: [&str; 9] = [
         "requesters",
@@ -306,7 +273,6 @@ fn approval(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> O
     ];
     let fields = Fields::open(node, what, &KEYS, out)?;
     fields.description(out);
-    accept(&fields, out);
     let requesters = fields.get("requesters").and_then(|node| rules::subject(node, "requesters", out));
     if let (Some(Subject::Anyone), Some(node)) = (&requesters, fields.get("requesters")) {
         let problem = Diagnostic::error(Code::UnknownWord, node.span(), "\"anyone\" cannot request access");

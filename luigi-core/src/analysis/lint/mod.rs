@@ -1,0 +1,221 @@
+//! Lints: what is legal in a policy and dangerous. What each means, with an example and the cure, stands with its [`Lint`].
+//!
+//! A finding points at the text and names a cure. It can be accepted where it stands, with a reason; what endangers a privileged scope
+//! cannot. Findings are on the safe side of noise: what is not certain from the policy alone is not reported.
+//!
+//! | file | what it looks at |
+//! |---|---|
+//! | `findings` | what was found, accepted or not |
+//! | `reach` | what allows reach beyond the scopes that they name |
+//! | `rules` | rules by themselves |
+//! | `scopes` | scopes by themselves |
+//! | `approvals` | approvals |
+//! | `names` | what nothing names |
+
+mod approvals;
+mod findings;
+mod names;
+mod reach;
+mod rules;
+mod scopes;
+
+pub use findings::{Accepted, Findings};
+
+use super::overlaps::Overlaps;
+use super::patterns::{Region, Search, Space};
+use super::strictness::{is_unconditional, requires_identity};
+use crate::method::MethodSet;
+use crate::policy::diagnostics::{Diagnostic, Diagnostics, Lint};
+use crate::policy::model::{
+    ApprovalId, Effect, GroupId, IssuerId, LoginId, Mode, NetworkId, Policy, Rule, RuleId, ScheduleId, ScopeId,
+    ScopeSelector, TableId,
+};
+use crate::policy::source::SourceSet;
+use crate::policy::{Parsed, Places};
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+
+/// How long before its end a rule is said to end soon.
+pub const SOON_SECONDS: i64 = 14 * 24 * 3600;
+
+/// How many pairs of scopes are looked into exactly.
+const MAX_PAIRS: usize = 200_000;
+
+/// How many comparisons one pair of scopes may take.
+const MAX_COMPARISONS: usize = 200_000;
+
+/// Looks for everything that is legal and dangerous. With no time, nothing is said about what begins or ends.
+///
+/// Nothing is found in a policy with errors.
+///
+/// # Examples
+///
+/// ```
+/// use luigi_core::analysis::lint;
+/// use luigi_core::policy::{SourceSet, parse};
+///
+/// let mut sources = SourceSet::new();
+/// sources.add("policy.toml", "schema = 1\n[groups]\nnobody = \"nobody\"\n");
+/// let findings = lint::run(&parse(&sources), &sources, None);
+/// assert_eq!(findings.diagnostics.iter().next().unwrap().message, "nothing names group `nobody`");
+/// ```
+#[must_use]
+pub fn run(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>) -> Findings {
+    let Some(policy) = &parsed.policy else { return Findings::default() };
+    let mut linter = Linter::new(policy, &parsed.places, sources, now);
+    reach::look(&mut linter);
+    rules::look(&mut linter);
+    scopes::look(&mut linter);
+    approvals::look(&mut linter);
+    names::look(&mut linter);
+    linter.finish()
+}
+
+/// A row that findings are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Row {
+    Issuer(IssuerId),
+    Group(GroupId),
+    Network(NetworkId),
+    Schedule(ScheduleId),
+    Login(LoginId),
+    Scope(ScopeId),
+    Approval(ApprovalId),
+    Rule(RuleId),
+}
+
+/// A policy as lints see it.
+struct Linter<'p> {
+    policy: &'p Policy,
+    places: &'p Places,
+    sources: &'p SourceSet,
+    now: Option<Timestamp>,
+    space: Space,
+    regions: Vec<Region>,
+    overlaps: Overlaps,
+    /// What holds for whoever is let in to a scope, by scope.
+    guards: Vec<Guards>,
+    /// What holds for all requests.
+    guards_of_all: Guards,
+    /// The allows that name each scope.
+    allows: Vec<Vec<RuleId>>,
+    /// Whether pairs of scopes meet, where that is known.
+    meetings: HashMap<(ScopeId, ScopeId), Search>,
+    pairs_left: usize,
+    /// Whether something was not looked at.
+    cut: bool,
+    errors: Vec<Diagnostic>,
+    warnings: Diagnostics,
+    accepted: BTreeMap<(Row, Lint), Accepted>,
+}
+
+/// What holds for a whole scope, whoever lets in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Guards {
+    /// A restrict that always applies, or a deny of everyone who is not exempt, which is how some say who may be let in at all.
+    any: bool,
+    /// A restrict that always applies and that only somebody with an identity can meet.
+    identity: bool,
+    /// A restrict that always applies and asks for an approval.
+    approval: bool,
+}
+
+impl Guards {
+    fn or(self, other: Self) -> Self {
+        Self {
+            any: self.any || other.any,
+            identity: self.identity || other.identity,
+            approval: self.approval || other.approval,
+        }
+    }
+}
+
+impl<'p> Linter<'p> {
+    fn new(policy: &'p Policy, places: &'p Places, sources: &'p SourceSet, now: Option<Timestamp>) -> Self {
+        let space = Space::new(&[policy]);
+        let regions = space.regions(policy);
+        let overlaps = Overlaps::new(policy);
+        let mut guards = vec![Guards::default(); policy.scopes.len()];
+        let mut guards_of_all = Guards::default();
+        let mut allows = vec![Vec::new(); policy.scopes.len()];
+        for (id, rule) in policy.rules.iter() {
+            let enforced = rule.mode == Mode::Enforce;
+            let always = enforced && is_unconditional(rule) && rule.effect == Effect::Restrict;
+            let but_for_unless = Rule { unless: Vec::new(), ..rule.clone() };
+            let exempting =
+                enforced && rule.effect == Effect::Deny && !rule.unless.is_empty() && is_unconditional(&but_for_unless);
+            let added = Guards {
+                any: always || exempting,
+                identity: always && requires_identity(&rule.require),
+                approval: always && !rule.require.approval.is_empty(),
+            };
+            match &rule.scopes {
+                ScopeSelector::All => guards_of_all = guards_of_all.or(added),
+                ScopeSelector::Named(scopes) => {
+                    for scope in scopes {
+                        guards[scope.index()] = guards[scope.index()].or(added);
+                        if rule.effect == Effect::Allow {
+                            allows[scope.index()].push(id);
+                        }
+                    }
+                }
+            }
+        }
+        Self {
+            policy,
+            places,
+            sources,
+            now,
+            cut: overlaps.cut,
+            overlaps,
+            space,
+            regions,
+            guards,
+            guards_of_all,
+            allows,
+            meetings: HashMap::new(),
+            pairs_left: MAX_PAIRS,
+            errors: Vec::new(),
+            warnings: Diagnostics::default(),
+            accepted: BTreeMap::new(),
+        }
+    }
+
+    fn guards(&self, scope: ScopeId) -> Guards {
+        self.guards[scope.index()].or(self.guards_of_all)
+    }
+
+    /// Whether there is a request in both scopes, with one of these methods.
+    fn meet(&mut self, a: ScopeId, b: ScopeId, methods: Option<MethodSet>) -> Search {
+        let key = (a.min(b), a.max(b));
+        if methods.is_none()
+            && let Some(known) = self.meetings.get(&key)
+        {
+            return known.clone();
+        }
+        let Some(left) = self.pairs_left.checked_sub(1) else {
+            self.cut = true;
+            return Search::TooHard;
+        };
+        self.pairs_left = left;
+        let within = [&self.regions[a.index()], &self.regions[b.index()]];
+        let within = if a == b { &within[..1] } else { &within[..] };
+        let set = self.space.methods(methods.unwrap_or(MethodSet::ALL), self.policy);
+        let found = self.space.find_within(within, &[], set, MAX_COMPARISONS);
+        // Regular expressions are not looked into; templates are, and then too much is too much.
+        let expressions = [a, b].iter().any(|id| self.policy.scopes[*id].path_regex.is_some());
+        self.cut |= found == Search::TooHard && !expressions;
+        if methods.is_none() {
+            self.meetings.insert(key, found.clone());
+        }
+        found
+    }
+}
+
+/// The scopes of a rule, none if it is about all.
+fn named(scopes: &ScopeSelector) -> &[ScopeId] {
+    match scopes {
+        ScopeSelector::All => &[],
+        ScopeSelector::Named(scopes) => scopes,
+    }
+}

@@ -1,0 +1,250 @@
+//! Rules by themselves: what can never have an effect, what ends, what is weaker than it looks.
+
+use super::{Linter, Row, SOON_SECONDS, named};
+use crate::analysis::patterns::Search;
+use crate::analysis::strictness::{
+    conditions_imply, excludes, matchers_exclude, matches_nobody, networks_exclude, schedules_exclude,
+};
+use crate::method::MethodSet;
+use crate::policy::diagnostics::{Diagnostic, Lint};
+use crate::policy::model::{Effect, Rule, RuleId, ScopeId, Subject, SubjectMatcher, TableId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub(super) fn look(linter: &mut Linter<'_>) {
+    for (id, rule) in linter.policy.rules.iter() {
+        dead(linter, id, rule);
+        idle_unless(linter, id, rule);
+        ending(linter, id, rule);
+        if rule.effect == Effect::Deny {
+            weak_deny(linter, id, rule);
+        }
+        if rule.effect == Effect::Allow {
+            public_email_domain(linter, id, rule);
+        }
+    }
+    identical(linter);
+    broad_admin(linter);
+}
+
+fn dead_finding(linter: &mut Linter<'_>, id: RuleId, key: &str, message: String, help: &str) {
+    linter.find(Lint::DeadRule, &[Row::Rule(id)], |linter| {
+        Diagnostic::lint(Lint::DeadRule, linter.value(Row::Rule(id), key), message).help(help)
+    });
+}
+
+fn dead(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
+    let policy = linter.policy;
+    let name = &rule.name;
+    if let Some(methods) = rule.methods {
+        let scopes = named(&rule.scopes);
+        let none =
+            |linter: &mut Linter<'_>, scope: &ScopeId| linter.meet(*scope, *scope, Some(methods)) == Search::Empty;
+        if !scopes.is_empty() && scopes.iter().all(|scope| none(linter, scope)) {
+            let message = format!("rule `{name}` has none of its scopes' methods, so it never matches");
+            return dead_finding(
+                linter,
+                id,
+                "methods",
+                message,
+                "name methods that the scopes have, or leave `methods` out",
+            );
+        }
+    }
+    if let Some(Subject::AnyOf(matchers)) = &rule.when.subject {
+        if matchers.iter().all(|matcher| matches_nobody(matcher, policy)) {
+            let message = format!("rule `{name}` asks for a kind that its issuers never have, so it never matches");
+            return dead_finding(linter, id, "subject", message, "name the issuers whose subjects are of that kind");
+        }
+        if matchers_exclude(matchers, &rule.require.subject, policy) {
+            let message = format!("nobody whom rule `{name}` matches meets its `require.subject`");
+            return dead_finding(
+                linter,
+                id,
+                "require",
+                message,
+                "require something of the people that the rule matches",
+            );
+        }
+    }
+    if networks_exclude(&rule.when.from, &rule.require.from, policy) {
+        let message = format!("rule `{name}` requires a network that its own `from` excludes");
+        return dead_finding(linter, id, "require", message, "say in one place where requests come from");
+    }
+    if schedules_exclude(&rule.when.during, &rule.require.during, policy) {
+        let message = format!("rule `{name}` requires hours that its own `during` excludes");
+        return dead_finding(linter, id, "require", message, "say in one place when");
+    }
+    if rule.unless.iter().any(|unless| conditions_imply(&rule.when, unless, policy)) {
+        let message = format!("`unless` exempts everyone whom rule `{name}` matches, so it never matches");
+        dead_finding(linter, id, "unless", message, "exempt fewer, or remove the rule");
+    }
+}
+
+fn idle_unless(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
+    let policy = linter.policy;
+    for unless in &rule.unless {
+        let nobody = match &unless.subject {
+            Some(Subject::AnyOf(matchers)) => matchers.iter().all(|matcher| matches_nobody(matcher, policy)),
+            Some(Subject::Anyone | Subject::Authenticated) | None => false,
+        };
+        let apart = excludes(&rule.when, unless, policy);
+        if !nobody && apart.is_none() {
+            continue;
+        }
+        linter.find(Lint::IdleUnless, &[Row::Rule(id)], |linter| {
+            let message = format!("`unless` of rule `{}` exempts nobody whom the rule matches", rule.name);
+            let problem = Diagnostic::lint(Lint::IdleUnless, linter.value(Row::Rule(id), "unless"), message);
+            let problem = match apart {
+                Some(key) => problem.also(linter.value(Row::Rule(id), key), "never holds together with it"),
+                None => problem,
+            };
+            problem.help("exempt somebody whom the rule matches, or leave `unless` out")
+        });
+        return;
+    }
+}
+
+fn ending(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
+    let (Some(now), Some(ends)) = (linter.now, rule.ends) else { return };
+    let left = ends.unix_seconds().saturating_sub(now.unix_seconds());
+    let row = [Row::Rule(id)];
+    if left <= 0 {
+        linter.find(Lint::ExpiredRule, &row, |linter| {
+            let message = format!("rule `{}` ended and never matches again", rule.name);
+            let problem = Diagnostic::lint(Lint::ExpiredRule, linter.value(Row::Rule(id), "ends"), message);
+            problem.help("remove it, or extend it if it is still needed")
+        });
+    } else if left < SOON_SECONDS {
+        linter.find(Lint::EndsSoon, &row, |linter| {
+            let days = left / 86_400;
+            let when = match days {
+                0 => "in less than a day".to_owned(),
+                1 => "in a day".to_owned(),
+                days => format!("in {days} days"),
+            };
+            let message = format!("rule `{}` ends {when}", rule.name);
+            let problem = Diagnostic::lint(Lint::EndsSoon, linter.value(Row::Rule(id), "ends"), message);
+            let after = if rule.effect == Effect::Allow { "closes" } else { "opens" };
+            problem.label(format!("what it is about {after} then")).help("extend it, or remove it with a change")
+        });
+    }
+}
+
+fn weak_deny(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
+    let Some(Subject::AnyOf(matchers)) = &rule.when.subject else { return };
+    let by_subject = |matcher: &SubjectMatcher| !matcher.subjects.is_empty() || !matcher.subject_patterns.is_empty();
+    let by_email = |matcher: &SubjectMatcher| !matcher.emails.is_empty() || !matcher.email_domains.is_empty();
+    let others = |matcher: &SubjectMatcher| {
+        !matcher.groups.is_empty() || !matcher.groups_all.is_empty() || !matcher.claims.is_empty()
+    };
+    if matchers.iter().any(|matcher| by_subject(matcher) && by_email(matcher)) {
+        linter.find(Lint::WeakDeny, &[Row::Rule(id)], |linter| {
+            let message = format!("rule `{}` denies only who has both this subject and this address", rule.name);
+            let problem = Diagnostic::lint(Lint::WeakDeny, linter.value(Row::Rule(id), "subject"), message);
+            problem.help("write a matcher for each: `subject = [{ subjects = [...] }, { emails = [...] }]`")
+        });
+    } else if matchers.iter().all(|matcher| by_email(matcher) && !others(matcher)) {
+        linter.find(Lint::WeakDeny, &[Row::Rule(id)], |linter| {
+            let message = format!("rule `{}` denies by e-mail address alone", rule.name);
+            let problem = Diagnostic::lint(Lint::WeakDeny, linter.value(Row::Rule(id), "subject"), message);
+            problem.label("an address can be changed").help("add a matcher with the `subjects` of these people")
+        });
+    }
+}
+
+/// Where anyone can have an address.
+const PUBLIC_DOMAINS: [&str; 16] = [
+    "gmail.com",
+    "googlemail.com",
+    "outlook.com",
+    "hotmail.com",
+    "live.com",
+    "yahoo.com",
+    "icloud.com",
+    "me.com",
+    "aol.com",
+    "gmx.de",
+    "gmx.net",
+    "web.de",
+    "mail.com",
+    "mail.ru",
+    "proton.me",
+    "protonmail.com",
+];
+
+fn public_email_domain(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
+    let Some(Subject::AnyOf(matchers)) = &rule.when.subject else { return };
+    let domains = matchers.iter().flat_map(|matcher| &matcher.email_domains);
+    let Some(domain) = domains.into_iter().find(|domain| PUBLIC_DOMAINS.contains(&domain.as_str())) else { return };
+    linter.find(Lint::PublicEmailDomain, &[Row::Rule(id)], |linter| {
+        let message = format!("rule `{}` lets in whoever has an address at `{domain}`", rule.name);
+        let problem = Diagnostic::lint(Lint::PublicEmailDomain, linter.value(Row::Rule(id), "subject"), message);
+        problem.label("anyone can have one").help("name the people by `emails` or `subjects`, or a group")
+    });
+}
+
+/// Rules that differ in nothing but their ids.
+fn identical(linter: &mut Linter<'_>) {
+    // Bucketed by what is cheap to compare; the whole is compared within a bucket of few.
+    let mut buckets: HashMap<String, Vec<RuleId>> = HashMap::new();
+    let policy = linter.policy;
+    for (id, rule) in policy.rules.iter() {
+        let key = format!("{:?}", Rule { name: String::new(), ..rule.clone() });
+        buckets.entry(key).or_default().push(id);
+    }
+    let mut same: Vec<Vec<RuleId>> = buckets.into_values().filter(|ids| ids.len() > 1).collect();
+    same.sort();
+    for ids in same {
+        for id in &ids[1..] {
+            let (first, second) = (&policy.rules[ids[0]].name, &policy.rules[*id].name);
+            linter.find(Lint::IdenticalRules, &[Row::Rule(*id), Row::Rule(ids[0])], |linter| {
+                let message = format!("rule `{second}` says what `{first}` says");
+                let problem = Diagnostic::lint(Lint::IdenticalRules, linter.name(Row::Rule(*id)), message);
+                problem.also(linter.name(Row::Rule(ids[0])), "the same").help("remove one of them")
+            });
+        }
+    }
+}
+
+/// Matchers that open every privileged scope.
+fn broad_admin(linter: &mut Linter<'_>) {
+    const FEW: usize = 3;
+    let policy = linter.policy;
+    let privileged: BTreeSet<ScopeId> =
+        policy.scopes.iter().filter(|(_, scope)| scope.privileged).map(|(id, _)| id).collect();
+    if privileged.len() < FEW {
+        return;
+    }
+    let mut opened: BTreeMap<&SubjectMatcher, (BTreeSet<ScopeId>, RuleId)> = BTreeMap::new();
+    for (id, rule) in policy.rules.iter() {
+        if rule.effect != Effect::Allow || !rule.require.approval.is_empty() {
+            continue;
+        }
+        let Some(Subject::AnyOf(matchers)) = &rule.when.subject else { continue };
+        let scopes =
+            named(&rule.scopes).iter().filter(|scope| privileged.contains(scope) && !linter.guards(**scope).approval);
+        let scopes: Vec<ScopeId> = scopes.copied().collect();
+        for matcher in matchers.iter().filter(|_| !scopes.is_empty()) {
+            opened.entry(matcher).or_insert((BTreeSet::new(), id)).0.extend(&scopes);
+        }
+    }
+    let all: Vec<RuleId> =
+        opened.into_values().filter(|(scopes, _)| scopes.len() == privileged.len()).map(|(_, id)| id).collect();
+    for id in all {
+        linter.find(Lint::BroadAdmin, &[Row::Rule(id)], |linter| {
+            let message = format!(
+                "whom rule `{}` matches can use all {} privileged scopes",
+                policy.rules[id].name,
+                privileged.len()
+            );
+            let problem = Diagnostic::lint(Lint::BroadAdmin, linter.value(Row::Rule(id), "subject"), message);
+            problem.help("divide the scopes among groups, or require an approval for each")
+        });
+    }
+}
+
+/// For the check of scopes: whether nothing is left of one.
+pub(super) fn is_empty(linter: &mut Linter<'_>, scope: ScopeId) -> bool {
+    debug_assert!(scope.index() < linter.policy.scopes.len());
+    linter.meet(scope, scope, Some(MethodSet::ALL)) == Search::Empty
+}
