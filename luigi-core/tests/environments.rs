@@ -69,7 +69,7 @@ fn sources(text: &str) -> SourceSet {
 
 fn compiled(text: &str, environment: Option<&str>) -> (Policy, Vec<String>) {
     let sources = sources(text);
-    let Parsed { policy, tests, diagnostics } = parse_for(&sources, environment);
+    let Parsed { policy, tests, diagnostics, .. } = parse_for(&sources, environment);
     assert_eq!(diagnostics.render(&sources, Style::PLAIN), "");
     (policy.expect("it has no problems"), tests.into_iter().map(|test| test.name).collect())
 }

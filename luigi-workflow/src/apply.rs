@@ -6,6 +6,7 @@
 use crate::disk::{Change, Disk};
 use crate::feed_writer::FeedWriter;
 use crate::signing_key::SigningKey;
+use luigi_core::analysis::lint;
 use luigi_core::identity::{KeySet, UnusableKey};
 use luigi_core::policy::diagnostics::Style;
 use luigi_core::policy::model::{Mode, Policy};
@@ -139,7 +140,7 @@ pub(crate) fn apply_with(
     before_change: &mut dyn FnMut(Change) -> io::Result<()>,
     now: Timestamp,
 ) -> Result<Applied, ApplyError> {
-    let Checked { snapshot, tests_passed, mut warnings } = check(request)?;
+    let Checked { snapshot, tests_passed, mut warnings } = check(request, now)?;
     let given = given_keys(request, snapshot.policy(), &mut warnings).map_err(ApplyError::environment)?;
     publish(request, &snapshot, &given, &mut Disk::new(before_change), now, &mut warnings)
         .map_err(ApplyError::environment)
@@ -165,11 +166,17 @@ struct Checked {
     warnings: Vec<String>,
 }
 
-fn check(request: &ApplyRequest) -> Result<Checked, ApplyError> {
+fn check(request: &ApplyRequest, now: Timestamp) -> Result<Checked, ApplyError> {
     let sources = policy_files::read(&request.policy).map_err(|error| ApplyError::environment(error.to_string()))?;
-    let Parsed { policy, tests, diagnostics } = luigi_core::policy::parse_for(&sources, request.environment.as_deref());
+    let parsed = luigi_core::policy::parse_for(&sources, request.environment.as_deref());
+    let found = lint::run(&parsed, &sources, Some(now)).diagnostics;
+    let Parsed { policy, tests, diagnostics, .. } = parsed;
     let policy = policy.ok_or_else(|| ApplyError::policy(diagnostics.render(&sources, request.style)))?;
-    let warnings = if diagnostics.is_empty() { Vec::new() } else { vec![diagnostics.render(&sources, request.style)] };
+    if found.has_errors() {
+        return Err(ApplyError::policy(found.render(&sources, request.style)));
+    }
+    let problems = [diagnostics, found].into_iter().filter(|problems| !problems.is_empty());
+    let warnings = problems.map(|problems| problems.render(&sources, request.style)).collect();
     let snapshot = Snapshot::compile(policy)
         .map_err(|error| ApplyError::policy(format!("cannot compile `{}`: {error}", request.policy.display())))?;
     let tests_passed = run_tests(&snapshot, &tests, &sources, request.style)?;

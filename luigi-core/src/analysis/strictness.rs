@@ -4,13 +4,20 @@
 //! the rules say is compared, never what a directory holds.
 
 use crate::policy::model::{
-    Conditions, Network, NetworkId, Policy, Requirements, Rule, Schedule, ScheduleId, Subject, SubjectMatcher,
+    Conditions, FactTest, Network, NetworkId, Policy, Requirements, Rule, Schedule, ScheduleId, Subject, SubjectMatcher,
 };
 use std::collections::BTreeSet;
 
-/// Whether the rule lets in people without an identity: its subject is anyone, and it requires nothing that takes one.
+/// Whether the rule lets in people without an identity: its subject is anyone, and it requires nothing that takes one, not even a client
+/// certificate.
 pub(crate) fn opens_to_anyone(rule: &Rule) -> bool {
-    matches!(rule.when.subject, None | Some(Subject::Anyone)) && !requires_identity(&rule.require)
+    let known_by_certificate = rule.when.facts.iter().chain(&rule.require.facts).any(|test| match test {
+        FactTest::Certificate(test) => test.verified != Some(false),
+        FactTest::Header { .. } | FactTest::Query { .. } | FactTest::Named { .. } => false,
+    });
+    matches!(rule.when.subject, None | Some(Subject::Anyone))
+        && !requires_identity(&rule.require)
+        && !known_by_certificate
 }
 
 /// Whether the requirements can be met by somebody with an identity only.
@@ -54,10 +61,15 @@ pub(crate) fn implies(strict: &Rule, lax: &Rule, policy: &Policy) -> bool {
     let unless = lax.unless.iter().all(|one| strict.unless.contains(one));
     let starts = lax.starts.is_none_or(|lax| strict.starts.is_some_and(|own| own >= lax));
     let ends = lax.ends.is_none_or(|lax| strict.ends.is_some_and(|own| own <= lax));
+    let tests_of = |rule: &Rule| rule.when.facts.iter().chain(&rule.require.facts).cloned().collect::<Vec<_>>();
+    let ours = tests_of(strict);
+    let facts = tests_of(lax).iter().all(|test| ours.contains(test));
+    // A rule about people who act for others is about nobody else.
+    let via = strict.when.via == lax.when.via;
     // What is not compared one by one must be the same, or not be there in the lax rule.
     let rest = rest_of_conditions(&lax.when) == Conditions::default()
         || rest_of_conditions(&lax.when) == rest_of_conditions(&strict.when);
-    subject && from && during && login && approval && unless && starts && ends && rest
+    subject && from && during && facts && via && login && approval && unless && starts && ends && rest
 }
 
 /// Whether `own` says something, and nothing that `wide` does not.
@@ -138,6 +150,8 @@ fn rest_of_conditions(conditions: &Conditions) -> Conditions {
     rest.subject = None;
     rest.from.clear();
     rest.during.clear();
+    rest.via = None;
+    rest.facts.clear();
     rest
 }
 
@@ -151,6 +165,8 @@ pub(crate) fn conditions_imply(strict: &Conditions, lax: &Conditions, policy: &P
     subject
         && (lax.from.is_empty() || is_narrower(&strict.from, &lax.from))
         && (lax.during.is_empty() || is_narrower(&strict.during, &lax.during))
+        && (lax.via.is_none() || lax.via == strict.via)
+        && lax.facts.iter().all(|test| strict.facts.contains(test))
         && rest_of_conditions(lax) == Conditions::default()
 }
 

@@ -21,7 +21,7 @@ pub(super) fn fact(policy: &Policy, test: &FactTest, facts: &RequestFacts<'_>, q
         }
         FactTest::Query { parameter: name, accepts } => {
             let query = query.unwrap_or_default();
-            let one = parameter(&pairs(query, &[b'&']), name, accepts);
+            let one = parameter(&pairs(query, b"&"), name, accepts);
             let other = parameter(&pairs(query, b"&;"), name, accepts);
             if one.value == other.value {
                 one

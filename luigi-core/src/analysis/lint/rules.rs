@@ -3,17 +3,18 @@
 use super::{Linter, Row, SOON_SECONDS, named};
 use crate::analysis::patterns::Search;
 use crate::analysis::strictness::{
-    conditions_imply, excludes, matchers_exclude, matches_nobody, networks_exclude, schedules_exclude,
+    conditions_imply, excludes, matchers_exclude, matches_nobody, networks_exclude, opens_to_anyone, schedules_exclude,
 };
 use crate::method::MethodSet;
 use crate::policy::diagnostics::{Diagnostic, Lint};
-use crate::policy::model::{Effect, Rule, RuleId, ScopeId, Subject, SubjectMatcher, TableId};
+use crate::policy::model::{Effect, FactTest, Rule, RuleId, ScopeId, Subject, SubjectMatcher, TableId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) fn look(linter: &mut Linter<'_>) {
     for (id, rule) in linter.policy.rules.iter() {
         dead(linter, id, rule);
         idle_unless(linter, id, rule);
+        spoofable(linter, id, rule);
         ending(linter, id, rule);
         if rule.effect == Effect::Deny {
             weak_deny(linter, id, rule);
@@ -128,6 +129,32 @@ fn ending(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
             problem.label(format!("what it is about {after} then")).help("extend it, or remove it with a change")
         });
     }
+}
+
+/// A rule that depends on what the client writes.
+fn spoofable(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
+    let written = |facts: &[FactTest]| {
+        facts.iter().find_map(|test| match test {
+            FactTest::Header { .. } => Some("headers"),
+            FactTest::Query { .. } => Some("query"),
+            FactTest::Named { .. } | FactTest::Certificate(_) => None,
+        })
+    };
+    let exempts = rule.unless.iter().any(|unless| written(&unless.facts).is_some());
+    let (key, message) = match (rule.effect, written(&rule.when.facts)) {
+        (Effect::Deny | Effect::Restrict, Some(key)) => (key, "the client evades rule `{}` by what it sends"),
+        // Beside an identity a header narrows; instead of one it is a password that everyone may know.
+        (Effect::Allow, Some(key)) if opens_to_anyone(rule) => (key, "anyone can send what rule `{}` asks for"),
+        (Effect::Allow, _) if exempts => ("unless", "the client leaves out what keeps it from rule `{}`"),
+        (Effect::Deny | Effect::Restrict, _) if exempts => ("unless", "the client exempts itself from rule `{}`"),
+        _ => return,
+    };
+    linter.find(Lint::Spoofable, &[Row::Rule(id)], |linter| {
+        let message = message.replace("{}", &rule.name);
+        let problem = Diagnostic::lint(Lint::Spoofable, linter.value(Row::Rule(id), key), message);
+        let problem = problem.label("written by the client");
+        problem.help("use the identity, the network or the path, or accept this if a proxy in front sets it")
+    });
 }
 
 fn weak_deny(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {

@@ -307,6 +307,31 @@ duration = "1h"
 justification = "required"
 notify = ["slack:#incidents"]
 "##;
+    /// A rule that the client can walk around by what it sends.
+    Spoofable = "spoofable", Warning:
+        "The rule depends on something that the client writes itself, such as a header or a query parameter. A deny or a restriction is evaded by leaving \
+         it out, an exemption or an allow is gained by putting it in. Base it on the identity, the network or the path; if a proxy in front sets the \
+         header and removes what clients send, accept the finding and say so.",
+        wrong r#"[scopes.exports]
+hosts = ["data.example.com"]
+operations = ["GET /exports/{id}"]
+
+[[rules]]
+id = "no-bots"
+effect = "deny"
+scopes = ["exports"]
+headers = { user-agent = ["bot"] }
+"#,
+        right r#"[scopes.exports]
+hosts = ["data.example.com"]
+operations = ["GET /exports/{id}"]
+
+[[rules]]
+id = "no-bots"
+effect = "deny"
+scopes = ["exports"]
+unless = { from = ["office"] }
+"#;
     /// A deny that depends on something its subject can change, or on too much at once.
     WeakDeny = "weak-deny", Warning:
         "A deny should hold whatever the denied person does. E-mail addresses change, and count only while the provider calls them verified; and keys \
