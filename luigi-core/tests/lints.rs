@@ -163,3 +163,39 @@ fn scopes_that_overlap_in_too_many_ways_are_said_to() {
     let findings = findings(&sources);
     assert!(has(&findings, Lint::CutShort) && !findings.diagnostics.has_errors());
 }
+
+#[test]
+fn what_holds_in_some_environment_is_not_missed_in_another() {
+    let text = "[environments]\nproduction = { domain = \"example.com\" }\nstaging = { domain = \"example.net\" }\n\
+        [scopes.site]\nhosts = [\"www.{domain}\"]\npaths = [\"/**\"]\nmethods = \"any\"\n\
+        [scopes.payouts]\nhosts = [\"www.{domain}\"]\noperations = [\"POST /payouts\"]\n\
+        [scopes.keys]\nhosts = [\"keys.{domain}\"]\noperations = [\"POST /keys\"]\n\
+        [[rules]]\nid = \"staff\"\neffect = \"allow\"\nscopes = [\"site\"]\nenvironments = [\"staging\"]\n\
+        subject = { groups = [\"staff\"] }\naccept = { swallowed-scope = \"staging pays nobody out\" }\n\
+        [[rules]]\nid = \"leads\"\neffect = \"allow\"\nscopes = [\"payouts\"]\nsubject = { groups = [\"leads\"] }\n\
+        [[rules]]\nid = \"keys\"\neffect = \"allow\"\nscopes = [\"keys\"]\nenvironments = [\"production\"]\n\
+        subject = { groups = [\"leads\"] }\naccept = { ends-soon = \"it never does, but it may\" }\n\
+        [[rules]]\nid = \"keys-need-mfa\"\neffect = \"restrict\"\nscopes = [\"keys\"]\nrequire = { login = \"fresh-mfa\" }\n";
+    let sources = sources_of(&format!("{EXAMPLE_GROUND}\n{text}"));
+    let parsed = parse_everywhere(&sources);
+    let findings = lint::run_everywhere(&parsed, &sources, None);
+    let shown = findings.diagnostics.render(&sources, Style::PLAIN);
+    assert!(!has(&findings, Lint::NeedlessAccept) && !has(&findings, Lint::UnreachableScope), "{shown}");
+    assert!(!has(&findings, Lint::SwallowedScope), "{shown}");
+    assert_eq!(findings.accepted.len(), 1);
+    assert_eq!(findings.accepted[0].reason, "staging pays nobody out");
+
+    // Said of all environments, each of these is said once; of one alone, not at all.
+    let twice = text
+        .replace("swallowed-scope", "product")
+        .replace("id = \"keys\"\neffect = \"allow\"", "id = \"keys\"\neffect = \"deny\"");
+    let sources = sources_of(&format!("{EXAMPLE_GROUND}\n{twice}"));
+    let parsed = parse_everywhere(&sources);
+    let findings = lint::run_everywhere(&parsed, &sources, None);
+    for (lint, times) in [(Lint::UnreachableScope, 1), (Lint::NeedlessAccept, 0), (Lint::SwallowedScope, 1)] {
+        let found = findings.diagnostics.iter().filter(|item| item.code == Code::Lint(lint)).count();
+        assert_eq!(found, times, "{lint:?}: {}", findings.diagnostics.render(&sources, Style::PLAIN));
+    }
+    let production = parsed.environments.iter().find(|(name, _)| name.as_deref() == Some("production")).unwrap();
+    assert!(!has(&lint::run(&production.1, &sources, None), Lint::UnreachableScope));
+}

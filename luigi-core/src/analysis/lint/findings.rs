@@ -4,7 +4,7 @@ use super::{Linter, Row};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics, Lint, MAX_DIAGNOSTICS, Severity};
 use crate::policy::model::TableId;
 use crate::policy::places::{Acceptance, Place};
-use crate::policy::source::Span;
+use crate::policy::source::{SourceSet, Span};
 
 /// What the lints found.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,13 @@ pub struct Accepted {
     pub reason: String,
     /// Where that is said.
     pub span: Span,
+}
+
+/// In the order of sources' names and of places.
+pub(super) fn in_order(accepted: impl Iterator<Item = Accepted>, sources: &SourceSet) -> Vec<Accepted> {
+    let mut accepted: Vec<_> = accepted.collect();
+    accepted.sort_by_key(|one| (sources.name(one.span.source).to_owned(), one.span.start));
+    accepted
 }
 
 impl<'p> Linter<'p> {
@@ -125,9 +132,8 @@ impl<'p> Linter<'p> {
         }
         diagnostics.append(self.warnings);
         diagnostics.finish(self.sources);
-        let mut accepted: Vec<_> = self.accepted.into_values().filter(|accepted| accepted.findings > 0).collect();
-        accepted.sort_by_key(|accepted| (self.sources.name(accepted.span.source).to_owned(), accepted.span.start));
-        Findings { diagnostics, accepted }
+        let accepted = self.accepted.into_values().filter(|accepted| accepted.findings > 0);
+        Findings { diagnostics, accepted: in_order(accepted, self.sources) }
     }
 
     /// Acceptances of nothing.

@@ -25,13 +25,13 @@ use super::overlaps::Overlaps;
 use super::patterns::{Region, Search, Space};
 use super::strictness::{is_unconditional, requires_identity};
 use crate::method::MethodSet;
-use crate::policy::diagnostics::{Diagnostic, Diagnostics, Lint};
+use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics, Lint};
 use crate::policy::model::{
     ApprovalId, Effect, GroupId, IssuerId, LoginId, Mode, NetworkId, Policy, Rule, RuleId, ScheduleId, ScopeId,
     ScopeSelector, TableId,
 };
-use crate::policy::source::SourceSet;
-use crate::policy::{Parsed, Places};
+use crate::policy::source::{SourceSet, Span};
+use crate::policy::{Parsed, ParsedEverywhere, Places};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,7 +46,8 @@ const MAX_COMPARISONS: usize = 200_000;
 
 /// Looks for everything that is legal and dangerous. With no time, nothing is said about what begins or ends.
 ///
-/// Nothing is found in a policy with errors.
+/// Nothing is found in a policy with errors. What only the policy of all environments together can say, that a scope is out of reach or an
+/// acceptance needless, is not said about one of several; [`run_everywhere`] says it.
 ///
 /// # Examples
 ///
@@ -61,6 +62,43 @@ const MAX_COMPARISONS: usize = 200_000;
 /// ```
 #[must_use]
 pub fn run(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>) -> Findings {
+    let mut found = look(parsed, sources, now);
+    if parsed.policy.as_ref().is_some_and(|policy| policy.environment.is_some()) {
+        found.diagnostics.retain(|item| !is_about_all(item));
+    }
+    found
+}
+
+/// [`run`] for every environment of a policy. Each finding comes once; those that only some environments have name them.
+#[must_use]
+pub fn run_everywhere(parsed: &ParsedEverywhere, sources: &SourceSet, now: Option<Timestamp>) -> Findings {
+    let mut each: Vec<_> =
+        parsed.environments.iter().map(|(name, parsed)| (name.as_deref(), look(parsed, sources, now))).collect();
+    let what = |item: &Diagnostic| (item.code, item.primary.as_ref().map(|label| label.span));
+    let mut said: HashMap<_, usize> = HashMap::new();
+    for item in each.iter().flat_map(|(_, found)| found.diagnostics.iter()).filter(|item| is_about_all(item)) {
+        *said.entry(what(item)).or_default() += 1;
+    }
+    let all = each.len();
+    for (place, (_, found)) in each.iter_mut().enumerate() {
+        found.diagnostics.retain(|item| !is_about_all(item) || (place == 0 && said[&what(item)] == all));
+    }
+    let mut accepted: BTreeMap<(Span, Lint), Accepted> = BTreeMap::new();
+    for one in each.iter().flat_map(|(_, found)| found.accepted.iter().cloned()) {
+        let known = accepted.entry((one.span, one.lint)).or_insert_with(|| one.clone());
+        known.findings = known.findings.max(one.findings);
+    }
+    let mut diagnostics = Diagnostics::merged(each.iter().map(|(name, found)| (*name, &found.diagnostics)), sources);
+    diagnostics.everywhere(is_about_all);
+    Findings { diagnostics, accepted: findings::in_order(accepted.into_values(), sources) }
+}
+
+/// Whether it is so only if it is so in every environment.
+fn is_about_all(item: &Diagnostic) -> bool {
+    matches!(item.code, Code::Lint(Lint::NeedlessAccept | Lint::UnreachableScope))
+}
+
+fn look(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>) -> Findings {
     let Some(policy) = &parsed.policy else { return Findings::default() };
     let mut linter = Linter::new(policy, &parsed.places, sources, now);
     reach::look(&mut linter);

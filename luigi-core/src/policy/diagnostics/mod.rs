@@ -165,6 +165,16 @@ impl Diagnostics {
         }
     }
 
+    /// Takes the names of environments from those that hold for all.
+    pub(crate) fn everywhere(&mut self, these: impl Fn(&Diagnostic) -> bool) {
+        self.items.iter_mut().filter(|item| these(item)).for_each(|item| item.environments.clear());
+    }
+
+    /// Leaves out what is not wanted.
+    pub(crate) fn retain(&mut self, wanted: impl FnMut(&Diagnostic) -> bool) {
+        self.items.retain(wanted);
+    }
+
     /// Adds what others found, as far as there is room.
     pub(crate) fn append(&mut self, other: Self) {
         self.omitted += other.omitted;
