@@ -4,7 +4,7 @@
 //! `UPDATE_GOLDEN=1` the texts are written anew; look at the difference before it is committed.
 
 use luigi_core::policy::diagnostics::{Code, Style};
-use luigi_core::policy::{Parsed, SourceSet, parse, parse_everywhere};
+use luigi_core::policy::{Parsed, SourceSet, files_beside, parse, parse_everywhere};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,18 @@ fn sources_at(path: &Path) -> SourceSet {
         files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
     }
+    files.retain(|file| file.extension().is_some_and(|ext| ext == "toml"));
     for file in files {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
         sources.add(name, fs::read_to_string(file).unwrap());
+    }
+    for name in files_beside(&sources) {
+        match fs::read_to_string(if path.is_dir() { path.join(&name) } else { path.with_file_name(&name) }) {
+            Ok(text) => {
+                sources.add_beside(name.clone(), name, text);
+            }
+            Err(_) => sources.add_unreadable_beside(name, "there is no such file"),
+        }
     }
     sources
 }
@@ -125,6 +134,9 @@ fn the_examples_of_the_reference_are_policies() {
             format!("schema = 1\n{block}")
         };
         sources.add("POLICY.md", text);
+        for name in files_beside(&sources) {
+            sources.add_beside(name.clone(), name, "192.0.2.0/24\n");
+        }
         let mut problems = parse_everywhere(&sources).diagnostics;
         if !block.starts_with("schema") {
             // Excerpts name what stands elsewhere; everything else about them must be right.

@@ -7,8 +7,9 @@ use luigi_core::policy::model::{
     Approvers, ClaimValue, ClaimValues, ContentHash, Effect, HostPattern, Justification, Mode, Policy, ScopeSelector,
     Segment, Subject, TableId, Weekdays,
 };
+use luigi_core::policy::source::MAX_BESIDE_BYTES;
 use luigi_core::policy::test_case::{Expectation, TestCase, TestCredential};
-use luigi_core::policy::{SourceSet, parse};
+use luigi_core::policy::{SourceSet, files_beside, parse};
 use luigi_core::snapshot::Snapshot;
 
 fn parsed(text: &str) -> (Policy, Vec<TestCase>) {
@@ -415,4 +416,46 @@ fn a_rule_that_names_a_tag_names_its_scopes() {
     assert_eq!(named("[\"tag:read\", \"tag:public\"]").0, "acd");
     // The tag is gone once the policy is compiled: this is the rule that names the scopes.
     assert_eq!(named("[\"b\", \"tag:read\", \"a\"]"), named("[\"a\", \"b\", \"d\"]"));
+}
+
+/// What stands in a file is part of the policy, as it would be if it stood in the policy itself.
+#[test]
+fn networks_of_a_file_are_those_of_a_list() {
+    let with = |networks: &str, list: Option<&str>| {
+        let mut sources = SourceSet::new();
+        if let Some(list) = list {
+            // The order in which texts come means nothing.
+            sources.add_beside("list.txt", "policy/list.txt", list);
+        }
+        sources.add("policy.toml", format!("schema = 1\n[networks]\nn = {networks}\n"));
+        assert_eq!(sources.len(), 1);
+        assert_eq!(files_beside(&sources), if list.is_some() { &["list.txt".to_owned()][..] } else { &[] });
+        let parsed = parse(&sources);
+        assert_eq!(parsed.diagnostics.render(&sources, Style::PLAIN), "");
+        Snapshot::compile(parsed.policy.unwrap()).unwrap()
+    };
+    let file = "{ file = \"list.txt\" }";
+    let listed = with("[\"192.0.2.0/24\", \"2001:db8::/32\"]", None);
+    let read = with(file, Some("# ours\r\n2001:db8::/32\r\n\r\n 192.0.2.0/24 # and theirs\n192.0.2.0/24"));
+    assert_eq!(read.policy(), listed.policy());
+    assert_eq!(read.revision(), listed.revision());
+    let changed = with(file, Some("192.0.2.0/25\n2001:db8::/32\n"));
+    assert_ne!(changed.revision(), listed.revision());
+}
+
+#[test]
+fn a_file_that_is_too_large_is_no_list() {
+    let problems = |list: String| {
+        let mut sources = SourceSet::new();
+        sources.add("policy.toml", "schema = 1\n[networks]\nn = { file = \"list.txt\" }\n");
+        sources.add_beside("list.txt", "list.txt", list);
+        let parsed = parse(&sources);
+        assert!(parsed.policy.is_none());
+        parsed.diagnostics.render(&sources, Style::PLAIN)
+    };
+    let many: String = (0..=100_000).map(|n| format!("10.{}.{}.{}\n", n >> 16, n >> 8 & 255, n & 255)).collect();
+    let found = problems(many);
+    assert!(found.contains("more than 100000 networks") && found.contains("list.txt:100001:1"), "{found}");
+    let found = problems(" ".repeat(MAX_BESIDE_BYTES + 1));
+    assert!(found.contains("4194305 bytes, more than 4194304") && found.contains("policy.toml:3:14"), "{found}");
 }

@@ -1,7 +1,8 @@
 //! Reading policy files from the disk: the one place where a path becomes the text of a policy.
 
 use luigi_core::policy::SourceSet;
-use luigi_core::policy::source::{MAX_SOURCE_BYTES, MAX_TOTAL_BYTES};
+use luigi_core::policy::files_beside;
+use luigi_core::policy::source::{MAX_BESIDE_BYTES, MAX_FILES_BESIDE, MAX_SOURCE_BYTES, MAX_TOTAL_BYTES};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use std::path::{Path, PathBuf};
 pub const MAX_FILES: usize = 10_000;
 
 /// Reads a policy: one file, or the `*.toml` files of a directory (not of its subdirectories) in order of their names. Hidden
-/// files are left out; symbolic links are followed.
+/// files are left out; symbolic links are followed. The files that the policy names (lists of networks) are read with it; that one of
+/// them cannot be read, or lies outside of the policy's folder, is a problem of the policy, shown where it names the file.
 ///
 /// # Errors
 /// A path that cannot be read, a directory without policy files, a file that is not UTF-8 or is too large; the error names the path.
@@ -25,7 +27,51 @@ pub fn read(path: &Path) -> Result<SourceSet, ReadError> {
         }
         sources.add(file.display().to_string(), text);
     }
+    read_beside(path, &mut sources, total)?;
     Ok(sources)
+}
+
+/// Reads the files that the policy names.
+fn read_beside(path: &Path, sources: &mut SourceSet, mut total: usize) -> Result<(), ReadError> {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    for (read, name) in files_beside(sources).into_iter().enumerate() {
+        if read == MAX_FILES_BESIDE {
+            return Err(ReadError::new(path, Problem::TooManyNamed));
+        }
+        let file = folder.join(&name);
+        match text_beside(folder, &file) {
+            Ok(text) => {
+                total += text.len();
+                if total > MAX_TOTAL_BYTES {
+                    return Err(ReadError::new(&file, Problem::TooMuch));
+                }
+                sources.add_beside(name, file.display().to_string(), text);
+            }
+            Err(why) => sources.add_unreadable_beside(name, why),
+        }
+    }
+    Ok(())
+}
+
+/// The text of a regular file in a folder, wherever links lead there; or why there is none.
+fn text_beside(folder: &Path, file: &Path) -> Result<String, String> {
+    let fail = |error: io::Error| error.to_string();
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let (folder, file) = (folder.canonicalize().map_err(fail)?, file.canonicalize().map_err(fail)?);
+    if !file.starts_with(&folder) {
+        return Err("a link leads out of the policy's folder".to_owned());
+    }
+    // A pipe would never end, a device might not.
+    if !file.metadata().map_err(fail)?.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let limit = MAX_BESIDE_BYTES as u64;
+    File::open(&file).map_err(fail)?.take(limit + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > limit {
+        return Err(format!("it is larger than {} MiB", limit >> 20));
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }
 
 /// The files of a policy: the file itself, or those of the directory that [`read`] reads, in the same order.
@@ -84,6 +130,7 @@ enum Problem {
     TooManyFiles,
     TooLarge,
     TooMuch,
+    TooManyNamed,
     NotUtf8 { line: usize },
 }
 
@@ -108,6 +155,7 @@ impl std::fmt::Display for ReadError {
             Problem::TooManyFiles => write!(f, "there are more than {MAX_FILES} `*.toml` files in `{path}`"),
             Problem::TooLarge => write!(f, "`{path}` is larger than {} MiB", MAX_SOURCE_BYTES >> 20),
             Problem::TooMuch => write!(f, "the policy is larger than {} MiB at `{path}`", MAX_TOTAL_BYTES >> 20),
+            Problem::TooManyNamed => write!(f, "the policy `{path}` names more than {MAX_FILES_BESIDE} files"),
             Problem::NotUtf8 { line } => write!(f, "`{path}` is not UTF-8 in line {line}"),
         }
     }
@@ -121,6 +169,7 @@ impl std::error::Error for ReadError {
             | Problem::TooManyFiles
             | Problem::TooLarge
             | Problem::TooMuch
+            | Problem::TooManyNamed
             | Problem::NotUtf8 { .. } => None,
         }
     }
@@ -143,6 +192,50 @@ mod tests {
         assert_eq!(sources.ids().map(|id| sources.text(id)).collect::<Vec<_>>(), ["a", "b", "b"]);
         assert!(sources.name(sources.ids().next().unwrap()).ends_with("/a.toml"));
         assert_eq!(read(&dir.path().join("notes.md")).unwrap().len(), 1, "a file may have any name");
+    }
+
+    #[test]
+    fn lists_are_read_from_the_folder_of_the_policy_and_nowhere_else() {
+        use luigi_core::policy::diagnostics::Style;
+        use std::os::unix::fs::symlink;
+        let dir = TempDir::new().unwrap();
+        let policy = dir.path().join("policy");
+        std::fs::create_dir_all(policy.join("lists")).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        write("outside.txt", "192.0.2.0/24\n");
+        write("policy/a.txt", "10.0.0.0/8\n");
+        write("policy/lists/b.txt", "10.1.0.0/16\n");
+        symlink("../outside.txt", policy.join("link.txt")).unwrap();
+        symlink("lists/b.txt", policy.join("within.txt")).unwrap();
+        symlink("..", policy.join("up")).unwrap();
+        std::fs::create_dir(policy.join("folder.txt")).unwrap();
+        std::fs::write(policy.join("latin.txt"), b"\xff").unwrap();
+        std::fs::write(policy.join("large.txt"), vec![b'\n'; MAX_BESIDE_BYTES + 1]).unwrap();
+        for (file, expected) in [
+            ("a.txt", ""),
+            ("lists/b.txt", ""),
+            ("within.txt", ""),
+            ("link.txt", "a link leads out of the policy's folder"),
+            ("up/outside.txt", "a link leads out of the policy's folder"),
+            ("../outside.txt", "it leads out of the policy's folder"),
+            ("/etc/hostname", "an absolute path"),
+            ("missing.txt", "No such file"),
+            ("folder.txt", "it is no regular file"),
+            ("latin.txt", "it is not UTF-8"),
+            ("large.txt", "it is larger than 4 MiB"),
+        ] {
+            write("policy/policy.toml", &format!("schema = 1\n[networks]\nn = {{ file = \"{file}\" }}\n"));
+            for path in [policy.clone(), policy.join("policy.toml")] {
+                let sources = read(&path).unwrap();
+                assert_eq!(sources.len(), 1);
+                let problems = luigi_core::policy::parse(&sources).diagnostics.render(&sources, Style::PLAIN);
+                assert!(
+                    problems.contains(expected) && problems.is_empty() == expected.is_empty(),
+                    "{file}: {problems}"
+                );
+                assert!(problems.is_empty() || problems.contains("policy.toml:3:14"), "{problems}");
+            }
+        }
     }
 
     #[test]

@@ -98,6 +98,15 @@ pub fn parse_for(sources: &SourceSet, environment: Option<&str>) -> Parsed {
     resolved(syntax.as_ref(), environment, sources, diagnostics)
 }
 
+/// The files that a policy names beside its own: lists of networks, by paths relative to the policy's folder, in order.
+///
+/// Whoever reads a policy's files reads these, too, and adds them with [`SourceSet::add_beside`] before the policy is parsed. None of the
+/// paths leads out of the folder by itself; where links lead is the reader's to see.
+#[must_use]
+pub fn files_beside(sources: &SourceSet) -> Vec<String> {
+    syntax::files_named(sources).into_iter().collect()
+}
+
 /// What the environments of a policy make of it.
 #[derive(Clone, Debug, Default)]
 pub struct ParsedEverywhere {

@@ -2,6 +2,7 @@
 //!
 //! Where the texts come from is not decided here: reading files is the caller's, so that the parser stays pure.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// The most bytes that one source may have.
@@ -10,10 +11,18 @@ pub const MAX_SOURCE_BYTES: usize = 8 * 1024 * 1024;
 /// The most bytes that all sources of a policy may have together.
 pub const MAX_TOTAL_BYTES: usize = 64 * 1024 * 1024;
 
+/// The most bytes that one file beside the policy's own may have: a list of networks.
+pub const MAX_BESIDE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most files that a policy may name beside its own.
+pub const MAX_FILES_BESIDE: usize = 1_000;
+
 /// The texts of one policy, each under the name that diagnostics show. Their order means nothing.
 #[derive(Clone, Debug, Default)]
 pub struct SourceSet {
     sources: Vec<Source>,
+    /// Files that the policy's own texts name, by the paths that they write: which source it is, or why there is none.
+    beside: BTreeMap<String, Result<SourceId, String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,21 +83,53 @@ impl SourceSet {
         true
     }
 
-    /// The sources in the order in which they were added.
-    pub fn ids(&self) -> impl Iterator<Item = SourceId> + use<> {
-        (0..u32::try_from(self.sources.len()).expect("fewer than 2^32 sources")).map(SourceId)
+    /// Adds the text of a file that the policy names by `path`, under the name that diagnostics show. It is no text of the policy itself.
+    pub fn add_beside(
+        &mut self,
+        path: impl Into<String>,
+        name: impl Into<String>,
+        text: impl Into<String>,
+    ) -> SourceId {
+        let id = self.add(name, text);
+        self.beside.insert(path.into(), Ok(id));
+        id
     }
 
-    /// How many sources there are.
+    /// Says why a file that the policy names cannot be read: lower case, without period. The policy has an error where it names the file.
+    pub fn add_unreadable_beside(&mut self, path: impl Into<String>, why: impl Into<String>) {
+        self.beside.insert(path.into(), Err(why.into()));
+    }
+
+    /// The file that the policy names by `path`, or why it cannot be read; `None` if nobody tried.
+    #[must_use]
+    pub fn beside(&self, path: &str) -> Option<Result<SourceId, &str>> {
+        self.beside.get(path).map(|found| found.as_ref().copied().map_err(String::as_str))
+    }
+
+    /// The texts of the policy itself, in the order in which they were added.
+    pub fn ids(&self) -> impl Iterator<Item = SourceId> + use<> {
+        let all = (0..u32::try_from(self.sources.len()).expect("fewer than 2^32 sources")).map(SourceId);
+        let beside: BTreeSet<SourceId> =
+            self.beside.values().filter_map(|found| found.as_ref().ok().copied()).collect();
+        all.filter(move |id| !beside.contains(id))
+    }
+
+    /// How many texts the policy itself has.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.sources.len()
+        self.ids().count()
     }
 
-    /// Whether there is no source.
+    /// Whether the policy has no text.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sources.is_empty()
+        self.ids().next().is_none()
+    }
+
+    /// How many bytes all texts have together, those beside the policy's own included.
+    #[must_use]
+    pub fn total_bytes(&self) -> usize {
+        self.sources.iter().map(|source| source.text.len()).sum()
     }
 
     /// The name of a source.

@@ -125,6 +125,10 @@ codes! {
     InvalidNetwork = "invalid-network":
         "A network is an address, or an address and a prefix length whose host bits are zero. `10.1.2.3/8` could be a typo for \
          `10.1.2.3` or for `10.0.0.0/8`; the two are very different gates.";
+    /// A file that the policy names cannot be one, or cannot be read.
+    InvalidFile = "invalid-file":
+        "A policy names files in its own folder: not by absolute paths, not through `..`, and no link may lead out of it, so that a policy \
+         is the same wherever its folder is and reads nothing that is not part of it. What cannot be read is an error, never an empty list.";
     /// A schedule does not make sense.
     InvalidSchedule = "invalid-schedule":
         "A schedule has hours that begin and end on a wall clock, days, or dates. A span that is empty, or a day that is both named and left out, cannot \

@@ -20,7 +20,7 @@ pub(super) fn read_all<'s>(sources: &'s SourceSet, out: &mut Diagnostics) -> Opt
         out.push(Diagnostic::without_place(Code::NoSource, "there is no policy file"));
         return None;
     }
-    let total: usize = sources.ids().map(|id| sources.text(id).len()).sum();
+    let total = sources.total_bytes();
     if total > MAX_TOTAL_BYTES {
         let message = format!("the files of the policy have {total} bytes together, more than {MAX_TOTAL_BYTES}");
         out.push(Diagnostic::without_place(Code::SourceTooLarge, message));

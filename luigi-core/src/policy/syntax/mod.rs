@@ -13,6 +13,7 @@ mod document;
 mod environments;
 mod facts;
 mod issuers;
+mod networks;
 mod node;
 mod path_regex;
 mod rules;
@@ -23,6 +24,7 @@ mod values;
 mod via;
 
 pub(super) use facts::{FactTests, unknown_value};
+pub(super) use networks::files_named;
 pub(super) use node::{Text, listed, quoted};
 pub(super) use suggest::suggestion;
 pub(super) use targets::{Methods, host_of};
@@ -277,6 +279,7 @@ pub(super) fn read(sources: &SourceSet, out: &mut Diagnostics) -> Option<Syntax>
         let top = Fields::of_document(document.source, document.root.get_ref(), TOP, out);
         check_schema(&top, out);
         environments::read(&top, &mut syntax, out);
+        networks::read(&top, sources, &mut syntax, out);
         tables::read(&top, &mut syntax, out);
         rules::read(&top, &mut syntax, out);
         cases::read(&top, &mut syntax, out);

@@ -295,7 +295,6 @@ const LATER: &[&str] = &[
     "preflight",
     "per",
     "captures",
-    "file",
     "accept-ambiguous",
     "trailing-slash",
     "method-override",

@@ -1,4 +1,4 @@
-//! The tables of definitions: issuers, groups, networks, schedules, logins, scopes, approvals.
+//! The tables of definitions: issuers, groups, schedules, logins, scopes, approvals.
 
 use super::node::{Fields, Node, Text, quoted};
 use super::values::{self, Edge, MAX_DURATION_SECONDS};
@@ -13,7 +13,6 @@ use crate::policy::model::{self, Justification, Weekdays};
 pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics) {
     entries(top, "issuers", "issuer", &mut syntax.issuers, out, issuers::issuer);
     entries(top, "groups", "group", &mut syntax.groups, out, group);
-    entries(top, "networks", "network", &mut syntax.networks, out, network);
     entries(top, "schedules", "schedule", &mut syntax.schedules, out, schedule);
     entries(top, "logins", "login", &mut syntax.logins, out, login);
     entries(top, "scopes", "scope", &mut syntax.scopes, out, scope);
@@ -49,7 +48,7 @@ pub(super) fn strings(texts: Vec<Text>) -> Vec<String> {
 }
 
 /// `a.b = ...` is a table `a` to TOML.
-const QUOTE_DOTS: &str = "a name with a dot is written in quotes: `\"a.b\" = ...`";
+pub(super) const QUOTE_DOTS: &str = "a name with a dot is written in quotes: `\"a.b\" = ...`";
 
 fn group(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<String> {
     if let toml::de::DeValue::Table(_) = node.value() {
@@ -70,22 +69,6 @@ fn group(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<
         return None;
     }
     Some(value.value)
-}
-
-fn network(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<Vec<ipnet::IpNet>> {
-    if let toml::de::DeValue::Table(table) = node.value() {
-        let help = if table.contains_key("file") {
-            "networks in files of their own are not part of this version of the policy language"
-        } else {
-            QUOTE_DOTS
-        };
-        out.push(node.wrong_type(&name.value, "a list of networks").help(help));
-        return None;
-    }
-    let texts = node.texts(&name.value, out)?;
-    let members: Vec<_> = texts.iter().map(|text| values::network(text, out)).collect();
-    let members: Option<Vec<_>> = members.into_iter().collect();
-    members.map(sorted)
 }
 
 fn schedule(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<model::Schedule> {
