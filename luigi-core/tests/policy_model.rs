@@ -429,7 +429,8 @@ fn networks_of_a_file_are_those_of_a_list() {
         }
         sources.add("policy.toml", format!("schema = 1\n[networks]\nn = {networks}\n"));
         assert_eq!(sources.len(), 1);
-        assert_eq!(files_beside(&sources), if list.is_some() { &["list.txt".to_owned()][..] } else { &[] });
+        let named: Vec<&str> = list.map(|_| "list.txt").into_iter().collect();
+        assert_eq!(files_beside(&sources), named);
         let parsed = parse(&sources);
         assert_eq!(parsed.diagnostics.render(&sources, Style::PLAIN), "");
         Snapshot::compile(parsed.policy.unwrap()).unwrap()

@@ -48,7 +48,8 @@ pub(super) fn read(top: &Fields<'_>, sources: &SourceSet, syntax: &mut Syntax, o
             }
             _ => listed(node, &name, out),
         };
-        syntax.networks.push(Entry { name, item });
+        let place = node.place(name.span, out);
+        syntax.networks.push(Entry { name, item, place });
     }
 }
 
