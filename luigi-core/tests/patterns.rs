@@ -7,7 +7,7 @@ use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::Credential;
 use luigi_core::method::MethodSet;
-use luigi_core::policy::model::{Policy, TableId};
+use luigi_core::policy::model::{Policy, Scope, Table, TableId};
 use luigi_core::policy::{SourceSet, parse};
 use luigi_core::target::{CanonicalTarget, Host, RawTarget, Target, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
@@ -57,10 +57,18 @@ struct Seen {
 
 fn compare(bytes: &[u8], seen: &mut Seen) {
     let mut choices = Choices::new(bytes);
-    let policy = policy(&mut choices);
+    let mut policy = policy(&mut choices);
+    // Mostly without what is not looked into.
+    if !bytes[0].is_multiple_of(4) {
+        policy.hosts = Table::default();
+        let scopes = policy.scopes.iter().map(|(_, scope)| Scope { path_regex: None, ..scope.clone() });
+        policy.scopes = scopes.collect();
+    }
     let space = Space::new(&[&policy]);
     let regions = space.regions(&policy);
     let all: Vec<usize> = (0..regions.len()).collect();
+    let odd_hosts = policy.hosts.iter().any(|(_, row)| row.ignores_case || row.slash_matters);
+    let beyond_templates = odd_hosts || policy.scopes.iter().any(|(_, scope)| scope.path_regex.is_some());
     let nested = |scope: usize| {
         let except = &policy.scopes.iter().nth(scope).unwrap().1.except;
         except.iter().any(|id| !policy.scopes[*id].except.is_empty())
@@ -85,7 +93,7 @@ fn compare(bytes: &[u8], seen: &mut Seen) {
                         seen.nested += usize::from(nested(*a));
                     }
                     Search::Empty => seen.empty += 1,
-                    Search::TooHard => panic!("small policies are not hard"),
+                    Search::TooHard => assert!(beyond_templates, "small policies are not hard\n{policy:#?}"),
                 }
             }
         }

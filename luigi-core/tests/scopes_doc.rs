@@ -8,6 +8,7 @@ use luigi_core::policy::{SourceSet, parse};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
+use std::sync::LazyLock;
 
 /// The cells of the rows below a heading, without their backticks.
 fn table(heading: &str) -> Vec<Vec<String>> {
@@ -33,19 +34,26 @@ fn snapshot(policy: &str) -> Snapshot {
     Snapshot::compile(parsed.policy.unwrap_or_else(|| panic!("{problems}"))).unwrap()
 }
 
+static NO_GRANTS: LazyLock<GrantSet> = LazyLock::new(GrantSet::default);
+
+/// A request of nobody.
+fn request<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Request<'a> {
+    Request {
+        method: raw.method,
+        target: canonicalize(raw, buffer),
+        source: Source::Unknown,
+        credential: Credential::Absent,
+        time: Timestamp::from_unix_seconds(1_772_442_000),
+        grants: &NO_GRANTS,
+        facts: RequestFacts::NONE,
+    }
+}
+
 /// Whether both evaluators allow the request; nobody asks.
 fn allowed(snapshot: &Snapshot, method: &str, target: &str, host: &str) -> bool {
     let mut buffer = TargetBuffer::new();
     let raw = RawTarget { method: method.as_bytes(), target: target.as_bytes(), host: Some(host.as_bytes()) };
-    let request = Request {
-        method: raw.method,
-        target: canonicalize(raw, &mut buffer),
-        source: Source::Unknown,
-        credential: Credential::Absent,
-        time: Timestamp::from_unix_seconds(1_772_442_000),
-        grants: &GrantSet::default(),
-        facts: RequestFacts::NONE,
-    };
+    let request = request(raw, &mut buffer);
     let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(snapshot));
     assert_eq!(decided, explain::evaluate(snapshot.policy(), &request).evaluation, "{method} {host}{target}");
     decided.decision.allows()
@@ -83,5 +91,121 @@ fn a_scope_has_templates_and_expressions_with_one_set_of_methods() {
         ("GET", "/c", "x.example.com", false),
     ] {
         assert_eq!(allowed(&snapshot, method, path, host), expected, "{method} {host}{path}");
+    }
+}
+
+#[test]
+fn hosts_compare_paths_as_the_page_says() {
+    let rows = table("| said of the host | scope | request | held |\n");
+    assert!(rows.len() > 12);
+    for row in rows {
+        let [said, scope, request, held] = &row[..] else { panic!("{row:?}") };
+        let entry = match said.as_str() {
+            "nothing" => String::new(),
+            said => format!("[hosts.\"a.example.com\"]\n{said}\n"),
+        };
+        let snapshot = open(&format!("hosts = \"any\"\npaths = ['{scope}']\nmethods = \"any\"\n{entry}"));
+        assert_eq!(allowed(&snapshot, "GET", request, "a.example.com"), held == "yes", "{row:?}");
+        // Other hosts are as they are.
+        let same = request.trim_end_matches('/') == scope.trim_end_matches('/');
+        assert!(!same || allowed(&snapshot, "GET", request, "b.example.com"), "{row:?}");
+    }
+}
+
+#[test]
+fn what_can_be_accepted_has_the_two_readings_of_the_page() {
+    use luigi_core::target::{Ambiguity, Target};
+    let rows = table("| class | request | as it stands | decoded once more |\n");
+    for class in Ambiguity::ACCEPTABLE {
+        assert!(rows.iter().any(|row| row[0] == class.as_str() && row[2] != "refused"), "{class}");
+    }
+    let mut buffer = TargetBuffer::new();
+    for row in rows {
+        let [class, request, stands, decoded] = &row[..] else { panic!("{row:?}") };
+        let raw = RawTarget { method: b"GET", target: request.as_bytes(), host: Some(b"a.example.com") };
+        let found = canonicalize(raw, &mut buffer);
+        let class = Ambiguity::ALL.into_iter().find(|one| one.as_str() == class).unwrap();
+        assert_eq!(found.ambiguity(), Some(class), "{row:?}");
+        match found {
+            Target::TwoReadings(readings) => {
+                assert_eq!([readings.as_it_stands.path, readings.decoded.path], [stands, decoded], "{row:?}");
+            }
+            Target::Ambiguous(_) => assert_eq!(stands, "refused", "{row:?}"),
+            Target::Canonical(_) => panic!("{row:?}"),
+        }
+    }
+}
+
+#[test]
+fn both_readings_must_be_allowed() {
+    let policy = |accepted: &str, paths: &str| {
+        let entry = if accepted.is_empty() {
+            String::new()
+        } else {
+            format!("[hosts.\"*.example.com\"]\naccept-ambiguous = [\"{accepted}\"]\n")
+        };
+        open(&format!("hosts = [\"**.example.com\"]\npaths = [{paths}]\nmethods = \"any\"\n{entry}"))
+    };
+    let artifacts = policy("encoded-slash", "\"/artifacts/**\"");
+    for (request, host, expected) in [
+        ("/artifacts/a%2Fb", "a.example.com", true),
+        // One label more: nothing is said of that host.
+        ("/artifacts/a%2Fb", "b.a.example.com", false),
+        ("/artifacts/..%2fadmin", "a.example.com", false),
+        ("/artifacts/%2e%2e%2Fadmin", "a.example.com", false),
+        ("/artifacts%2Fa", "a.example.com", false),
+        ("/artifacts/a%5Cb", "a.example.com", false),
+        ("/artifacts/a;b", "a.example.com", false),
+    ] {
+        assert_eq!(allowed(&artifacts, "GET", request, host), expected, "{host}{request}");
+    }
+    let stats = policy("matrix-parameter", "\"/stats\", \"/stats;csv\"");
+    for (request, expected) in [("/stats", true), ("/stats;csv", true), ("/stats;json", false), ("/stats%3Bcsv", false)]
+    {
+        assert_eq!(allowed(&stats, "GET", request, "a.example.com"), expected, "{request}");
+    }
+    assert!(!allowed(&policy("", "\"/**\""), "GET", "/a%2Fb", "a.example.com"));
+}
+
+#[test]
+fn the_first_denial_holds_and_privilege_is_that_of_either_reading() {
+    let snapshot = snapshot(
+        "[hosts.\"a.example.com\"]\naccept-ambiguous = [\"encoded-slash\"]\n\
+         [scopes.files]\nhosts = \"any\"\npaths = [\"/files/**\"]\nmethods = \"any\"\n\
+         [scopes.admin]\nhosts = \"any\"\npaths = [\"/admin/**\"]\nmethods = \"any\"\nprivileged = true\n\
+         [[rules]]\nid = \"files\"\neffect = \"allow\"\nscopes = [\"files\"]\nsubject = \"anyone\"\n\
+         [[rules]]\nid = \"no-admin\"\neffect = \"deny\"\nscopes = [\"admin\"]\n",
+    );
+    let mut buffer = TargetBuffer::new();
+    let mut decide = |target: &'static str| {
+        let raw = RawTarget { method: b"GET", target: target.as_bytes(), host: Some(b"a.example.com") };
+        let request = request(raw, &mut buffer);
+        let explanation = explain::evaluate(snapshot.policy(), &request);
+        let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        assert_eq!(decided, explanation.evaluation);
+        (decided.decision.reason.as_str(), decided.privileged, explanation.to_string())
+    };
+    let (reason, privileged, text) = decide("/files/..%2fadmin");
+    assert_eq!((reason, privileged), ("denied-by-rule", true));
+    assert!(text.contains("read  `/files/..%2Fadmin` as it stands: allow (allowed-by-rule)"), "{text}");
+    assert!(text.contains("read  `/admin` decoded once more: deny (denied-by-rule)"), "{text}");
+    assert_eq!(decide("/x%2fy").0, "no-rule-allows");
+    let (reason, privileged, _) = decide("/files/a%2Fb");
+    assert_eq!((reason, privileged), ("allowed-by-rule", false));
+}
+
+#[test]
+fn method_overrides_are_refused_where_the_host_says_so() {
+    let snapshot = open(
+        "hosts = \"any\"\npaths = [\"/a\"]\nmethods = \"any\"\n[hosts.\"a.example.com\"]\nmethod-override = \"refuse\"",
+    );
+    for (target, host, expected) in [
+        ("/a?_method=DELETE", "a.example.com", false),
+        ("/a?x=1;%5FMETHOD=put", "a.example.com", false),
+        ("/a?method=DELETE", "a.example.com", true),
+        ("/a", "a.example.com", true),
+        ("/a?_method=DELETE", "b.example.com", true),
+    ] {
+        assert_eq!(allowed(&snapshot, "POST", target, host), expected, "{host}{target}");
     }
 }

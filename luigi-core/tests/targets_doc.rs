@@ -1,6 +1,6 @@
 //! The examples in docs/SEMANTICS.md, section "Targets", are what the code does.
 
-use luigi_core::target::{Ambiguity, CanonicalTarget, Host, RawTarget, Target, TargetBuffer, canonicalize};
+use luigi_core::target::{Ambiguity, CanonicalTarget, Host, RawTarget, Readings, Target, TargetBuffer, canonicalize};
 
 const EXAMPLES: [&str; 3] = ["request", "Host", "rules see"];
 const CLASSES: [&str; 2] = ["class", "what it tells"];
@@ -40,7 +40,7 @@ fn quoted(cell: &str) -> &str {
 /// The third column for a target.
 fn shown(target: &Target<'_>) -> String {
     let CanonicalTarget { host, path, query } = match target {
-        Target::Ambiguous(class) => return format!("refused: `{class}`"),
+        Target::TwoReadings(Readings { class, .. }) | Target::Ambiguous(class) => return format!("refused: `{class}`"),
         Target::Canonical(target) => target,
     };
     let query = query.map_or(String::new(), |query| format!("?{}", String::from_utf8_lossy(query)));

@@ -156,7 +156,9 @@ impl<'a> Answer<'a> {
         if let Some(why) = self.malformed {
             return Some(why.as_str());
         }
-        if let Some(Target::Ambiguous(why)) = self.target {
+        if let (Reason::AmbiguousTarget, Some(why)) =
+            (self.decision().reason, self.target.and_then(|it| it.ambiguity()))
+        {
             return Some(why.as_str());
         }
         match self.credential {
@@ -182,6 +184,7 @@ impl<'a> Answer<'a> {
             Reason::AllowedByRule
             | Reason::MalformedFacts
             | Reason::AmbiguousTarget
+            | Reason::MethodOverride
             | Reason::AmbiguousCredential
             | Reason::Deferred
             | Reason::InternalError => return None,
@@ -209,7 +212,7 @@ impl<'a> Answer<'a> {
     ///
     /// | status | when |
     /// |---|---|
-    /// | 400 | the request itself is at fault: malformed facts, an ambiguous target, two credentials |
+    /// | 400 | the request itself is at fault: malformed facts, an ambiguous target, a method override, two credentials |
     /// | 401 | there is a [`challenge`](Self::challenge): nobody, an expired or invalid token, a login that is too weak or too old |
     /// | 403 | any other denial; also under an invalid token if a deny rule is true, since a better token would not help |
     /// | 503 | too many verifications at once, or a failure of our own: worth a retry |
@@ -217,7 +220,9 @@ impl<'a> Answer<'a> {
     pub fn status_code(&self) -> u16 {
         match self.evaluation.decision.reason {
             Reason::AllowedByRule => 200,
-            Reason::MalformedFacts | Reason::AmbiguousTarget | Reason::AmbiguousCredential => 400,
+            Reason::MalformedFacts | Reason::AmbiguousTarget | Reason::MethodOverride | Reason::AmbiguousCredential => {
+                400
+            }
             Reason::Deferred | Reason::InternalError => 503,
             Reason::DeniedByRule
             | Reason::DenyRuleUnknown

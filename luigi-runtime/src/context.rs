@@ -13,7 +13,7 @@ use luigi_core::decide::{Decision, Evaluation, Reason, Request, RequestFacts, Sc
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Authorization, Credential, TokenCache, TokenCacheLimits, credential};
 use luigi_core::policy::model::Mode;
-use luigi_core::target::{Ambiguity, CanonicalTarget, RawTarget, Target, TargetBuffer, canonicalize};
+use luigi_core::target::{Ambiguity, RawTarget, Target, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -197,7 +197,12 @@ fn grants_count(version: &Version, stale_after_seconds: i64, now: Timestamp) -> 
 
 /// The canonical path, if it is not the one that was received.
 fn rewritten<'a>(received: &[u8], target: &Target<'a>) -> Option<&'a str> {
-    let Target::Canonical(CanonicalTarget { path, .. }) = target else { return None };
+    let path = match target {
+        Target::Canonical(target) => target.path,
+        // If such a request passes its host accepts the class, so that the backend needs what is ambiguous as it stands.
+        Target::TwoReadings(readings) => readings.as_it_stands.path,
+        Target::Ambiguous(_) => return None,
+    };
     let end = received.iter().position(|byte| *byte == b'?').unwrap_or(received.len());
     let received = &received[..end];
     let start = if received.starts_with(b"/") {
@@ -329,6 +334,7 @@ mod tests {
             let target = forwardable(raw.target, canonicalize(raw, &mut buffer));
             let found = match target {
                 Target::Canonical(_) => Ok(rewritten(raw.target, &target)),
+                Target::TwoReadings(readings) => Err(readings.class),
                 Target::Ambiguous(why) => Err(why),
             };
             assert_eq!(found, expected, "{received:.40}");

@@ -10,7 +10,7 @@
 //! Deliberately not here: who asks, from where and when. Those are the rules' and belong to whoever asks about rules.
 
 use crate::method::{MethodSet, MethodTable};
-use crate::policy::model::{HostPattern, Operation, PathTemplate, Policy, ScopeId, Segment, TableId};
+use crate::policy::model::{HostPattern, HostProperties, Operation, PathTemplate, Policy, ScopeId, Segment, TableId};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -38,8 +38,9 @@ struct Inner {
     except: Vec<Region>,
     /// The most segments of a template, here or in what is left out.
     longest: usize,
-    /// Whether this or something left out has regular expressions, whose paths are not known here.
-    expressions: bool,
+    /// Whether this or something left out holds paths that templates alone do not tell: by regular expressions, or on hosts that ignore case or
+    /// tell `/a` from `/a/`.
+    beyond_templates: bool,
 }
 
 /// A request that lies where one was looked for. Displayed as in a test of a policy: `GET https://host/path`, or the path alone for a
@@ -61,7 +62,8 @@ pub enum Search {
     Found(Witness),
     /// There is none.
     Empty,
-    /// It would have taken more than [`MAX_COMPARISONS`], or a scope has regular expressions, which are not looked into.
+    /// It would have taken more than [`MAX_COMPARISONS`], or a scope holds paths that its templates do not tell: by regular expressions,
+    /// or on hosts with paths of their own kind (`[hosts]`).
     TooHard,
 }
 
@@ -154,9 +156,13 @@ impl Space {
         let except: Vec<Region> = scope.except.iter().filter_map(|other| made[other.index()].clone()).collect();
         let own = scope.operations.iter().map(|operation| operation.path.segments.len());
         let longest = own.chain(except.iter().map(|region| region.0.longest)).max().unwrap_or(0);
-        let expressions = scope.path_regex.is_some() || except.iter().any(|region| region.0.expressions);
+        let odd = |row: &HostProperties| row.ignores_case || row.slash_matters;
+        let mut odd_hosts = policy.hosts.iter().filter(|(_, row)| odd(row));
+        let beyond_templates = scope.path_regex.is_some()
+            || odd_hosts.any(|(_, row)| scope.hosts.iter().any(|host| common_host(host, &row.host).is_some()))
+            || except.iter().any(|region| region.0.beyond_templates);
         let (hosts, operations) = (scope.hosts.clone(), operations.collect());
-        Region(Arc::new(Inner { hosts, operations, except, longest, expressions }))
+        Region(Arc::new(Inner { hosts, operations, except, longest, beyond_templates }))
     }
 
     /// A set of methods of one of the policies in the bits of this space.
@@ -176,7 +182,7 @@ impl Space {
     #[must_use]
     pub fn find_within(&self, within: &[&Region], outside: &[&Region], methods: MethodSet, limit: usize) -> Search {
         // What a search over templates found could lie in an expression of `outside`, and what it did not find in one of `within`.
-        if within.iter().chain(outside).any(|region| region.0.expressions) {
+        if within.iter().chain(outside).any(|region| region.0.beyond_templates) {
             return Search::TooHard;
         }
         let methods = methods.without(self.methods.resolve(b"CONNECT"));
@@ -230,7 +236,7 @@ pub fn common_path(a: &PathTemplate, b: &PathTemplate) -> Option<PathTemplate> {
             (segment, _) => segment.clone(),
         });
     }
-    Some(PathTemplate { segments, rest: short.rest && long.rest })
+    Some(PathTemplate { segments, rest: short.rest && long.rest, slash: false })
 }
 
 /// What both patterns hold, or `None` if that is nothing.
@@ -366,7 +372,7 @@ impl Searching<'_> {
             hosts.sort_unstable();
             hosts.dedup();
         }
-        let mut paths = vec![(PathTemplate { segments: Vec::new(), rest: true }, methods)];
+        let mut paths = vec![(PathTemplate { segments: Vec::new(), rest: true, slash: false }, methods)];
         for region in within {
             self.spend(paths.len() * region.0.operations.len())?;
             let both = paths.iter().flat_map(|(path, methods)| {

@@ -13,7 +13,7 @@ use crate::policy::model::{
     ApprovalId, Conditions, Effect, FactTest, LoginId, Mode, NetworkId, Rule, RuleId, ScheduleId, ScopeId,
     ScopeSelector,
 };
-use crate::snapshot::Snapshot;
+use crate::snapshot::{HostTraits, Snapshot};
 use crate::target::CanonicalTarget;
 
 /// What one decision is about, with everything looked up that more than one rule may ask for.
@@ -21,6 +21,8 @@ pub(super) struct Case<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) request: &'a Request<'a>,
     pub(super) target: CanonicalTarget<'a>,
+    /// What the host's servers do with targets.
+    pub(super) traits: HostTraits,
     /// The request's method, as a set of one.
     pub(super) method: MethodSet,
     pub(super) person: Person<'a>,
@@ -256,7 +258,7 @@ impl Case<'_> {
             && grant.scope == scope.name
             && same_actor
             && approvals.iter().any(under)
-            && grant.path.as_deref().is_none_or(|path| same_path(path, self.target.path))
+            && grant.path.as_deref().is_none_or(|path| self.traits.same_path(path, self.target.path))
             && from_there
     }
 
@@ -270,9 +272,4 @@ impl Case<'_> {
             }
         }
     }
-}
-
-/// `/a` and `/a/` are one to rules.
-fn same_path(a: &str, b: &str) -> bool {
-    a.strip_suffix('/').unwrap_or(a) == b.strip_suffix('/').unwrap_or(b)
 }

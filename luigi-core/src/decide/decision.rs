@@ -14,6 +14,19 @@ pub struct Evaluation {
     pub privileged: bool,
 }
 
+impl Evaluation {
+    /// What two readings of one target come to: the first denial, if there is one, and privilege if either has it.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        let strictest = |a: Decision, b: Decision| if a.allows() && !b.allows() { b } else { a };
+        Self {
+            decision: strictest(self.decision, other.decision),
+            candidate: strictest(self.candidate, other.candidate),
+            privileged: self.privileged || other.privileged,
+        }
+    }
+}
+
 /// An answer with its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -73,6 +86,8 @@ pub enum Reason {
     MalformedFacts,
     /// Two sensible servers could read the target differently.
     AmbiguousTarget,
+    /// The request asks for another method than its own, and its host refuses that.
+    MethodOverride,
     /// A credential was sent twice.
     AmbiguousCredential,
     /// Too many credentials wait for verification; worth a retry.
@@ -83,7 +98,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AllowedByRule,
         Self::DeniedByRule,
         Self::DenyRuleUnknown,
@@ -97,6 +112,7 @@ impl Reason {
         Self::NoRuleAllows,
         Self::MalformedFacts,
         Self::AmbiguousTarget,
+        Self::MethodOverride,
         Self::AmbiguousCredential,
         Self::Deferred,
         Self::InternalError,
@@ -119,6 +135,7 @@ impl Reason {
             Self::NoRuleAllows => "no-rule-allows",
             Self::MalformedFacts => "malformed-facts",
             Self::AmbiguousTarget => "ambiguous-target",
+            Self::MethodOverride => "method-override",
             Self::AmbiguousCredential => "ambiguous-credential",
             Self::Deferred => "deferred",
             Self::InternalError => "internal-error",

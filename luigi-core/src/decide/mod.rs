@@ -25,7 +25,7 @@ pub use scratch::Scratch;
 
 use crate::grant_set::Grant;
 use crate::identity::Credential;
-use crate::matchers::Person;
+use crate::matchers::{Person, override_in_query};
 use crate::method::MethodSet;
 use crate::policy::model::ScopeId;
 use crate::snapshot::Snapshot;
@@ -43,23 +43,33 @@ impl Snapshot {
     #[must_use]
     pub fn decide(&self, request: &Request<'_>, scratch: &mut Scratch) -> Evaluation {
         scratch.fit(self);
-        let refused = |reason, privileged| {
-            let decision = Decision::refused(reason);
-            Evaluation { decision, candidate: decision, privileged }
-        };
-        let target = match request.target {
-            Target::Canonical(target) => target,
-            Target::Ambiguous(_) => return refused(Reason::AmbiguousTarget, false),
-        };
+        match request.target {
+            Target::Canonical(target) => self.decide_reading(request, target, scratch),
+            Target::TwoReadings(readings) if self.hosts.of(readings.as_it_stands.host).accepts(readings.class) => {
+                let first = self.decide_reading(request, readings.as_it_stands, scratch);
+                let second = self.decide_reading(request, readings.decoded, scratch);
+                first.and(second)
+            }
+            Target::TwoReadings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, false),
+        }
+    }
+
+    /// Decides on one reading of a request's target.
+    fn decide_reading(&self, request: &Request<'_>, target: CanonicalTarget<'_>, scratch: &mut Scratch) -> Evaluation {
         let method = self.policy.methods.resolve(request.method);
-        let privileged = scopes::find(self, &target, method, scratch);
+        let traits = self.hosts.of(target.host);
+        let privileged = scopes::find(self, &target, traits, method, scratch);
+        if traits.refuses_method_override && override_in_query(target.query) {
+            return refused(Reason::MethodOverride, privileged);
+        }
         match request.credential {
             Credential::Ambiguous => return refused(Reason::AmbiguousCredential, privileged),
             Credential::Deferred => return refused(Reason::Deferred, privileged),
             Credential::Absent | Credential::Verified(_) | Credential::Expired | Credential::Invalid(_) => {}
         }
         let person = Person::of(&request.credential, request.time);
-        let case = Case { snapshot: self, request, target, method, person, grants: grants_of(person, request) };
+        let grants = grants_of(person, request);
+        let case = Case { snapshot: self, request, target, traits, method, person, grants };
         let decision = rules::weigh(&case, Rules::InForce, scratch);
         let candidate =
             if scopes::any_observed(self, scratch) { rules::weigh(&case, Rules::All, scratch) } else { decision };
@@ -74,9 +84,15 @@ impl Snapshot {
         scratch: &'s mut Scratch,
     ) -> &'s [ScopeId] {
         scratch.fit(self);
-        scopes::find(self, target, method, scratch);
+        scopes::find(self, target, self.hosts.of(target.host), method, scratch);
         scratch.found()
     }
+}
+
+/// A refusal before all rules.
+fn refused(reason: Reason, privileged: bool) -> Evaluation {
+    let decision = Decision::refused(reason);
+    Evaluation { decision, candidate: decision, privileged }
 }
 
 fn grants_of<'a>(person: Person<'a>, request: &Request<'a>) -> &'a [Grant] {

@@ -3,18 +3,27 @@
 use super::scratch::{Hold, Scratch};
 use crate::method::MethodSet;
 use crate::policy::model::ScopeId;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{HostTraits, Snapshot};
 use crate::target::CanonicalTarget;
 
 /// Leaves in `scratch` the scopes that hold the request, in order; returns whether one of them is privileged.
 pub(super) fn find(
     snapshot: &Snapshot,
     target: &CanonicalTarget<'_>,
+    traits: HostTraits,
     method: MethodSet,
     scratch: &mut Scratch,
 ) -> bool {
     scratch.begin();
-    snapshot.index.visit(target, method, &mut |scope| scratch.note(scope));
+    match snapshot.folded_index.as_ref().filter(|_| traits.ignores_case) {
+        None => snapshot.index.visit(target, traits, method, &mut |scope| scratch.note(scope)),
+        Some(index) => {
+            let folded = scratch.take_folded(target.path);
+            let target = CanonicalTarget { path: &folded, ..*target };
+            index.visit(&target, traits, method, &mut |scope| scratch.note(scope));
+            scratch.give_back_folded(folded);
+        }
+    }
     for at in 0..scratch.found().len() {
         let scope = scratch.found()[at];
         holds(snapshot, scope, scratch);

@@ -1,7 +1,8 @@
 //! The working memory of decisions: one for each thread, used again and again.
 
 use crate::policy::model::{LoginId, ScopeId, TableId};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, fold_into};
+use crate::target::MAX_TARGET_BYTES;
 
 /// Working memory for [`Snapshot::decide`]; keeps nothing from one decision to the next that could change an answer.
 ///
@@ -16,6 +17,8 @@ pub struct Scratch {
     login_count: u32,
     /// The scopes whose patterns hold the target; after [`Scratch::settle`] those that hold the request, sorted.
     found: Vec<ScopeId>,
+    /// The path in lower case, for hosts that ignore case.
+    folded: String,
 }
 
 /// What is known of a scope in this round.
@@ -45,9 +48,24 @@ impl Scratch {
             self.scopes.resize(scopes, (0, Hold::Excepted));
             self.found.reserve(scopes - self.found.len());
         }
+        if snapshot.folded_index.is_some() && self.folded.capacity() < MAX_TARGET_BYTES {
+            self.folded.reserve(MAX_TARGET_BYTES);
+        }
         if self.logins.len() < snapshot.policy.logins.len() {
             self.logins.resize(snapshot.policy.logins.len(), 0);
         }
+    }
+
+    /// The path as hosts that ignore case read it, taken out so that scopes can be noted meanwhile; give it back.
+    pub(super) fn take_folded(&mut self, path: &str) -> String {
+        let mut folded = std::mem::take(&mut self.folded);
+        folded.clear();
+        fold_into(path, &mut folded);
+        folded
+    }
+
+    pub(super) fn give_back_folded(&mut self, folded: String) {
+        self.folded = folded;
     }
 
     /// Forgets the decision before.

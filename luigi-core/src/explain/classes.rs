@@ -1,21 +1,59 @@
 //! From all rules to the decision: refusals before the rules, then the classes of rules in their order.
 
+use super::hosts::{self, HostWays};
 use super::judge::{Case, Judged, Kind, judge};
 use super::subjects::Caller;
 use super::{AdviceTrace, DecisionTrace, Explanation, MissingTrace, RequestTrace, ScopeTrace, Standing};
-use super::{advice, listed, quoted, scopes};
+use super::{ReadingTrace, advice, listed, quoted, scopes};
 use crate::decide::{Advice, Decision, Evaluation, Reason, Request, Source};
 use crate::identity::{Credential, Identity};
 use crate::policy::model::{Effect, Mode, Policy, RuleId};
-use crate::target::{Host, Target};
+use crate::target::{CanonicalTarget, Host, Readings, Target};
 
 pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
-    let target = match request.target {
+    let readings = match request.target {
+        Target::Canonical(target) => return explain_reading(policy, request, target),
+        Target::TwoReadings(readings) => readings,
         Target::Ambiguous(_) => return refused(policy, request, Reason::AmbiguousTarget, false, Vec::new()),
-        Target::Canonical(target) => target,
     };
+    if !HostWays::of(policy, readings.as_it_stands.host).accepts.contains(&readings.class) {
+        return refused(policy, request, Reason::AmbiguousTarget, false, Vec::new());
+    }
+    let targets = [readings.as_it_stands, readings.decoded];
+    let both = targets.map(|target| explain_reading(policy, request, target));
+    let traces = targets.iter().zip(&both).map(|(target, explanation)| ReadingTrace {
+        path: target.path.to_owned(),
+        decision: explanation.decision.decision,
+        reason: explanation.decision.reason,
+    });
+    let traces: Vec<ReadingTrace> = traces.collect();
+    // Of each decision the first denial holds; what is shown of the rules belongs to the reading that decides.
+    let denied = |decision: fn(&Explanation) -> Decision| both.iter().position(|one| !decision(one).allows());
+    let decides = denied(|one| one.evaluation.decision);
+    let candidate = denied(|one| one.evaluation.candidate).unwrap_or(0);
+    let shown = decides.unwrap_or(candidate);
+    let privileged = both.iter().any(|one| one.privileged);
+    Explanation {
+        evaluation: Evaluation {
+            decision: both[decides.unwrap_or(0)].evaluation.decision,
+            candidate: both[candidate].evaluation.candidate,
+            privileged,
+        },
+        decision: both[decides.unwrap_or(0)].decision.clone(),
+        candidate: both[candidate].candidate.clone(),
+        privileged,
+        readings: traces,
+        ..both[shown].clone()
+    }
+}
+
+/// Everything about one reading of the target.
+fn explain_reading(policy: &Policy, request: &Request<'_>, target: CanonicalTarget<'_>) -> Explanation {
     let (held, scopes) = scopes::holding(policy, request, &target);
     let privileged = held.iter().any(|id| policy.scopes[*id].privileged);
+    if HostWays::of(policy, target.host).refuses_method_override && hosts::asks_for_another_method(target.query) {
+        return refused(policy, request, Reason::MethodOverride, privileged, scopes);
+    }
     let caller = match (request.credential, Caller::of(request.credential, request.time)) {
         (_, Some(caller)) => caller,
         (Credential::Deferred, None) => return refused(policy, request, Reason::Deferred, privileged, scopes),
@@ -33,6 +71,7 @@ pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
         decision: decision_trace(policy, &evaluation.decision),
         candidate: decision_trace(policy, &evaluation.candidate),
         privileged,
+        readings: Vec::new(),
         scopes,
         rules: judged.iter().map(|one| one.trace(policy)).collect(),
     }
@@ -52,6 +91,7 @@ fn refused(
         decision: decision_trace(policy, &decision),
         candidate: decision_trace(policy, &decision),
         privileged,
+        readings: Vec::new(),
         scopes,
         rules: Vec::new(),
     }
@@ -126,7 +166,7 @@ fn request_trace(policy: &Policy, request: &Request<'_>) -> RequestTrace {
             };
             quoted(&format!("{host}{}", target.path)).trim_matches('`').to_owned()
         }
-        Target::Ambiguous(why) => format!("ambiguous: {why}"),
+        Target::TwoReadings(Readings { class: why, .. }) | Target::Ambiguous(why) => format!("ambiguous: {why}"),
     };
     let identity = match Caller::of(request.credential, request.time) {
         Some(Caller::Known(identity)) => identity_trace(policy, identity),
@@ -218,6 +258,7 @@ fn sentence(reason: Reason, rule: Option<&str>, restricted_by: Option<&str>) -> 
         Reason::NoRuleAllows => "no rule allows it".to_owned(),
         Reason::MalformedFacts => "the facts about the request are malformed".to_owned(),
         Reason::AmbiguousTarget => "two servers could read the target differently".to_owned(),
+        Reason::MethodOverride => "it asks for another method than its own, which its host refuses".to_owned(),
         Reason::AmbiguousCredential => "a credential was sent twice".to_owned(),
         Reason::Deferred => "too many credentials wait for verification".to_owned(),
         Reason::InternalError => "something inside failed".to_owned(),

@@ -12,6 +12,7 @@ mod advice;
 mod claims;
 mod classes;
 mod facts;
+mod hosts;
 mod judge;
 mod render;
 mod requirements;
@@ -51,6 +52,9 @@ pub struct Explanation {
     pub candidate: DecisionTrace,
     /// Whether a privileged scope holds the request.
     pub privileged: bool,
+    /// The readings of an ambiguous target that its host accepts, as it stands first; empty for any other.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<ReadingTrace>,
     /// The scopes with an operation that fits the request; those that leave it out again by `except` say so.
     pub scopes: Vec<ScopeTrace>,
     /// Every rule in order of its id; empty if the request was refused before all rules.
@@ -130,6 +134,18 @@ pub struct MissingTrace {
     pub scope: String,
     /// The approval.
     pub approval: String,
+}
+
+/// One reading of an ambiguous target, and what came out for it. The first denial holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReadingTrace {
+    /// The canonical path.
+    pub path: String,
+    /// `allow` or `deny`.
+    pub decision: &'static str,
+    /// Its reason.
+    pub reason: Reason,
 }
 
 /// A scope with an operation that fits the request.

@@ -1,6 +1,6 @@
 //! Explanations for people: lines of text whose parts have a tone, which a terminal may colour and a pipe does not.
 
-use super::{AdviceTrace, DecisionTrace, Explanation, Finding, RuleTrace, Standing, count, listed};
+use super::{AdviceTrace, DecisionTrace, Explanation, Finding, RuleTrace, Standing, count, listed, quoted};
 use crate::kleene::Kleene;
 use crate::policy::model::{Effect, Mode};
 use std::fmt;
@@ -107,12 +107,17 @@ impl Explanation {
         if self.privileged {
             what = what.with(Tone::Plain, "  (privileged)");
         }
-        let mut lines = vec![
-            what,
+        let mut lines = vec![what];
+        for (n, reading) in self.readings.iter().enumerate() {
+            let how = if n == 0 { "as it stands" } else { "decoded once more" };
+            let text = format!("{} {how}: {} ({})", quoted(&reading.path), reading.decision, reading.reason.as_str());
+            lines.push(line("read").with(Tone::Plain, text));
+        }
+        lines.extend([
             line("who").with(Tone::Plain, self.request.identity.as_str()),
             line("from").with(Tone::Plain, self.request.source.as_str()),
             line("when").with(Tone::Plain, self.request.time.as_str()),
-        ];
+        ]);
         let held: Vec<&str> =
             self.scopes.iter().filter(|one| one.left_out_by.is_none()).map(|one| one.scope.as_str()).collect();
         let mut scopes = if held.is_empty() { "none".to_owned() } else { listed(held, "and") };

@@ -1,6 +1,6 @@
 //! What must also hold: logins of a kind and grants.
 
-use super::scopes::without_trailing_slash;
+use super::hosts::HostWays;
 use super::subjects::Caller;
 use super::{Finding, count, listed, quoted};
 use crate::decide::{Request, Source};
@@ -128,10 +128,11 @@ fn opening(
     };
     let held = request.grants.of(identity.issuer(), identity.subject());
     let mut rejected = Vec::new();
+    let ways = HostWays::of(policy, target.host);
     for grant in held {
         let mut mismatch = String::new();
         for id in approvals {
-            match grant_meets(grant, scope, &policy.approvals[*id], identity, target, request) {
+            match grant_meets(grant, scope, &policy.approvals[*id], identity, (target, &ways), request) {
                 Ok(()) => {
                     return Finding::new(
                         "scope",
@@ -169,7 +170,7 @@ fn grant_meets(
     scope: &Scope,
     approval: &Approval,
     identity: &Identity,
-    target: &CanonicalTarget<'_>,
+    (target, ways): (&CanonicalTarget<'_>, &HostWays),
     request: &Request<'_>,
 ) -> Result<(), String> {
     let now = request.time;
@@ -203,7 +204,7 @@ fn grant_meets(
         return Err(format!("ended {}", grant.until));
     }
     if let Some(path) = &grant.path
-        && without_trailing_slash(path) != without_trailing_slash(target.path)
+        && !ways.same(ways.meant(path), ways.meant(target.path))
     {
         return Err(format!("is narrowed to path {}", quoted(path)));
     }

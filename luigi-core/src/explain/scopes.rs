@@ -1,6 +1,7 @@
 //! Which scopes hold a request: hosts, path templates, methods and what scopes leave out.
 
 use super::ScopeTrace;
+use super::hosts::HostWays;
 use crate::decide::Request;
 use crate::matchers::path_regex::{Case, syntax_config};
 use crate::method::MethodSet;
@@ -16,12 +17,13 @@ pub(super) fn holding(
     target: &CanonicalTarget<'_>,
 ) -> (Vec<ScopeId>, Vec<ScopeTrace>) {
     let method = policy.methods.resolve(request.method);
+    let ways = HostWays::of(policy, target.host);
     let (mut held, mut traces) = (Vec::new(), Vec::new());
     for (id, scope) in policy.scopes.iter() {
-        if !fits(scope, method, target) {
+        if !fits(scope, method, target, &ways) {
             continue;
         }
-        let left_out_by = scope.except.iter().find(|other| holds(policy, **other, method, target));
+        let left_out_by = scope.except.iter().find(|other| holds(policy, **other, method, target, &ways));
         if left_out_by.is_none() {
             held.push(id);
         }
@@ -35,30 +37,31 @@ pub(super) fn holding(
 }
 
 /// Whether one of the scope's operations fits, and none of the scopes it leaves out holds the request.
-fn holds(policy: &Policy, id: ScopeId, method: MethodSet, target: &CanonicalTarget<'_>) -> bool {
+fn holds(policy: &Policy, id: ScopeId, method: MethodSet, target: &CanonicalTarget<'_>, ways: &HostWays) -> bool {
     let scope = &policy.scopes[id];
-    fits(scope, method, target) && !scope.except.iter().any(|other| holds(policy, *other, method, target))
+    fits(scope, method, target, ways) && !scope.except.iter().any(|other| holds(policy, *other, method, target, ways))
 }
 
-fn fits(scope: &Scope, method: MethodSet, target: &CanonicalTarget<'_>) -> bool {
+fn fits(scope: &Scope, method: MethodSet, target: &CanonicalTarget<'_>, ways: &HostWays) -> bool {
     let operation =
-        |operation: &Operation| operation.methods.intersects(method) && path_fits(&operation.path, target.path);
+        |operation: &Operation| operation.methods.intersects(method) && path_fits(&operation.path, target.path, ways);
     let expressions =
-        |regex: &PathRegex| regex.methods.intersects(method) && expression_fits(&regex.patterns, target.path);
+        |regex: &PathRegex| regex.methods.intersects(method) && expression_fits(&regex.patterns, target.path, ways);
     scope.hosts.iter().any(|host| host_fits(host, target.host))
         && (scope.operations.iter().any(operation) || scope.path_regex.as_ref().is_some_and(expressions))
 }
 
 /// Whether one of the regular expressions holds the whole path. They are read anew, by an engine that simulates what they say; one that
 /// it cannot read holds nothing.
-fn expression_fits(patterns: &[String], path: &str) -> bool {
+fn expression_fits(patterns: &[String], path: &str, ways: &HostWays) -> bool {
     if !path.starts_with('/') {
         return false;
     }
-    let path = if path == "/" { path } else { without_trailing_slash(path) };
+    let path = ways.meant(path);
+    let case = if ways.ignores_case { Case::Ignored } else { Case::Exact };
     let config = PikeVM::config().match_kind(MatchKind::All);
     patterns.iter().any(|pattern| {
-        let engine = PikeVM::builder().configure(config.clone()).syntax(syntax_config(Case::Exact)).build(pattern);
+        let engine = PikeVM::builder().configure(config.clone()).syntax(syntax_config(case)).build(pattern);
         let Ok(engine) = engine else { return false };
         // Of all matches at the beginning this is the longest.
         let longest = engine.find(&mut engine.create_cache(), Input::new(path).anchored(Anchored::Yes));
@@ -66,7 +69,7 @@ fn expression_fits(patterns: &[String], path: &str) -> bool {
     })
 }
 
-fn host_fits(pattern: &HostPattern, host: Host<'_>) -> bool {
+pub(super) fn host_fits(pattern: &HostPattern, host: Host<'_>) -> bool {
     match (pattern, host) {
         (HostPattern::Any, _) => true,
         (HostPattern::Exact(text), Host::Name(name) | Host::Address(name)) => text == name,
@@ -88,24 +91,20 @@ fn labels_before<'a>(name: &'a str, parent: &str) -> Option<&'a str> {
     name.strip_suffix(parent)?.strip_suffix('.')
 }
 
-fn path_fits(template: &PathTemplate, path: &str) -> bool {
+fn path_fits(template: &PathTemplate, path: &str, ways: &HostWays) -> bool {
     // Neither `*` nor the empty path of CONNECT lies in a scope.
     let Some(relative) = path.strip_prefix('/') else { return false };
+    let slash = relative.ends_with('/');
     let relative = relative.strip_suffix('/').unwrap_or(relative);
     let segments: Vec<&str> = if relative.is_empty() { Vec::new() } else { relative.split('/').collect() };
     let enough = if template.rest {
         segments.len() >= template.segments.len()
     } else {
-        segments.len() == template.segments.len()
+        segments.len() == template.segments.len() && (!ways.slash_matters || template.slash == slash)
     };
     enough
         && template.segments.iter().zip(&segments).all(|(wanted, segment)| match wanted {
-            Segment::Literal(text) => text == segment,
+            Segment::Literal(text) => ways.same(text, segment),
             Segment::Capture(_) | Segment::Any => !segment.is_empty(),
         })
-}
-
-/// The canonical path as rules see it: `/a` and `/a/` are one.
-pub(super) fn without_trailing_slash(path: &str) -> &str {
-    path.strip_suffix('/').unwrap_or(path)
 }

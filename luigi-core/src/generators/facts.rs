@@ -10,9 +10,23 @@ const HEADERS: [&str; 2] = ["x-team", "x-version"];
 const VALUES: [&str; 4] = ["a", "a b", "b", "é"];
 const COUNTRIES: [&str; 3] = ["AT", "DE", "FR"];
 const PARAMETERS: [&str; 2] = ["v", "team"];
-const PAIRS: [&str; 14] = [
-    "v=a", "v=b", "team=a", "v", "v=", "V=a", "v=%61", "v=a+b", "v=a%20b", "v=%", "%=a", "x=1;v=a", "v=%C3%A9",
+const PAIRS: [&str; 16] = [
+    "v=a",
+    "v=b",
+    "team=a",
+    "v",
+    "v=",
+    "V=a",
+    "v=%61",
+    "v=a+b",
+    "v=a%20b",
+    "v=%",
+    "%=a",
+    "x=1;v=a",
+    "v=%C3%A9",
     "team=%61",
+    "%5Fmethod=put",
+    "+.METHOD[]",
 ];
 const SUBJECT_DNS: [&str; 2] = ["CN=job", "CN=web,O=Example"];
 const URIS: [&str; 3] = ["spiffe://a.test/web", "spiffe://a.test/ns/job", "spiffe://b.test/web"];

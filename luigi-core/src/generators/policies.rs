@@ -9,10 +9,11 @@ use crate::identity::{Algorithm, ClaimMap, IssuerTrust, IssuerType};
 use crate::method::MethodSet;
 use crate::policy::model::{
     ActorMatcher, Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash, Effect,
-    Group, GroupId, HostPattern, Issuer, IssuerId, Justification, Login, LoginId, Mode, Network, NetworkId, Operation,
-    PathRegex, PathTemplate, Policy, Requirements, Rule, Schedule, ScheduleId, Scope, ScopeId, ScopeSelector, Segment,
-    Subject, SubjectMatcher, Table, TableId, Via, Weekdays,
+    Group, GroupId, HostPattern, HostProperties, Issuer, IssuerId, Justification, Login, LoginId, Mode, Network,
+    NetworkId, Operation, PathRegex, PathTemplate, Policy, Requirements, Rule, Schedule, ScheduleId, Scope, ScopeId,
+    ScopeSelector, Segment, Subject, SubjectMatcher, Table, TableId, Via, Weekdays,
 };
+use crate::target::Ambiguity;
 use crate::time::Timestamp;
 
 const MEMBERS: [&str; 6] =
@@ -38,6 +39,7 @@ pub fn policy(choices: &mut Choices<'_>) -> Policy {
     policy.networks = (0..choices.between(1, 3)).map(|n| network(n, choices)).collect();
     policy.schedules = (0..choices.between(1, 3)).map(|n| schedule(n, choices)).collect();
     policy.logins = (0..choices.between(1, 3)).map(|n| login(n, choices)).collect();
+    policy.hosts = (0..*choices.pick(&[0, 0, 1, 2])).map(|_| host_properties(choices)).collect();
     let scopes = choices.between(1, 5);
     policy.scopes = (0..scopes).map(|n| scope(n, scopes, &mut policy.methods, choices)).collect();
     for n in 0..choices.between(1, 3) {
@@ -134,6 +136,23 @@ fn scope(n: usize, scopes: usize, methods: &mut crate::method::MethodTable, choi
     }
 }
 
+fn host_properties(choices: &mut Choices<'_>) -> HostProperties {
+    let host = match choices.below(5) {
+        0 => HostPattern::Labels("test".to_owned()),
+        1 => HostPattern::OneLabel("a.test".to_owned()),
+        2 => HostPattern::Exact(choices.text(&HOSTS)),
+        3 => HostPattern::Labels("a.test".to_owned()),
+        _ => HostPattern::Exact(choices.text(&ADDRESSES)),
+    };
+    HostProperties {
+        host,
+        ignores_case: choices.chance(40),
+        slash_matters: choices.chance(30),
+        accepts: choices.few(&Ambiguity::ACCEPTABLE, 50),
+        refuses_method_override: choices.chance(30),
+    }
+}
+
 fn hash(kind: u8, n: usize) -> ContentHash {
     let mut bytes = [kind; 32];
     bytes[31] = u8::try_from(n).expect("tables are small");
@@ -163,14 +182,15 @@ fn method_set(methods: &mut crate::method::MethodTable, choices: &mut Choices<'_
 }
 
 fn path_template(choices: &mut Choices<'_>) -> PathTemplate {
-    let segments = (0..*choices.pick(&[0, 0, 1, 1, 2]))
+    let segments: Vec<Segment> = (0..*choices.pick(&[0, 0, 1, 1, 2]))
         .map(|_| match choices.below(5) {
             0..=2 => Segment::Literal(choices.text(&SEGMENTS)),
             3 => Segment::Capture("id".to_owned()),
             _ => Segment::Any,
         })
         .collect();
-    PathTemplate { segments, rest: !choices.chance(25) }
+    let rest = !choices.chance(25);
+    PathTemplate { slash: !rest && !Vec::is_empty(&segments) && choices.chance(30), segments, rest }
 }
 
 const EXPRESSIONS: [&str; 8] = ["/a", "^/[ab]$", "/.*", "/a(?:/.*)?", "/(a|b)/[^/]+", "^/.*/b", "/", ".*%2A|/c|/a/."];

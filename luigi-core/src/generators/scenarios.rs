@@ -11,7 +11,7 @@ use crate::identity::{
     Actor, ClientCertificate, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login, Provenance,
 };
 use crate::policy::model::{ApprovalId, ContentHash, Policy, ScopeId, ScopeSelector, TableId};
-use crate::target::{Ambiguity, CanonicalTarget, Host, Target};
+use crate::target::{Ambiguity, CanonicalTarget, Host, Readings, Target};
 use crate::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -22,6 +22,8 @@ pub struct Scenario {
     host: OwnedHost,
     path: String,
     ambiguous: bool,
+    /// A second reading of the path, and of which class the target is.
+    decoded: Option<(Ambiguity, String)>,
     source: Source,
     credential: OwnedCredential,
     time: Timestamp,
@@ -76,6 +78,7 @@ impl Scenario {
             host: host(choices),
             path,
             ambiguous: choices.chance(1),
+            decoded: choices.chance(12).then(|| (*choices.pick(&Ambiguity::ACCEPTABLE), self::path(choices))),
             source,
             credential,
             time,
@@ -83,6 +86,20 @@ impl Scenario {
             query: facts::query(choices),
             facts: facts::values(policy, choices),
             certificate: facts::certificate(choices),
+        }
+    }
+
+    fn target<'a>(&'a self, host: Host<'a>) -> Target<'a> {
+        let query = self.query.as_deref().map(str::as_bytes);
+        let canonical = |path| CanonicalTarget { host, path, query };
+        match &self.decoded {
+            _ if self.ambiguous => Target::Ambiguous(Ambiguity::TooLong),
+            None => Target::Canonical(canonical(&self.path)),
+            Some((class, decoded)) => Target::TwoReadings(Readings {
+                class: *class,
+                as_it_stands: canonical(&self.path),
+                decoded: canonical(decoded),
+            }),
         }
     }
 
@@ -96,15 +113,7 @@ impl Scenario {
         };
         Request {
             method: self.method.as_bytes(),
-            target: if self.ambiguous {
-                Target::Ambiguous(Ambiguity::TooLong)
-            } else {
-                Target::Canonical(CanonicalTarget {
-                    host,
-                    path: &self.path,
-                    query: self.query.as_deref().map(str::as_bytes),
-                })
-            },
+            target: self.target(host),
             source: self.source,
             credential: match &self.credential {
                 OwnedCredential::Absent => Credential::Absent,

@@ -5,6 +5,7 @@
 
 mod claim;
 mod facts;
+mod method_override;
 mod network;
 pub(crate) mod path_regex;
 mod pattern;
@@ -13,6 +14,7 @@ mod schedule;
 mod subject;
 
 pub(crate) use facts::fact_holds;
+pub(crate) use method_override::override_in_query;
 pub(crate) use network::NetworkSet;
 pub(crate) use pattern::subject as subject_fits;
 pub(crate) use schedule::LocalHours;

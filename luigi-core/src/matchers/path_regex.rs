@@ -37,7 +37,6 @@ pub(crate) enum Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FinalSlash {
     Gone,
-    #[cfg_attr(not(test), expect(dead_code, reason = "no host tells `/a` from `/a/` yet"))]
     Possible,
 }
 
@@ -129,11 +128,14 @@ pub(crate) fn unreachable_patterns(automaton: &[u8], patterns: usize, slash: Fin
 }
 
 impl PathRegex {
-    /// Compiles expressions for a model that no parser made; `None` if one is malformed or they grow beyond bounds. The parser says why.
+    /// Compiles expressions for a model that no parser made, for either way that hosts may count case; `None` if one is malformed or they
+    /// grow beyond bounds. The parser says why.
     #[must_use]
     pub fn compile(methods: MethodSet, patterns: &[&str]) -> Option<Self> {
-        let automaton = model::Automaton(compile(patterns, Case::Exact, MAX_SCOPE_AUTOMATON_BYTES).ok()?);
-        Some(Self { methods, patterns: patterns.iter().map(|&pattern| pattern.to_owned()).collect(), automaton })
+        let automaton = |case| compile(patterns, case, MAX_SCOPE_AUTOMATON_BYTES).ok().map(model::Automaton);
+        let folded = Some(automaton(Case::Ignored)?);
+        let texts = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+        Some(Self { methods, patterns: texts, automaton: automaton(Case::Exact)?, folded })
     }
 
     /// Whether the automaton is the one of the expressions: a compiled policy that was read back may hold another, and whoever signed it
@@ -141,7 +143,9 @@ impl PathRegex {
     #[must_use]
     pub fn is_genuine(&self) -> bool {
         let patterns: Vec<&str> = self.patterns.iter().map(String::as_str).collect();
-        Self::compile(self.methods, &patterns).is_some_and(|again| again == *self)
+        Self::compile(self.methods, &patterns).is_some_and(|again| {
+            again.automaton == self.automaton && (self.folded.is_none() || again.folded == self.folded)
+        })
     }
 }
 

@@ -12,6 +12,7 @@ pub use facts::{CertificateTest, Fact, FactKey, FactTest, MAX_FACTS, ValueTest, 
 
 use crate::identity::IssuerTrust;
 use crate::method::{MethodSet, MethodTable};
+use crate::target::Ambiguity;
 use crate::time::Timestamp;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -137,6 +138,8 @@ ids! {
     FactId,
     /// A login requirement.
     LoginId,
+    /// An entry of `[hosts.*]`.
+    HostId,
     /// A scope.
     ScopeId,
     /// An approval.
@@ -165,6 +168,8 @@ pub struct Policy {
     pub schedules: Table<ScheduleId, Schedule>,
     /// `[logins.*]`.
     pub logins: Table<LoginId, Login>,
+    /// `[hosts.*]`: what servers behind certain hosts do with targets. Two entries that may hold one host do not contradict each other.
+    pub hosts: Table<HostId, HostProperties>,
     /// `[scopes.*]`.
     pub scopes: Table<ScopeId, Scope>,
     /// `[approvals.*]`.
@@ -253,6 +258,22 @@ impl Login {
     }
 }
 
+/// What the servers behind some hosts do with targets; whatever is not said is as everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostProperties {
+    /// The hosts: a name, an address, or labels before a name.
+    pub host: HostPattern,
+    /// `paths = "ignore-case"`: the case of ASCII letters in paths does not matter.
+    pub ignores_case: bool,
+    /// `trailing-slash = "distinct"`: `/a` and `/a/` are two.
+    pub slash_matters: bool,
+    /// `accept-ambiguous`: targets of these classes are decided in both readings instead of refused. Sorted; each
+    /// [acceptable](crate::target::Ambiguity::is_acceptable).
+    pub accepts: Vec<Ambiguity>,
+    /// `method-override = "refuse"`: requests that ask for another method than their own are refused.
+    pub refuses_method_override: bool,
+}
+
 /// A narrow, named set of operations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
@@ -308,6 +329,8 @@ pub struct PathRegex {
     pub patterns: Vec<String>,
     /// All of them in one.
     pub automaton: Automaton,
+    /// The same without regard to case, if some host of the policy ignores it.
+    pub folded: Option<Automaton>,
 }
 
 /// Regular expressions as they were compiled when the policy was checked, to be loaded without compiling anything.
@@ -356,6 +379,8 @@ pub struct PathTemplate {
     pub segments: Vec<Segment>,
     /// Whether a final `**` takes the rest, none or more segments.
     pub rest: bool,
+    /// Whether it is written with a final `/`, which matters only on hosts that tell `/a` from `/a/`; `false` if no host of the policy does.
+    pub slash: bool,
 }
 
 /// One segment of a path template.

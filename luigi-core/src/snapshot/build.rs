@@ -2,15 +2,16 @@
 //!
 //! Everything that decisions rely on is checked here, so that a snapshot that exists is one that cannot make them fail.
 
+use super::hosts::HostTable;
 use super::index::Index;
 use super::{MAX_EXCEPT_DEPTH, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision, RulesByEffect, Snapshot, format};
 use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
 use crate::matchers::{LocalHours, NetworkSet};
 use crate::method::MethodTable;
 use crate::policy::model::{
-    Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, Issuer, Login, MAX_FACTS, Mode, Network, PathRegex,
-    Policy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector, Subject, SubjectMatcher, Table,
-    TableId, ValueTest, Via, is_fact_name, is_header_name,
+    Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, HostProperties, Issuer, Login, MAX_FACTS, Mode,
+    Network, PathRegex, Policy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector, Subject,
+    SubjectMatcher, Table, TableId, ValueTest, Via, is_fact_name, is_header_name,
 };
 use std::fmt;
 
@@ -83,6 +84,7 @@ pub(super) fn compile(policy: Policy) -> Result<Snapshot, CompileError> {
     policy.networks.into_rows().try_for_each(|row| take(builder.network(row)))?;
     policy.schedules.into_rows().try_for_each(|row| take(builder.schedule(row)))?;
     policy.logins.into_rows().try_for_each(|row| take(builder.login(row)))?;
+    policy.hosts.into_rows().try_for_each(|row| take(builder.host(row)))?;
     policy.scopes.into_rows().try_for_each(|row| take(builder.scope(row)))?;
     policy.approvals.into_rows().try_for_each(|row| take(builder.approval(row)))?;
     policy.facts.into_rows().try_for_each(|row| take(builder.fact(row)))?;
@@ -101,6 +103,9 @@ fn take_progress(result: Result<bool, Problem>) -> Result<bool, CompileError> {
 pub(super) struct Builder {
     pub(super) policy: Policy,
     index: Index,
+    /// The same for hosts that ignore case, if there are any.
+    folded_index: Option<Index>,
+    hosts: HostTable,
     scope_rules: Table<ScopeId, RulesByEffect>,
     rules_for_all: RulesByEffect,
     networks: Table<crate::policy::model::NetworkId, NetworkSet>,
@@ -154,6 +159,17 @@ impl Builder {
         Ok(())
     }
 
+    pub(super) fn host(&mut self, row: HostProperties) -> Result<(), Problem> {
+        if !self.hosts.add(&row) || !row.accepts.iter().all(|class| class.is_acceptable()) {
+            return Err(Problem::Inconsistent { what: "an entry of `hosts` is about none, or accepts what cannot be" });
+        }
+        if row.ignores_case && self.folded_index.is_none() {
+            self.folded_index = Some(Index::ignoring_case());
+        }
+        self.policy.hosts.push(row);
+        Ok(())
+    }
+
     pub(super) fn scope(&mut self, row: Scope) -> Result<(), Problem> {
         if let Some(regex) = &row.path_regex {
             self.path_regex(regex).ok_or_else(|| Problem::UnusableExpressions { scope: row.name.clone() })?;
@@ -169,15 +185,18 @@ impl Builder {
         Ok(())
     }
 
-    /// Makes the automaton of the next scope ready to run. Nothing is compiled: it was when the policy was checked.
+    /// Makes the automata of the next scope ready to run. Nothing is compiled: that was when the policy was checked.
     fn path_regex(&mut self, regex: &PathRegex) -> Option<()> {
-        let bytes = &regex.automaton.0;
-        self.automaton_bytes += bytes.len();
-        if bytes.len() > MAX_SCOPE_AUTOMATON_BYTES || self.automaton_bytes > MAX_POLICY_AUTOMATON_BYTES {
+        let scope = ScopeId::from_index(self.policy.scopes.len());
+        let bytes = regex.automaton.0.len() + regex.folded.as_ref().map_or(0, |folded| folded.0.len());
+        self.automaton_bytes += bytes;
+        if bytes > 2 * MAX_SCOPE_AUTOMATON_BYTES || self.automaton_bytes > MAX_POLICY_AUTOMATON_BYTES {
             return None;
         }
-        let dfa = PathDfa::from_bytes(bytes)?;
-        self.index.add_expressions(ScopeId::from_index(self.policy.scopes.len()), dfa);
+        self.index.add_expressions(scope, PathDfa::from_bytes(&regex.automaton.0)?);
+        if let Some(index) = &mut self.folded_index {
+            index.add_expressions(scope, PathDfa::from_bytes(&regex.folded.as_ref()?.0)?);
+        }
         Some(())
     }
 
@@ -247,14 +266,19 @@ impl Builder {
             let scope = &self.policy.scopes[id];
             let pairs = scope.hosts.len() * scope.operations.len();
             if let Some(regex) = scope.path_regex.as_ref().filter(|_| self.indexed == 0) {
-                scope.hosts.iter().for_each(|host| self.index.insert_expressions(id, host, regex.methods));
+                for index in std::iter::once(&mut self.index).chain(&mut self.folded_index) {
+                    scope.hosts.iter().for_each(|host| index.insert_expressions(id, host, regex.methods));
+                }
             }
             while self.indexed < pairs {
                 if left == 0 {
                     return Ok(false);
                 }
                 let host = &scope.hosts[self.indexed / scope.operations.len()];
-                self.index.insert(id, host, &scope.operations[self.indexed % scope.operations.len()]);
+                let operation = &scope.operations[self.indexed % scope.operations.len()];
+                for index in std::iter::once(&mut self.index).chain(&mut self.folded_index) {
+                    index.insert(id, host, operation);
+                }
                 self.indexed += 1;
                 left -= 1;
             }
@@ -271,6 +295,8 @@ impl Builder {
         Snapshot {
             policy: self.policy,
             index: self.index,
+            folded_index: self.folded_index,
+            hosts: self.hosts,
             scope_rules: self.scope_rules,
             rules_for_all: self.rules_for_all,
             networks: self.networks,

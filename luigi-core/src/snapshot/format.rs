@@ -1,7 +1,7 @@
 //! The serialised snapshot: a header, then the rows of every table, each with its length, so that they can be read in slices.
 //!
 //! ```text
-//! "LUIGIPOL"  format version: u32  header: row  issuers  groups  networks  schedules  logins  scopes  approvals  facts  rules
+//! "LUIGIPOL"  format version: u32  header: row  issuers  groups  networks  schedules  logins  hosts  scopes  approvals  facts  rules
 //! row = length in bytes: u32, postcard encoding
 //! ```
 //! Integers are little-endian. The index is not part of it: it is built while the rows are read. Another version is refused; there is no
@@ -27,7 +27,7 @@ struct Header {
     rows: [u32; TABLES],
 }
 
-const TABLES: usize = 9;
+const TABLES: usize = 10;
 
 pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     let count = |n: usize| u32::try_from(n).expect("a table has fewer than 2^32 rows");
@@ -40,6 +40,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
         networks,
         schedules,
         logins,
+        hosts,
         scopes,
         approvals,
         facts,
@@ -55,6 +56,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
             count(networks.len()),
             count(schedules.len()),
             count(logins.len()),
+            count(hosts.len()),
             count(scopes.len()),
             count(approvals.len()),
             count(facts.len()),
@@ -70,6 +72,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     networks.iter().for_each(|(_, row)| put(&mut out, row));
     schedules.iter().for_each(|(_, row)| put(&mut out, row));
     logins.iter().for_each(|(_, row)| put(&mut out, row));
+    hosts.iter().for_each(|(_, row)| put(&mut out, row));
     scopes.iter().for_each(|(_, row)| put(&mut out, row));
     approvals.iter().for_each(|(_, row)| put(&mut out, row));
     facts.iter().for_each(|(_, row)| put(&mut out, row));
@@ -180,9 +183,10 @@ impl Loader {
             2 => self.take().and_then(|row| Ok(self.builder.network(row)?)),
             3 => self.take().and_then(|row| Ok(self.builder.schedule(row)?)),
             4 => self.take().and_then(|row| Ok(self.builder.login(row)?)),
-            5 => self.take().and_then(|row| Ok(self.builder.scope(row)?)),
-            6 => self.take().and_then(|row| Ok(self.builder.approval(row)?)),
-            7 => self.take().and_then(|row| Ok(self.builder.fact(row)?)),
+            5 => self.take().and_then(|row| Ok(self.builder.host(row)?)),
+            6 => self.take().and_then(|row| Ok(self.builder.scope(row)?)),
+            7 => self.take().and_then(|row| Ok(self.builder.approval(row)?)),
+            8 => self.take().and_then(|row| Ok(self.builder.fact(row)?)),
             _ => self.take().and_then(|row| Ok(self.builder.rule(row)?)),
         }
     }

@@ -3,6 +3,7 @@
 //! Hosts are looked up whole and by suffix; each leads to a trie of path segments. What a lookup costs follows the labels of
 //! the host and the segments of the path. Exceptions between scopes are not known here.
 
+use super::hosts::{HostTraits, fold_into};
 use crate::matchers::path_regex::PathDfa;
 use crate::method::MethodSet;
 use crate::policy::model::{HostPattern, Operation, ScopeId, Segment};
@@ -10,10 +11,12 @@ use crate::target::{CanonicalTarget, Host};
 use std::collections::HashMap;
 
 /// Keys are the policy's own, so nobody can choose them to collide: a fast hash with a fixed seed will do.
-type FixedHashMap<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+pub(super) type FixedHashMap<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Index {
+    /// Whether literals are in lower case, as the paths that are looked up here.
+    ignores_case: bool,
     /// By whole host, and by what follows `*.` or `**.`.
     hosts: FixedHashMap<Box<str>, Roots>,
     any_host: Option<NodeId>,
@@ -39,17 +42,43 @@ struct Node {
     any: Option<NodeId>,
     /// Operations that end here.
     here: Vec<(ScopeId, MethodSet)>,
+    /// Those that are written with a final `/`.
+    here_with_slash: Vec<(ScopeId, MethodSet)>,
     /// Operations with a final `**` here.
     rest: Vec<(ScopeId, MethodSet)>,
     /// In a root: scopes whose regular expressions are asked about the whole path.
     expressions: Vec<(ScopeId, MethodSet)>,
 }
 
+/// Which operations a path ends at.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// Those written with a final `/` and those without.
+    All,
+    WithoutSlash,
+    WithSlash,
+}
+
 impl Index {
+    /// An index for paths in lower case.
+    pub(super) fn ignoring_case() -> Self {
+        Self { ignores_case: true, ..Self::default() }
+    }
+
     /// Adds one operation of a scope on one host pattern.
     pub(super) fn insert(&mut self, scope: ScopeId, host: &HostPattern, operation: &Operation) {
         let mut at = self.root(host);
         for segment in &operation.path.segments {
+            let folded;
+            let segment = match segment {
+                Segment::Literal(text) if self.ignores_case => {
+                    let mut lower = String::with_capacity(text.len());
+                    fold_into(text, &mut lower);
+                    folded = Segment::Literal(lower);
+                    &folded
+                }
+                segment => segment,
+            };
             let known = match segment {
                 Segment::Literal(text) => self.nodes[at as usize].literals.get(text.as_str()).copied(),
                 Segment::Capture(_) | Segment::Any => self.nodes[at as usize].any,
@@ -67,7 +96,11 @@ impl Index {
             });
         }
         let node = &mut self.nodes[at as usize];
-        let ends = if operation.path.rest { &mut node.rest } else { &mut node.here };
+        let ends = match (operation.path.rest, operation.path.slash) {
+            (true, _) => &mut node.rest,
+            (false, true) => &mut node.here_with_slash,
+            (false, false) => &mut node.here,
+        };
         match ends.iter_mut().find(|(held, _)| *held == scope) {
             Some((_, methods)) => *methods = methods.union(operation.methods),
             None => ends.push((scope, operation.methods)),
@@ -96,16 +129,33 @@ impl Index {
         *slot.get_or_insert_with(|| new_node(&mut self.nodes))
     }
 
-    /// Calls `found` for each scope with a pattern that holds the target and method; a scope may come more than once.
-    pub(crate) fn visit(&self, target: &CanonicalTarget<'_>, method: MethodSet, found: &mut impl FnMut(ScopeId)) {
+    /// Calls `found` for each scope with a pattern that holds the target and method; a scope may come more than once. The path is in lower
+    /// case if the index is.
+    pub(crate) fn visit(
+        &self,
+        target: &CanonicalTarget<'_>,
+        traits: HostTraits,
+        method: MethodSet,
+        found: &mut impl FnMut(ScopeId),
+    ) {
         // The asterisk- and the authority-form lie in no scope.
         if !target.path.starts_with('/') {
             return;
         }
+        // `/a/` is `/a` to rules, and `/` is itself.
+        let (path, slash) = match target.path.strip_suffix('/') {
+            Some(path) if !path.is_empty() => (path, true),
+            Some(_) | None => (target.path, false),
+        };
+        let (whole, ends) = match (traits.slash_matters, slash) {
+            (false, _) => (path, Ends::All),
+            (true, false) => (target.path, Ends::WithoutSlash),
+            (true, true) => (target.path, Ends::WithSlash),
+        };
         let mut walk = |root: Option<NodeId>| {
             if let Some(root) = root {
-                self.match_expressions(root, target.path, method, found);
-                self.walk(root, target.path, method, found);
+                self.match_expressions(root, whole, method, found);
+                self.walk(root, path, ends, method, found);
             }
         };
         walk(self.any_host);
@@ -132,8 +182,6 @@ impl Index {
 
     /// The scopes of a root one of whose regular expressions holds the path.
     fn match_expressions(&self, root: NodeId, path: &str, method: MethodSet, found: &mut impl FnMut(ScopeId)) {
-        // `/a/` is `/a` to rules, and `/` is itself.
-        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
         for (scope, methods) in &self.nodes[root as usize].expressions {
             if methods.intersects(method) && self.expressions.get(scope).is_some_and(|dfa| dfa.holds(path)) {
                 found(*scope);
@@ -142,7 +190,7 @@ impl Index {
     }
 
     /// `path` begins with `/`, or is empty where a template ended with the path.
-    fn walk(&self, node: NodeId, path: &str, method: MethodSet, found: &mut impl FnMut(ScopeId)) {
+    fn walk(&self, node: NodeId, path: &str, end: Ends, method: MethodSet, found: &mut impl FnMut(ScopeId)) {
         let node = &self.nodes[node as usize];
         let mut report = |ends: &[(ScopeId, MethodSet)]| {
             for (scope, methods) in ends {
@@ -152,21 +200,25 @@ impl Index {
             }
         };
         report(&node.rest);
-        // `/a/` is `/a` to rules.
         let Some(path) = path.strip_prefix('/').filter(|path| !path.is_empty()) else {
-            return report(&node.here);
+            if let Ends::All | Ends::WithoutSlash = end {
+                report(&node.here);
+            }
+            if let Ends::All | Ends::WithSlash = end {
+                report(&node.here_with_slash);
+            }
+            return;
         };
         if node.literals.is_empty() && node.any.is_none() {
             return;
         }
-        let end = path.find('/').unwrap_or(path.len());
-        let (segment, rest) = path.split_at(end);
+        let (segment, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
         // INVARIANT (trie-depth): no template is longer than MAX_TEMPLATE_SEGMENTS, which bounds this recursion.
         if let Some(child) = node.literals.get(segment) {
-            self.walk(*child, rest, method, found);
+            self.walk(*child, rest, end, method, found);
         }
         if let Some(child) = node.any {
-            self.walk(child, rest, method, found);
+            self.walk(child, rest, end, method, found);
         }
     }
 

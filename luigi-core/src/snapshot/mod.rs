@@ -10,6 +10,7 @@
 
 mod build;
 mod format;
+mod hosts;
 mod index;
 mod retire;
 
@@ -19,6 +20,8 @@ pub use retire::Retired;
 
 use crate::matchers::{LocalHours, NetworkSet};
 use crate::policy::model::{Effect, NetworkId, Policy, RuleId, ScheduleId, ScopeId, Table};
+use hosts::HostTable;
+pub(crate) use hosts::{HostTraits, fold_into};
 use index::Index;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -35,6 +38,9 @@ pub const MAX_SCOPE_OPERATIONS: usize = 65_536;
 pub struct Snapshot {
     pub(crate) policy: Policy,
     pub(crate) index: Index,
+    /// The index for hosts that ignore case, if the policy has some.
+    pub(crate) folded_index: Option<Index>,
+    pub(crate) hosts: HostTable,
     /// The rules of each scope.
     pub(crate) scope_rules: Table<ScopeId, RulesByEffect>,
     /// The deny and restrict rules about every request.

@@ -18,9 +18,11 @@ impl Retired {
     pub fn step(&mut self, max_records: usize) -> bool {
         let s = &mut self.snapshot;
         s.index.shrink(max_records)
+            && s.folded_index.as_mut().is_none_or(|index| index.shrink(max_records))
             && emptied(&mut s.scope_rules, max_records)
             && emptied(&mut s.policy.rules, max_records)
             && emptied(&mut s.policy.scopes, max_records)
+            && emptied(&mut s.policy.hosts, max_records)
             && emptied(&mut s.policy.groups, max_records)
             && emptied(&mut s.policy.approvals, max_records)
             && emptied(&mut s.policy.networks, max_records)

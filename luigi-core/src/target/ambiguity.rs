@@ -77,6 +77,16 @@ impl Ambiguity {
         Self::BadForm,
     ];
 
+    /// Those that a host may accept: each has exactly two readings, as it stands and decoded once more.
+    pub const ACCEPTABLE: [Self; 5] =
+        [Self::EncodedSlash, Self::EncodedBackslash, Self::Backslash, Self::DoubleEncoding, Self::MatrixParameter];
+
+    /// Whether a host may accept it.
+    #[must_use]
+    pub fn is_acceptable(self) -> bool {
+        Self::ACCEPTABLE.contains(&self)
+    }
+
     /// The stable code, as in logs and tests.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

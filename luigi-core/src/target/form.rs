@@ -1,30 +1,41 @@
 //! The four forms of a request target (RFC 9112, section 3.2), and how they go with the method and the `Host` field.
 
 use super::host::Authority;
-use super::{Ambiguity, CanonicalTarget, Host, MAX_TARGET_BYTES, RawTarget, TargetBuffer, path};
+use super::path::{self, Reading};
+use super::{Ambiguity, CanonicalTarget, Host, MAX_TARGET_BYTES, RawTarget, Readings, Target, TargetBuffer};
 
-/// The canonical form of a target of any form.
-pub(super) fn canonical<'a>(
-    raw: RawTarget<'a>,
-    buffer: &'a mut TargetBuffer,
-) -> Result<CanonicalTarget<'a>, Ambiguity> {
+/// The canonical form of a target of any form, or its two readings.
+pub(super) fn canonical<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Result<Target<'a>, Ambiguity> {
     let RawTarget { method, target, host } = raw;
     if target.len() > MAX_TARGET_BYTES {
         return Err(Ambiguity::TooLong);
     }
-    let (path_room, host_room) = buffer.split();
+    let (path_rooms, host_room) = buffer.split();
     if method == b"CONNECT" {
-        return connect(target, host, host_room);
+        return connect(target, host, host_room).map(Target::Canonical);
     }
     match target {
         [b'/', ..] => {
-            let (path, query) = path::canonical(target, path_room)?;
-            Ok(CanonicalTarget { host: host_field(host, host_room)?, path, query })
+            let [room, second_room] = path_rooms;
+            let reading = path::read(target, room, second_room)?;
+            joined(reading, host_field(host, host_room))
         }
         b"*" if method == b"OPTIONS" => {
-            Ok(CanonicalTarget { host: host_field(host, host_room)?, path: "*", query: None })
+            Ok(Target::Canonical(CanonicalTarget { host: host_field(host, host_room)?, path: "*", query: None }))
         }
-        _ => absolute(method, target, host, path_room, host_room),
+        _ => absolute(method, target, host, path_rooms, host_room),
+    }
+}
+
+/// A path and its host. What is wrong with the path comes before what is wrong with the host.
+fn joined<'a>(reading: Reading<'a>, host: Result<Host<'a>, Ambiguity>) -> Result<Target<'a>, Ambiguity> {
+    match reading {
+        Reading::One((path, query)) => Ok(Target::Canonical(CanonicalTarget { host: host?, path, query })),
+        Reading::Two(class, paths, query) => {
+            let host = host.map_err(|_| class)?;
+            let [as_it_stands, decoded] = paths.map(|path| CanonicalTarget { host, path, query });
+            Ok(Target::TwoReadings(Readings { class, as_it_stands, decoded }))
+        }
     }
 }
 
@@ -41,24 +52,35 @@ fn absolute<'a>(
     method: &[u8],
     target: &'a [u8],
     host: Option<&'a [u8]>,
-    path_room: &'a mut [u8],
+    path_rooms: [&'a mut [u8]; 2],
     host_room: &'a mut [u8],
-) -> Result<CanonicalTarget<'a>, Ambiguity> {
+) -> Result<Target<'a>, Ambiguity> {
     let (default_port, rest) = scheme(target)?;
     let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     let authority = Authority::parse(authority)?;
-    let (path, query) = match rest {
+    let [room, second_room] = path_rooms;
+    let reading = match rest {
         // RFC 9112, section 3.2.4: this is how a proxy is asked for `*`.
-        [] if method == b"OPTIONS" => ("*", None),
-        [] => ("/", None),
-        [b'/', ..] => path::canonical(rest, path_room)?,
-        [b'?', query @ ..] => ("/", Some(path::checked_query(query)?)),
+        [] if method == b"OPTIONS" => Reading::One(("*", None)),
+        [] => Reading::One(("/", None)),
+        [b'/', ..] => path::read(rest, room, second_room)?,
+        [b'?', query @ ..] => Reading::One(("/", Some(path::checked_query(query)?))),
         [b'\\', ..] => return Err(Ambiguity::Backslash),
         // Only `#` is left of the bytes that end an authority.
         _ => return Err(Ambiguity::Fragment),
     };
-    if let Some(value) = host {
+    joined(reading, agreed(authority, default_port, host, host_room))
+}
+
+/// The host of an authority with which a `Host` field, if there is one, agrees.
+fn agreed<'a>(
+    authority: Authority<'a>,
+    default_port: u16,
+    field: Option<&[u8]>,
+    host_room: &'a mut [u8],
+) -> Result<Host<'a>, Ambiguity> {
+    if let Some(value) = field {
         // An empty field beside an authority disagrees with it, too: the two name different virtual hosts.
         if value.is_empty() {
             return Err(Ambiguity::HostMismatch);
@@ -69,7 +91,7 @@ fn absolute<'a>(
             return Err(Ambiguity::HostMismatch);
         }
     }
-    Ok(CanonicalTarget { host: authority.canonical(host_room)?, path, query })
+    authority.canonical(host_room)
 }
 
 /// The default port of the scheme, and what follows `://`.

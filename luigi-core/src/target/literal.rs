@@ -75,7 +75,44 @@ pub fn canonical_segment(text: &str) -> Result<String, SegmentError> {
         _ if text.contains('?') => return Err(SegmentError::Query),
         _ => {}
     }
-    // As a request for it would look.
+    let target = requested(text);
+    if target.len() > MAX_TARGET_BYTES {
+        return Err(SegmentError::Ambiguous(Ambiguity::TooLong));
+    }
+    let mut room = vec![0; MAX_TARGET_BYTES];
+    match path::canonical(target.as_bytes(), &mut room) {
+        Ok((path, _)) if path.len() > 1 => Ok(path[1..].to_owned()),
+        Ok(_) | Err(Ambiguity::ClimbsAboveRoot) => Err(SegmentError::Dots),
+        Err(class) => Err(SegmentError::Ambiguous(class)),
+    }
+}
+
+/// A literal path segment as requests for it stand where their host accepts `class`; `None` if they are refused even there.
+///
+/// # Examples
+///
+/// ```
+/// use luigi_core::target::{Ambiguity, ambiguous_segment};
+///
+/// assert_eq!(ambiguous_segment("stats;csv", Ambiguity::MatrixParameter).unwrap(), "stats;csv");
+/// assert_eq!(ambiguous_segment("a%2fb", Ambiguity::EncodedSlash).unwrap(), "a%2Fb");
+/// assert_eq!(ambiguous_segment("a%2fb", Ambiguity::MatrixParameter), None);
+/// ```
+#[must_use]
+pub fn ambiguous_segment(text: &str, class: Ambiguity) -> Option<String> {
+    if text.contains(['/', '?']) {
+        return None;
+    }
+    let target = requested(text);
+    let (mut room, mut second_room) = (vec![0; MAX_TARGET_BYTES], vec![0; MAX_TARGET_BYTES]);
+    match path::read(target.as_bytes(), &mut room, &mut second_room) {
+        Ok(path::Reading::Two(found, [path, _], _)) if found == class => Some(path[1..].to_owned()),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// A segment as it looks in a request: Unicode and spaces as escapes.
+fn requested(text: &str) -> String {
     let mut target = String::with_capacity(text.len() + 1);
     target.push('/');
     for byte in text.bytes() {
@@ -87,15 +124,7 @@ pub fn canonical_segment(text: &str) -> Result<String, SegmentError> {
             _ => target.push(char::from(byte)),
         }
     }
-    if target.len() > MAX_TARGET_BYTES {
-        return Err(SegmentError::Ambiguous(Ambiguity::TooLong));
-    }
-    let mut room = vec![0; MAX_TARGET_BYTES];
-    match path::canonical(target.as_bytes(), &mut room) {
-        Ok((path, _)) if path.len() > 1 => Ok(path[1..].to_owned()),
-        Ok(_) | Err(Ambiguity::ClimbsAboveRoot) => Err(SegmentError::Dots),
-        Err(class) => Err(SegmentError::Ambiguous(class)),
-    }
+    target
 }
 
 /// A host of a policy in the form in which requests are compared with it: a name in lower case without trailing dot, or the canonical

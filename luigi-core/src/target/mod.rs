@@ -22,7 +22,7 @@ mod literal;
 mod path;
 
 pub use ambiguity::Ambiguity;
-pub use literal::{SegmentError, canonical_host, canonical_segment};
+pub use literal::{SegmentError, ambiguous_segment, canonical_host, canonical_segment};
 
 /// The longest target in bytes, as received and in canonical form; a longer one is [`Ambiguity::TooLong`].
 pub const MAX_TARGET_BYTES: usize = 16 * 1024;
@@ -56,12 +56,14 @@ impl TargetBuffer {
     /// Room for the longest target.
     #[must_use]
     pub fn new() -> Self {
-        Self { bytes: vec![0; MAX_TARGET_BYTES + MAX_HOST_BYTES].into_boxed_slice() }
+        Self { bytes: vec![0; 2 * MAX_TARGET_BYTES + MAX_HOST_BYTES].into_boxed_slice() }
     }
 
-    /// The room for the path and the room for the host.
-    fn split(&mut self) -> (&mut [u8], &mut [u8]) {
-        self.bytes.split_at_mut(MAX_TARGET_BYTES)
+    /// The rooms for two readings of a path and the room for the host.
+    fn split(&mut self) -> ([&mut [u8]; 2], &mut [u8]) {
+        let (first, rest) = self.bytes.split_at_mut(MAX_TARGET_BYTES);
+        let (second, host) = rest.split_at_mut(MAX_TARGET_BYTES);
+        ([first, second], host)
     }
 }
 
@@ -76,8 +78,35 @@ impl Default for TargetBuffer {
 pub enum Target<'a> {
     /// One form on which every sensible server agrees.
     Canonical(CanonicalTarget<'a>),
+    /// Two sensible servers could read it differently, in one of exactly two ways. Refused, unless its host accepts the class: then both
+    /// readings are decided.
+    TwoReadings(Readings<'a>),
     /// Two sensible servers could read it differently.
     Ambiguous(Ambiguity),
+}
+
+impl Target<'_> {
+    /// Why it is ambiguous, if it is, whether or not its host accepts that.
+    #[must_use]
+    pub fn ambiguity(&self) -> Option<Ambiguity> {
+        match self {
+            Self::Canonical(_) => None,
+            Self::TwoReadings(readings) => Some(readings.class),
+            Self::Ambiguous(class) => Some(*class),
+        }
+    }
+}
+
+/// The readings of a target that is ambiguous in one way. They differ in the path alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readings<'a> {
+    /// In which way; one of [`Ambiguity::ACCEPTABLE`].
+    pub class: Ambiguity,
+    /// With what is ambiguous kept as it stands, everything else in canonical form: what a backend gets if the request passes.
+    pub as_it_stands: CanonicalTarget<'a>,
+    /// As a server reads it that decodes once more than others, takes a backslash for a slash or drops parameters. It has a canonical form: what
+    /// would be ambiguous even then has more than two readings.
+    pub decoded: CanonicalTarget<'a>,
 }
 
 /// Host and path in canonical form.
@@ -164,12 +193,17 @@ pub enum Host<'a> {
 /// assert_eq!(target.query, Some(&b"q=%2f"[..]));
 ///
 /// let raw = RawTarget { method: b"GET", target: b"/x/..;/admin", host: None };
-/// assert_eq!(canonicalize(raw, &mut buffer), Target::Ambiguous(Ambiguity::MatrixParameter));
+/// let Target::TwoReadings(readings) = canonicalize(raw, &mut buffer) else { panic!() };
+/// assert_eq!(readings.class, Ambiguity::MatrixParameter);
+/// assert_eq!((readings.as_it_stands.path, readings.decoded.path), ("/x/..;/admin", "/admin"));
+///
+/// let raw = RawTarget { method: b"GET", target: b"/%00", host: None };
+/// assert_eq!(canonicalize(raw, &mut buffer), Target::Ambiguous(Ambiguity::ControlByte));
 /// ```
 #[must_use]
 pub fn canonicalize<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Target<'a> {
     match form::canonical(raw, buffer) {
-        Ok(target) => Target::Canonical(target),
+        Ok(target) => target,
         Err(ambiguity) => Target::Ambiguous(ambiguity),
     }
 }

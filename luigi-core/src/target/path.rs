@@ -56,8 +56,101 @@ fn class(byte: u8) -> Class {
 /// The canonical path, and the query as received.
 type PathAndQuery<'a> = (&'a str, Option<&'a [u8]>);
 
+/// Where the canonical form of a path is.
+#[derive(Clone, Copy)]
+struct Written {
+    /// Whether it was written into the room; else it is the beginning of the target.
+    in_room: bool,
+    /// How long it is.
+    length: usize,
+    /// Where in the target the path ends: at a `?` or at the end.
+    end: usize,
+}
+
+/// What a path comes to, with the query as received.
+#[derive(Clone, Copy)]
+pub(super) enum Reading<'a> {
+    /// One canonical form.
+    One(PathAndQuery<'a>),
+    /// Two, if the host accepts the class: as it stands, and decoded once more.
+    Two(Ambiguity, [&'a str; 2], Option<&'a [u8]>),
+}
+
 /// The canonical form of `target`, which begins with `/`.
 pub(super) fn canonical<'a>(target: &'a [u8], room: &'a mut [u8]) -> Result<PathAndQuery<'a>, Ambiguity> {
+    let written = write(target, room)?;
+    finish(target, room, written)
+}
+
+/// The canonical form of `target`, or both if it is ambiguous in one way that a host may accept.
+pub(super) fn read<'a>(
+    target: &'a [u8],
+    room: &'a mut [u8],
+    second_room: &'a mut [u8],
+) -> Result<Reading<'a>, Ambiguity> {
+    match write(target, room) {
+        Ok(written) => finish(target, room, written).map(Reading::One),
+        Err(class) => two_readings(target, class, room, second_room).ok_or(class),
+    }
+}
+
+/// Both readings of a target that is ambiguous as `class` says; `None` if there are not exactly two.
+#[cold]
+fn two_readings<'a>(
+    target: &'a [u8],
+    class: Ambiguity,
+    room: &'a mut [u8],
+    second_room: &'a mut [u8],
+) -> Option<Reading<'a>> {
+    if !class.is_acceptable() {
+        return None;
+    }
+    // What is decoded once more is read as strictly as any path: whatever is ambiguous in it would be a third reading.
+    let length = decode_once_more(target, class, room)?;
+    let decoded = rewrite(&room[..length], 1, second_room, None).ok()?;
+    let stands = rewrite(target, 1, room, Some(class)).ok()?;
+    let (path, query) = finish(target, room, stands).ok()?;
+    let decoded = str::from_utf8(&second_room[..decoded.length]).ok()?;
+    Some(Reading::Two(class, [path, decoded], query))
+}
+
+/// Writes the path as a server reads it that decodes it once more than others, or that drops parameters; returns its length.
+fn decode_once_more(target: &[u8], class: Ambiguity, room: &mut [u8]) -> Option<usize> {
+    let mut output = Output { room, length: 0 };
+    let mut at = 0;
+    while let Some(&byte) = target.get(at).filter(|byte| **byte != b'?') {
+        let escaped = escape_at(target, at);
+        let replaced = match (class, byte, escaped) {
+            (Ambiguity::EncodedSlash, _, Some(b'/')) | (Ambiguity::EncodedBackslash, _, Some(b'\\')) => Some((b'/', 3)),
+            (Ambiguity::Backslash, b'\\', _) => Some((b'/', 1)),
+            (Ambiguity::DoubleEncoding, _, Some(b'%')) => Some((b'%', 3)),
+            (Ambiguity::MatrixParameter, b';', _) => {
+                let rest = &target[at..];
+                at += rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+                continue;
+            }
+            _ => None,
+        };
+        let width = match (replaced, escaped) {
+            (Some((byte, width)), _) => {
+                output.push(byte).ok()?;
+                width
+            }
+            (None, escaped) => {
+                // An escape is one thing: its digits begin no other.
+                let width = if escaped.is_some() { 3 } else { 1 };
+                for &byte in &target[at..at + width] {
+                    output.push(byte).ok()?;
+                }
+                width
+            }
+        };
+        at += width;
+    }
+    Some(output.length)
+}
+
+fn write(target: &[u8], room: &mut [u8]) -> Result<Written, Ambiguity> {
     // INVARIANT (plain-prefix): target[..segment] is canonical and ends with `/`.
     let mut segment = 1;
     let mut at = 1;
@@ -67,7 +160,7 @@ pub(super) fn canonical<'a>(target: &'a [u8], room: &'a mut [u8]) -> Result<Path
             Class::Slash => {
                 let name = &target[segment..at];
                 if name.is_empty() || is_dot(name) || is_dot_dot(name) {
-                    return rewrite(target, segment, room);
+                    return rewrite(target, segment, room, None);
                 }
                 at += 1;
                 segment = at;
@@ -79,14 +172,14 @@ pub(super) fn canonical<'a>(target: &'a [u8], room: &'a mut [u8]) -> Result<Path
             | Class::Backslash
             | Class::Hash
             | Class::Control
-            | Class::NonAscii => return rewrite(target, segment, room),
+            | Class::NonAscii => return rewrite(target, segment, room, None),
         }
     }
     let last = &target[segment..at];
     if is_dot(last) || is_dot_dot(last) {
-        return rewrite(target, segment, room);
+        return rewrite(target, segment, room, None);
     }
-    finish(&target[..at], &target[at..])
+    Ok(Written { in_room: false, length: at, end: at })
 }
 
 /// What a segment before the one at hand was.
@@ -97,9 +190,10 @@ enum Before {
     Dots,
 }
 
-/// The canonical form of `target`, whose part before `segment` is canonical already (plain-prefix).
+/// Writes the canonical form of `target`, whose part before `segment` is canonical already (plain-prefix). What is ambiguous as `accepted` says
+/// is kept as it stands.
 #[cold]
-fn rewrite<'a>(target: &'a [u8], segment: usize, room: &'a mut [u8]) -> Result<PathAndQuery<'a>, Ambiguity> {
+fn rewrite(target: &[u8], segment: usize, room: &mut [u8], accepted: Option<Ambiguity>) -> Result<Written, Ambiguity> {
     let mut output = Output { room, length: 0 };
     for &byte in &target[..segment] {
         output.push(byte)?;
@@ -113,7 +207,7 @@ fn rewrite<'a>(target: &'a [u8], segment: usize, room: &'a mut [u8]) -> Result<P
     loop {
         // INVARIANT (open): here the output ends with `/`.
         let start = output.length;
-        at = decode_segment(target, at, &mut output)?;
+        at = decode_segment(target, at, &mut output, accepted)?;
         let is_last = target.get(at) != Some(&b'/');
         let name = output.since(start);
         if is_dot(name) || is_dot_dot(name) {
@@ -152,12 +246,13 @@ fn rewrite<'a>(target: &'a [u8], segment: usize, room: &'a mut [u8]) -> Result<P
         }
         at += 1;
     }
-    let Output { room, length } = output;
-    finish(&room[..length], &target[at..])
+    Ok(Written { in_room: true, length: output.length, end: at })
 }
 
 /// Joins a canonical path and what follows it, which is nothing or begins with `?`.
-fn finish<'a>(path: &'a [u8], rest: &'a [u8]) -> Result<PathAndQuery<'a>, Ambiguity> {
+fn finish<'a>(target: &'a [u8], room: &'a [u8], written: Written) -> Result<PathAndQuery<'a>, Ambiguity> {
+    let (path, rest) = target.split_at(written.end);
+    let path = if written.in_room { &room[..written.length] } else { path };
     // Only ASCII is ever kept or written, so this cannot fail; if it did, refusing would be right.
     let path = str::from_utf8(path).map_err(|_| Ambiguity::NonAscii)?;
     match rest {
@@ -195,7 +290,12 @@ fn is_dot_dot(segment: &[u8]) -> bool {
 
 /// Copies one segment into `output` in canonical form, dots included. Returns where in `target` it ends: at a `/`, at a `?` or
 /// at the end.
-fn decode_segment(target: &[u8], mut at: usize, output: &mut Output<'_>) -> Result<usize, Ambiguity> {
+fn decode_segment(
+    target: &[u8],
+    mut at: usize,
+    output: &mut Output<'_>,
+    accepted: Option<Ambiguity>,
+) -> Result<usize, Ambiguity> {
     let start = output.length;
     let mut percent_sign = false;
     while let Some(&byte) = target.get(at) {
@@ -212,7 +312,15 @@ fn decode_segment(target: &[u8], mut at: usize, output: &mut Output<'_>) -> Resu
             Class::Percent => {
                 let value = escape_at(target, at).ok_or(Ambiguity::InvalidEscape)?;
                 percent_sign |= value == b'%';
-                at = decode_escape(target, at, value, output)?;
+                at = decode_escape(target, at, value, output, accepted)?;
+            }
+            Class::Semicolon if accepted == Some(Ambiguity::MatrixParameter) => {
+                output.push(byte)?;
+                at += 1;
+            }
+            Class::Backslash if accepted == Some(Ambiguity::Backslash) => {
+                output.push_escape(byte)?;
+                at += 1;
             }
             Class::Semicolon => return Err(Ambiguity::MatrixParameter),
             Class::Backslash => return Err(Ambiguity::Backslash),
@@ -221,7 +329,7 @@ fn decode_segment(target: &[u8], mut at: usize, output: &mut Output<'_>) -> Resu
             Class::NonAscii => return Err(Ambiguity::NonAscii),
         }
     }
-    if percent_sign && decodes_twice(output.since(start)) {
+    if percent_sign && accepted != Some(Ambiguity::DoubleEncoding) && decodes_twice(output.since(start)) {
         return Err(Ambiguity::DoubleEncoding);
     }
     Ok(at)
@@ -233,14 +341,23 @@ fn decode_segment(target: &[u8], mut at: usize, output: &mut Output<'_>) -> Resu
 /// different here a rule about `/v1/jobs/1:cancel` could be passed with `%3A`. So whatever may stand raw in a segment is decoded.
 /// `;` is refused in both spellings, `/` and `\` because they split. What may never stand raw in a path (`?`, `#`, space, quotes,
 /// brackets) stays an escape.
-fn decode_escape(target: &[u8], at: usize, value: u8, output: &mut Output<'_>) -> Result<usize, Ambiguity> {
+fn decode_escape(
+    target: &[u8],
+    at: usize,
+    value: u8,
+    output: &mut Output<'_>,
+    accepted: Option<Ambiguity>,
+) -> Result<usize, Ambiguity> {
     match class(value) {
         Class::Plain => output.push(value)?,
         Class::Escape | Class::Question | Class::Hash | Class::Percent => output.push_escape(value)?,
         Class::Control if value == b' ' => output.push_escape(value)?,
         Class::Control => return Err(Ambiguity::ControlByte),
+        Class::Slash if accepted == Some(Ambiguity::EncodedSlash) => output.push_escape(value)?,
+        Class::Backslash if accepted == Some(Ambiguity::EncodedBackslash) => output.push_escape(value)?,
         Class::Slash => return Err(Ambiguity::EncodedSlash),
         Class::Backslash => return Err(Ambiguity::EncodedBackslash),
+        // Refused also where `;` is accepted: servers that drop parameters before they decode keep this one, a third reading.
         Class::Semicolon => return Err(Ambiguity::MatrixParameter),
         Class::NonAscii => return decode_character(target, at, value, output),
     }

@@ -26,7 +26,7 @@ use crate::request::Facts;
 use luigi_core::decide::{Advice, Reason};
 use luigi_core::identity::{Credential, InvalidCredential};
 use luigi_core::policy::model::{Approval, Justification, Login};
-use luigi_core::target::{Host, Target};
+use luigi_core::target::{Host, Readings, Target};
 use luigi_core::time::Timestamp;
 
 /// A response that takes the place of the backend's.
@@ -138,14 +138,16 @@ impl Refusal {
             },
         };
         let (host, path) = match answer.target() {
-            Some(Target::Canonical(target)) => {
+            Some(Target::Canonical(target) | Target::TwoReadings(Readings { as_it_stands: target, .. }))
+                if answer.decision().reason != Reason::AmbiguousTarget =>
+            {
                 let host = match target.host {
                     Host::Absent => None,
                     Host::Name(host) | Host::Address(host) => Some(host.to_owned()),
                 };
                 (host, Some(target.path.to_owned()))
             }
-            Some(Target::Ambiguous(_)) | None => (None, None),
+            Some(_) | None => (None, None),
         };
         Self {
             status: if allowed { 403 } else { answer.status_code() },

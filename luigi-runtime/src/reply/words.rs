@@ -15,7 +15,7 @@ pub(super) fn title(refusal: &Refusal) -> &'static str {
         Remedy::RequestAccess(_) => "This needs an approval",
         Remedy::Retry => "Please try again",
         Remedy::None => match refusal.reason {
-            Reason::MalformedFacts | Reason::AmbiguousTarget | Reason::AmbiguousCredential => {
+            Reason::MalformedFacts | Reason::AmbiguousTarget | Reason::MethodOverride | Reason::AmbiguousCredential => {
                 "This request is not clear"
             }
             Reason::Deferred | Reason::InternalError => "Please try again",
@@ -54,6 +54,9 @@ pub(super) fn detail(refusal: &Refusal) -> String {
             }
             Reason::AmbiguousTarget => {
                 "The address has a form that servers could read in different ways, so it went no further."
+            }
+            Reason::MethodOverride => {
+                "The request asks for another method than its own, so it is not clear what it would do."
             }
             Reason::AmbiguousCredential => "The request carries more than one login, so it is not clear whose it is.",
             Reason::Deferred => "Too many new logins arrived at once. Nothing is wrong with your request.",

@@ -150,6 +150,10 @@ codes! {
     InvalidHost = "invalid-host":
         "A host is a name, `*.` and a name for one more label, `**.` and a name for one or more, an IP address, or the word \"any\" instead of the \
          list. Ports, user names, paths and other wildcards have no place there.";
+    /// Two entries of `[hosts]` contradict each other.
+    HostConflict = "host-conflict":
+        "Two entries of `hosts` hold the same host and say different things about it. No pattern takes precedence over another by being more specific, so it would \
+         be unclear how the paths of that host are compared.";
     /// A path template is not one.
     InvalidPath = "invalid-path":
         "A path template begins with `/` and consists of literal segments, `{name}` or `*` for exactly one segment, and possibly `**` at the end \

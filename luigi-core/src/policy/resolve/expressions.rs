@@ -6,7 +6,7 @@ use crate::matchers::path_regex::{
 };
 use crate::method::MethodSet;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
-use crate::policy::model::{Automaton, PathRegex};
+use crate::policy::model::{Automaton, HostId, HostProperties, PathRegex, Table};
 use crate::policy::syntax::{Text, quoted};
 
 /// Compiles the expressions of one scope after the other, out of one budget.
@@ -14,11 +14,19 @@ pub(super) struct Compiler {
     /// How many bytes the automata of the policy may still have. An attempt that fails costs as much as the largest that succeeds, so that
     /// what this takes is bounded whatever the policy says.
     left: usize,
+    /// Whether a host of the policy ignores case, so that each automaton is needed twice.
+    folded: bool,
+    slash: FinalSlash,
 }
 
 impl Compiler {
-    pub(super) fn new() -> Self {
-        Self { left: MAX_POLICY_AUTOMATON_BYTES }
+    pub(super) fn new(hosts: &Table<HostId, HostProperties>) -> Self {
+        let distinct = hosts.iter().any(|(_, row)| row.slash_matters);
+        Self {
+            left: MAX_POLICY_AUTOMATON_BYTES,
+            folded: hosts.iter().any(|(_, row)| row.ignores_case),
+            slash: if distinct { FinalSlash::Possible } else { FinalSlash::Gone },
+        }
     }
 
     /// The expressions of a scope, each of which is well formed.
@@ -32,19 +40,24 @@ impl Compiler {
         let mut texts: Vec<&Text> = texts.iter().collect();
         texts.sort_by(|a, b| a.value.cmp(&b.value));
         let patterns: Vec<&str> = texts.iter().map(|text| text.value.as_str()).collect();
-        let automaton = match self.compile(&patterns, Case::Exact) {
-            Ok(automaton) => automaton,
+        let exact = self.compile(&patterns, Case::Exact);
+        let both = exact.and_then(|exact| {
+            let folded = self.folded.then(|| self.compile(&patterns, Case::Ignored)).transpose()?;
+            Ok((exact, folded))
+        });
+        let (automaton, folded) = match both {
+            Ok(both) => both,
             Err(problem) => {
                 out.push(self.problem(scope, &texts, problem));
                 return None;
             }
         };
-        let unreachable = unreachable_patterns(&automaton.0, patterns.len(), FinalSlash::Gone);
+        let unreachable = unreachable_patterns(&automaton.0, patterns.len(), self.slash);
         for at in &unreachable {
             out.push(no_path(texts[*at]));
         }
         let patterns = patterns.into_iter().map(str::to_owned).collect();
-        unreachable.is_empty().then_some(PathRegex { methods, patterns, automaton })
+        unreachable.is_empty().then_some(PathRegex { methods, patterns, automaton, folded })
     }
 
     fn compile(&mut self, patterns: &[&str], case: Case) -> Result<Automaton, CompileError> {

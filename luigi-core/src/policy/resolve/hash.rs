@@ -7,21 +7,22 @@
 //!
 //! * A scope: the text `luigi scope 1`, the set of its hosts, the set of its operations (path, methods), the set of the hashes of the scopes
 //!   it leaves out; with `path-regex`, that text, the set of its expressions and the set of its methods. Not its name and not whether it is
-//!   privileged.
+//!   privileged. With entries of `[hosts]` that concern its hosts, that text and the set of these (host, case, slash, set of accepted classes).
 //! * An approval: the text `luigi approval 1`, requesters, approvers, quorum, duration, longest duration, justification. Not its name and not
 //!   whom it notifies.
 
+use super::hosts;
 use crate::method::{MethodSet, MethodTable};
 use crate::policy::model::{
-    Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, ContentHash, HostPattern, IssuerId,
-    Justification, Operation, Policy, Scope, ScopeId, Segment, Subject, SubjectMatcher, Table,
+    Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, ContentHash, HostPattern, HostProperties,
+    IssuerId, Justification, Operation, Policy, Scope, ScopeId, Segment, Subject, SubjectMatcher, Table,
 };
 
 /// Computes the hashes of a policy. `order` has every scope after those it leaves out.
 pub(super) fn fill_in(policy: &mut Policy, order: &[ScopeId]) {
     let mut hashes = vec![ContentHash([0; 32]); policy.scopes.len()];
     for id in order {
-        hashes[index(*id)] = scope(&policy.scopes[*id], &policy.methods, &hashes);
+        hashes[index(*id)] = scope(&policy.scopes[*id], policy, &hashes);
     }
     let rows = policy.scopes.iter().zip(hashes).map(|((_, row), content_hash)| Scope { content_hash, ..row.clone() });
     policy.scopes = rows.collect::<Table<ScopeId, Scope>>();
@@ -90,7 +91,8 @@ fn of(text: &str) -> Encoding {
     Encoding::default().text(text)
 }
 
-fn scope(scope: &Scope, methods: &MethodTable, hashes: &[ContentHash]) -> ContentHash {
+fn scope(scope: &Scope, policy: &Policy, hashes: &[ContentHash]) -> ContentHash {
+    let methods = &policy.methods;
     let encoding = of("luigi scope 1")
         .set(scope.hosts.iter().map(host))
         .set(scope.operations.iter().map(|operation| operation_encoding(operation, methods)))
@@ -102,7 +104,19 @@ fn scope(scope: &Scope, methods: &MethodTable, hashes: &[ContentHash]) -> Conten
             .texts(&regex.patterns)
             .set(method_names(regex.methods, methods).into_iter().map(of)),
     };
+    // What hosts do with paths is part of what the scope holds.
+    let mut properties = hosts::concerning(&policy.hosts, &scope.hosts)
+        .filter(|row| row.ignores_case || row.slash_matters || !row.accepts.is_empty())
+        .map(host_properties)
+        .peekable();
+    let encoding = if properties.peek().is_some() { encoding.text("hosts").set(properties) } else { encoding };
     encoding.hash()
+}
+
+fn host_properties(row: &HostProperties) -> Encoding {
+    let case = if row.ignores_case { "ignores case" } else { "exact" };
+    let slash = if row.slash_matters { "distinct" } else { "same" };
+    host(&row.host).text(case).text(slash).set(row.accepts.iter().map(|class| of(class.as_str())))
 }
 
 fn host(host: &HostPattern) -> Encoding {
@@ -120,7 +134,11 @@ fn operation_encoding(operation: &Operation, methods: &MethodTable) -> Encoding 
         Segment::Capture(name) => of("capture").text(name),
         Segment::Any => of("any"),
     });
-    let encoding = Encoding::default().list(segments).text(if operation.path.rest { "rest" } else { "end" });
+    let encoding = Encoding::default().list(segments).text(match (operation.path.rest, operation.path.slash) {
+        (true, _) => "rest",
+        (false, true) => "slash",
+        (false, false) => "end",
+    });
     encoding.set(method_names(operation.methods, methods).into_iter().map(of))
 }
 

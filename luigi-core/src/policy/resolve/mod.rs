@@ -8,6 +8,7 @@ mod environments;
 mod expressions;
 mod facts;
 mod hash;
+mod hosts;
 mod names;
 mod scopes;
 mod subjects;
@@ -94,8 +95,9 @@ pub(super) fn resolve(
     let networks = rows(&syntax.networks, |name, members| Network { name: name.to_owned(), members: members.clone() });
     let schedules: Table<ScheduleId, Schedule> = rows(&syntax.schedules, |_, schedule| schedule.clone());
     let logins: Table<LoginId, Login> = rows(&syntax.logins, |_, login| login.clone());
-    let mut expressions = expressions::Compiler::new();
-    let scopes = rows(&syntax.scopes, |name, scope| scene.scope(name, scope, &mut expressions, out));
+    let hosts = scene.host_properties(&syntax.hosts, out);
+    let mut expressions = expressions::Compiler::new(&hosts);
+    let scopes = rows(&syntax.scopes, |name, scope| scene.scope(name, scope, &hosts, &mut expressions, out));
     let order = scopes::except_order(&syntax.scopes, &scene.scopes, out);
     let approvals = rows(&syntax.approvals, |name, approval| scene.approval(name, approval, out));
     let mut rules: BTreeMap<&str, Rule> = BTreeMap::new();
@@ -129,6 +131,7 @@ pub(super) fn resolve(
         networks,
         schedules,
         logins,
+        hosts,
         scopes,
         approvals,
         facts: scene.facts,

@@ -1,11 +1,13 @@
 //! Scopes: operations by path, and what they leave out.
 
-use super::Scene;
 use super::expressions::Compiler;
 use super::names::Names;
+use super::{Scene, hosts};
 use crate::method::MethodSet;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
-use crate::policy::model::{ContentHash, HostPattern, Operation, Scope, ScopeId, TableId};
+use crate::policy::model::{
+    ContentHash, HostId, HostPattern, HostProperties, Operation, PathTemplate, Scope, ScopeId, Table, TableId,
+};
 use crate::policy::syntax::{self, Entry, Text, quoted};
 use std::collections::BTreeMap;
 
@@ -14,22 +16,31 @@ impl Scene {
         &self,
         name: &str,
         scope: &syntax::Scope,
+        properties: &Table<HostId, HostProperties>,
         expressions: &mut Compiler,
         out: &mut Diagnostics,
     ) -> Scope {
         let path_regex = scope.path_regex.as_ref();
         let path_regex =
             path_regex.and_then(|(methods, texts)| expressions.path_regex(name, self.method_set(methods), texts, out));
+        let hosts = self.hosts(&scope.hosts, out);
+        for (class, problem) in &scope.doubtful {
+            if !hosts::accept(properties, &hosts, *class) {
+                out.push(problem.clone());
+            }
+        }
+        let slash_matters = properties.iter().any(|(_, row)| row.slash_matters);
         // One entry for each path, so that `GET /a` beside `POST /a` is what `GET, POST /a` would be.
         let mut by_path: BTreeMap<_, MethodSet> = BTreeMap::new();
         for (methods, path) in &scope.operations {
+            let path = PathTemplate { slash: path.slash && slash_matters, ..path.clone() };
             let set = by_path.entry(path).or_default();
             *set = set.union(self.method_set(methods));
         }
         Scope {
             name: name.to_owned(),
-            hosts: self.hosts(&scope.hosts, out),
-            operations: by_path.into_iter().map(|(path, methods)| Operation { methods, path: path.clone() }).collect(),
+            hosts,
+            operations: by_path.into_iter().map(|(path, methods)| Operation { methods, path }).collect(),
             path_regex,
             except: self.scopes.find_all(&scope.except, out),
             privileged: scope.privileged,

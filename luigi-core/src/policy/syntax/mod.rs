@@ -12,6 +12,7 @@ mod cases;
 mod document;
 mod environments;
 mod facts;
+mod hosts;
 mod issuers;
 mod networks;
 mod node;
@@ -27,7 +28,7 @@ pub(super) use facts::{FactTests, unknown_value};
 pub(super) use networks::files_named;
 pub(super) use node::{Text, listed, quoted};
 pub(super) use suggest::suggestion;
-pub(super) use targets::{Methods, host_of};
+pub(super) use targets::{Doubtful, Methods, host_of};
 pub(super) use values::written;
 
 use super::diagnostics::{Code, Diagnostic, Diagnostics};
@@ -38,6 +39,7 @@ use super::test_case::Expectation;
 use crate::decide::Reason;
 use crate::described::DescribedCertificate;
 use crate::identity::IssuerTrust;
+use crate::target::Ambiguity;
 use crate::time::Timestamp;
 use ipnet::IpNet;
 use node::Fields;
@@ -52,6 +54,7 @@ pub(super) struct Syntax {
     pub(super) networks: Vec<Entry<Vec<IpNet>>>,
     pub(super) schedules: Vec<Entry<model::Schedule>>,
     pub(super) logins: Vec<Entry<model::Login>>,
+    pub(super) hosts: Vec<Host>,
     pub(super) scopes: Vec<Entry<Scope>>,
     pub(super) approvals: Vec<Entry<Approval>>,
     /// `[facts.*]`: their values, sorted.
@@ -79,10 +82,22 @@ pub(super) struct Issuer {
     pub(super) default: Option<Spanned<bool>>,
 }
 
+/// An entry of `[hosts]`: what is said has a place, so that two entries can be held against each other.
+pub(super) struct Host {
+    pub(super) host: Text,
+    pub(super) ignores_case: Option<Spanned<bool>>,
+    pub(super) slash_matters: Option<Spanned<bool>>,
+    /// Sorted.
+    pub(super) accepts: Option<Spanned<Vec<Ambiguity>>>,
+    pub(super) refuses_method_override: Option<Spanned<bool>>,
+}
+
 pub(super) struct Scope {
     pub(super) hosts: Hosts,
     pub(super) operations: Vec<(Methods, PathTemplate)>,
     pub(super) path_regex: Option<(Methods, Vec<Text>)>,
+    /// Problems of paths that are none where the hosts accept a class of ambiguous targets.
+    pub(super) doubtful: Vec<Doubtful>,
     pub(super) except: Vec<Text>,
     pub(super) tags: Vec<Text>,
     pub(super) privileged: bool,
@@ -262,6 +277,7 @@ const TOP: &[&str] = &[
     "networks",
     "schedules",
     "logins",
+    "hosts",
     "scopes",
     "approvals",
     "facts",
@@ -281,6 +297,7 @@ pub(super) fn read(sources: &SourceSet, out: &mut Diagnostics) -> Option<Syntax>
         environments::read(&top, &mut syntax, out);
         networks::read(&top, sources, &mut syntax, out);
         tables::read(&top, &mut syntax, out);
+        hosts::read(&top, &mut syntax, out);
         rules::read(&top, &mut syntax, out);
         cases::read(&top, &mut syntax, out);
     }

@@ -289,17 +289,7 @@ pub(in crate::policy) struct Fields<'t> {
 }
 
 /// Keys that a policy of a later version may have.
-const LATER: &[&str] = &[
-    "where",
-    "hosts",
-    "preflight",
-    "per",
-    "captures",
-    "accept-ambiguous",
-    "trailing-slash",
-    "method-override",
-    "upgrade",
-];
+const LATER: &[&str] = &["where", "preflight", "per", "captures", "upgrade"];
 
 impl<'t> Fields<'t> {
     /// The top level of a document.

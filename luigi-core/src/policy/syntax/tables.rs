@@ -176,13 +176,15 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
     let hosts = fields.require("hosts", "name the hosts, or write `hosts = \"any\"`", out).map(|node| hosts(node, out));
     let except = fields.texts("except", out).unwrap_or_default();
     let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
-    let (operations, path_regex) = operations(&fields, out);
+    let mut doubtful = Vec::new();
+    let (operations, path_regex) = operations(&fields, &mut doubtful, out);
     let tags = fields.texts("tags", out).unwrap_or_default();
     tags.iter().for_each(|tag| values::check_name(tag, "a tag", out));
     Some(Scope {
         hosts: hosts.unwrap_or_default(),
         operations,
         path_regex,
+        doubtful,
         except,
         tags,
         privileged: privileged.is_some_and(|flag| flag.value),
@@ -205,7 +207,11 @@ pub(super) fn hosts(node: Node<'_>, out: &mut Diagnostics) -> Hosts {
 type Operations = Vec<(targets::Methods, model::PathTemplate)>;
 type Expressions = Option<(targets::Methods, Vec<Text>)>;
 
-fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> (Operations, Expressions) {
+fn operations(
+    fields: &Fields<'_>,
+    doubtful: &mut Vec<targets::Doubtful>,
+    out: &mut Diagnostics,
+) -> (Operations, Expressions) {
     let nothing = (Vec::new(), None);
     let both = ["paths", "path-regex", "methods"].into_iter().find_map(|key| fields.key_span(key));
     if let (Some(operations), Some(other)) = (fields.key_span("operations"), both) {
@@ -216,7 +222,7 @@ fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> (Operations, Expres
         out.push(problem.also(other, "every combination").help(help));
     }
     if let Some(texts) = fields.texts("operations", out) {
-        let read = texts.iter().filter_map(|text| targets::operation(text, out));
+        let read = texts.iter().filter_map(|text| targets::operation(text, doubtful, out));
         return (read.map(|(method, path)| (targets::Methods::Listed(vec![method]), path)).collect(), None);
     }
     if fields.get("operations").is_some() {
@@ -232,8 +238,8 @@ fn operations(fields: &Fields<'_>, out: &mut Diagnostics) -> (Operations, Expres
         fields.require("paths", "`methods` stand beside `paths = [\"/orders/{id}\"]`", out);
     }
     let paths = fields.texts("paths", out).unwrap_or_default();
-    let templates: Vec<_> =
-        paths.iter().filter_map(|text| targets::path_template(text, 0..text.value.len(), out)).collect();
+    let templates = paths.iter().filter_map(|text| targets::path_template(text, 0..text.value.len(), doubtful, out));
+    let templates: Vec<_> = templates.collect();
     let expressions = fields.texts("path-regex", out).unwrap_or_default();
     let fine: Vec<bool> = expressions.iter().map(|text| path_regex::check(text, out)).collect();
     let methods = fields.require("methods", "write `methods = \"read\"`, \"write\", \"any\" or a list", out);

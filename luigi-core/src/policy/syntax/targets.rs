@@ -5,7 +5,7 @@ use super::values::split_port;
 use crate::method::{MethodSet, MethodTable};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{HostPattern, PathTemplate, Segment};
-use crate::target::{MAX_TARGET_BYTES, canonical_host, canonical_segment};
+use crate::target::{Ambiguity, MAX_TARGET_BYTES, SegmentError, ambiguous_segment, canonical_host, canonical_segment};
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -60,7 +60,11 @@ fn check_method(text: &Text, range: Range<usize>, out: &mut Diagnostics) -> bool
 }
 
 /// A method and a path template.
-pub(super) fn operation(text: &Text, out: &mut Diagnostics) -> Option<(Text, PathTemplate)> {
+pub(super) fn operation(
+    text: &Text,
+    doubtful: &mut Vec<Doubtful>,
+    out: &mut Diagnostics,
+) -> Option<(Text, PathTemplate)> {
     let Some((method, path)) = text.value.split_once(' ') else {
         let message = format!("{} is not an operation", quoted(&text.value));
         let problem = Diagnostic::error(Code::InvalidOperation, text.span, message);
@@ -68,20 +72,26 @@ pub(super) fn operation(text: &Text, out: &mut Diagnostics) -> Option<(Text, Pat
         return None;
     };
     let fine = check_method(text, 0..method.len(), out);
-    let template = path_template(text, text.value.len() - path.len()..text.value.len(), out)?;
+    let template = path_template(text, text.value.len() - path.len()..text.value.len(), doubtful, out)?;
     fine.then(|| (Text::new(method.to_owned(), text.part(0..method.len())), template))
 }
 
 /// The path template that stands at `range` of the text.
-pub(super) fn path_template(text: &Text, range: Range<usize>, out: &mut Diagnostics) -> Option<PathTemplate> {
+pub(super) fn path_template(
+    text: &Text,
+    range: Range<usize>,
+    doubtful: &mut Vec<Doubtful>,
+    out: &mut Diagnostics,
+) -> Option<PathTemplate> {
     let path = &text.value[range.clone()];
-    let mut problem = |at: Range<usize>, label: &str, help: String| {
+    let describe = |at: Range<usize>, label: &str, help: String| {
         let message = format!("{} is not a path template", quoted(path));
         let problem =
             Diagnostic::error(Code::InvalidPath, text.part(range.start + at.start..range.start + at.end), message);
         let problem = problem.label(label);
-        out.push(if help.is_empty() { problem } else { problem.help(help) });
+        if help.is_empty() { problem } else { problem.help(help) }
     };
+    let mut problem = |at, label: &str, help| out.push(describe(at, label, help));
     if !path.starts_with('/') {
         problem(0..path.len(), "does not begin with `/`", String::new());
         return None;
@@ -91,11 +101,11 @@ pub(super) fn path_template(text: &Text, range: Range<usize>, out: &mut Diagnost
         problem(0..path.len(), "longer than any request", help);
         return None;
     }
-    let mut template = PathTemplate { segments: Vec::new(), rest: false };
+    let mut template = PathTemplate { segments: Vec::new(), rest: false, slash: false };
     if path == "/" {
         return Some(template);
     }
-    // `/a/` is `/a`.
+    // `/a/` is `/a` on all hosts but those that say otherwise.
     let inner = path[1..].strip_suffix('/').unwrap_or(&path[1..]);
     let mut fine = true;
     let mut at = 1;
@@ -110,6 +120,11 @@ pub(super) fn path_template(text: &Text, range: Range<usize>, out: &mut Diagnost
                 problem(place, "`**` stands only at the end", "use `*` for exactly one segment".to_owned());
             }
             ("*", _) => template.segments.push(Segment::Any),
+            _ if let Some((class, literal)) = ambiguous_literal(segment) => {
+                let help = format!("{}; `[hosts]` can accept the class for a host", class.help());
+                doubtful.push((class, describe(place, &SegmentError::Ambiguous(class).to_string(), help)));
+                template.segments.push(Segment::Literal(literal));
+            }
             _ => match segment_of(segment, &template) {
                 Ok(segment) => template.segments.push(segment),
                 Err((label, help)) => {
@@ -119,7 +134,17 @@ pub(super) fn path_template(text: &Text, range: Range<usize>, out: &mut Diagnost
             },
         }
     }
+    template.slash = path.ends_with('/') && !template.rest;
     fine.then_some(template)
+}
+
+/// A path that only hosts which accept a class of ambiguous targets have, with the problem that it is on all others.
+pub(in crate::policy) type Doubtful = (Ambiguity, Diagnostic);
+
+/// A literal that requests have on hosts which accept its class.
+fn ambiguous_literal(segment: &str) -> Option<(Ambiguity, String)> {
+    let Err(SegmentError::Ambiguous(class)) = canonical_segment(segment) else { return None };
+    Some((class, ambiguous_segment(segment, class)?)).filter(|_| !segment.contains(['{', '}', '*', '?', '#']))
 }
 
 /// A literal or a capture, or what is wrong with it and what to do.
@@ -257,8 +282,10 @@ mod tests {
             ("/%00", None),
         ] {
             let mut out = Diagnostics::default();
-            let found = path_template(&text(path), 0..path.len(), &mut out).map(shown);
-            assert_eq!(found.as_deref(), expected, "{path}");
+            let mut doubtful = Vec::new();
+            let found = path_template(&text(path), 0..path.len(), &mut doubtful, &mut out).map(shown);
+            doubtful.into_iter().for_each(|(_, problem)| out.push(problem));
+            assert_eq!(found.filter(|_| out.is_empty()).as_deref(), expected, "{path}");
             assert_eq!(out.is_empty(), expected.is_some(), "{path}");
         }
     }
