@@ -5,15 +5,16 @@
 
 pub mod coverage;
 mod missing_facts;
+pub mod record;
 
-use crate::decide::{Advice, Decision, Evaluation, Request, RequestFacts, Scratch, Source};
+use crate::decide::{Advice, Decision, Evaluation, Reason, Request, RequestFacts, Scratch, Source};
 use crate::explain::{self, Explanation, Line};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{
     Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, IssuerType, ListFormat, Login,
 };
 use crate::policy::diagnostics::{Code, Diagnostic};
-use crate::policy::model::Policy;
+use crate::policy::model::{Policy, RuleId};
 use crate::policy::source::Span;
 use crate::policy::test_case::{Expectation, TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
 use crate::policy::{Diagnostics, SourceSet};
@@ -215,6 +216,29 @@ fn run_one(
     look: impl FnOnce(&Explanation),
 ) -> TestOutcome {
     let policy = snapshot.policy();
+    with_request(policy, test, buffer, |request| {
+        let explanation = explain::evaluate(policy, request);
+        look(&explanation);
+        if let Some((rule, fact)) = missing_facts::missing_fact(&explanation, test) {
+            return TestOutcome::MissingFact { rule, fact };
+        }
+        let evaluation = snapshot.decide(request, scratch);
+        let mismatches = mismatches(policy, test, &evaluation, &explanation);
+        if mismatches.is_empty() {
+            TestOutcome::Passed
+        } else {
+            TestOutcome::Failed(Box::new(Failure { mismatches, explanation }))
+        }
+    })
+}
+
+/// Asks what a test asks.
+fn with_request<A>(
+    policy: &Policy,
+    test: &TestCase,
+    buffer: &mut TargetBuffer,
+    ask: impl FnOnce(&Request<'_>) -> A,
+) -> A {
     let time = test.at.unwrap_or(SOME_TIME);
     let identity = match &test.credential {
         TestCredential::Identity(wanted) => Some(identity(policy, wanted, time)),
@@ -246,19 +270,44 @@ fn run_one(
         grants: &grants,
         facts,
     };
+    ask(&request)
+}
 
-    let explanation = explain::evaluate(policy, &request);
-    look(&explanation);
-    if let Some((rule, fact)) = missing_facts::missing_fact(&explanation, test) {
-        return TestOutcome::MissingFact { rule, fact };
+/// Everything that a test can expect, as it comes out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Outcome {
+    expect: Expectation,
+    candidate: Expectation,
+    rule: Option<RuleId>,
+    reason: Reason,
+    /// The names of the scopes that hold the request.
+    scopes: Vec<String>,
+    privileged: bool,
+}
+
+impl Outcome {
+    fn allows(&self) -> bool {
+        self.expect == Expectation::Allow
     }
-    let evaluation = snapshot.decide(&request, scratch);
-    let mismatches = mismatches(policy, test, &evaluation, &explanation);
-    if mismatches.is_empty() {
-        TestOutcome::Passed
-    } else {
-        TestOutcome::Failed(Box::new(Failure { mismatches, explanation }))
+}
+
+/// What comes out, or the fact that is missing.
+fn outcome_of(policy: &Policy, test: &TestCase, buffer: &mut TargetBuffer) -> Result<Outcome, Fact> {
+    let explanation = with_request(policy, test, buffer, |request| explain::evaluate(policy, request));
+    // Whether a rule in question is only observed does not matter here: what the candidate is, is recorded, too.
+    let expects_candidate = TestCase { expect_candidate: Some((test.expect, test.expect_span)), ..test.clone() };
+    if let Some((_, fact)) = missing_facts::missing_fact(&explanation, &expects_candidate) {
+        return Err(fact);
     }
+    let Evaluation { decision, candidate, privileged } = &explanation.evaluation;
+    Ok(Outcome {
+        expect: outcome(decision),
+        candidate: outcome(candidate),
+        rule: decision.rule,
+        reason: decision.reason,
+        scopes: explanation.held_scopes().map(str::to_owned).collect(),
+        privileged: *privileged,
+    })
 }
 
 /// How somebody in person, and somebody for whom another acts, would be decided: to see what rules are made of, not what comes out.

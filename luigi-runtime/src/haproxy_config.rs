@@ -226,8 +226,8 @@ pub fn frontend_lines(options: &Options) -> String {
 }
 
 /// A log format: that of `option httplog` with what Luigi did before the request line. HAProxy cuts log lines (at 1024 bytes unless the `log` line
-/// says otherwise), so what a caller can make long comes last. `field(N,|)` takes any other field out; see
-/// [`Field`] for the numbers.
+/// says otherwise), so what a caller can make long comes late, and what an identity provider can make long last. `field(N,|)` takes any other
+/// field out; see [`Field`] for the numbers. [`haproxy_log`](crate::haproxy_log) reads such lines.
 pub const LOG_FORMAT: &str = concat!(
     "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs",
     " luigi=%[var(txn.luigi.out),field(2,|)]",
@@ -242,8 +242,15 @@ pub const LOG_FORMAT: &str = concat!(
     " candidate-rule=%[var(txn.luigi.out),field(10,|)]",
     " evaluation=%[var(txn.luigi.out),field(15,|)]",
     " revision=%[var(txn.luigi.out),field(16,|)]",
+    " issuer=%[var(txn.luigi.out),field(17,|)]",
     " subject=%[var(txn.luigi.out),field(18,|)]",
+    " time=[%trg]",
+    // Whatever a Host header holds is escaped: it must not look like other fields.
+    " host=%[var(txn.luigi.in),field(5,\\n),url_enc]",
     " %{+Q}r",
+    " groups=%[var(txn.luigi.out),field(20,|)]",
+    // Last, so that it says whether anything before it was cut off.
+    " groups-are=%[var(txn.luigi.out),field(21,|)]",
 );
 
 /// A file for configurations that start fresh: `haproxy -f luigi.cfg -f haproxy.cfg`, with `frontend www from luigi` in the second.
@@ -311,10 +318,17 @@ mod tests {
             ("candidate-rule", Field::CandidateRule),
             ("evaluation", Field::Evaluation),
             ("revision", Field::Revision),
+            ("issuer", Field::Issuer),
             ("subject", Field::Subject),
+            ("groups-are", Field::GroupsCompleteness),
+            ("groups", Field::Groups),
         ] {
             assert_eq!(logged(name), Some(field.number()), "{name}");
         }
+        // The host is not in the answer but in the facts.
+        let host = facts::EXPRESSION.split("\\n").nth(4);
+        assert_eq!(host, Some("%[req.fhdr(host)]"));
+        assert!(LOG_FORMAT.contains(" host=%[var(txn.luigi.in),field(5,\\n),url_enc]"), "{LOG_FORMAT}");
     }
 
     #[test]

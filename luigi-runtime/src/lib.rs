@@ -15,6 +15,7 @@ mod evaluation_id;
 pub mod facts;
 pub mod feed;
 pub mod haproxy_config;
+pub mod haproxy_log;
 pub mod policy_files;
 mod poller;
 pub mod reply;
