@@ -81,6 +81,12 @@ pub(crate) struct Test {
     /// Fail if the tests cover less than this share of what there is to try (with --coverage, which it implies)
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) fail_under: Option<f64>,
+    /// Make tests of the requests in a log of HAProxy, or in lines of JSON, and print them; `-` reads standard input (repeatable)
+    #[arg(long, value_name = "LOG", conflicts_with_all = ["filter", "coverage", "fail_under", "verbose", "format"])]
+    pub(crate) record: Vec<PathBuf>,
+    /// Append the recorded tests to this file instead of printing them
+    #[arg(long, value_name = "FILE", requires = "record")]
+    pub(crate) to: Option<PathBuf>,
     /// Show each rule that is about the request of a failed test, and each predicate; twice for all rules
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,

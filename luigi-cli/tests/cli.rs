@@ -85,6 +85,9 @@ const CASES: &[Case] = &[
         input: r#"{"request": "GET https://orders.example.com/", "as": {"groups": ["engineering"]}}"#,
     },
     Case { name: "decide-environment-missing", arguments: &["decide", "places.toml"], input: "" },
+    Case { name: "test-record", arguments: &["test", "shop.toml", "--record", "traffic.log"], input: "" },
+    Case { name: "test-record-nothing", arguments: &["test", "shop.toml", "--record", "-"], input: "no log\n" },
+    Case { name: "test-record-missing", arguments: &["test", "shop.toml", "--record", "no-such.log"], input: "" },
     Case { name: "test-broken", arguments: &["test", "broken.toml"], input: "" },
     Case {
         name: "explain-request-access",

@@ -11,7 +11,7 @@ use super::{Fact, Outcome, outcome_of, with_request};
 use crate::decide::{Advice, Reason, Scratch};
 use crate::described::DescribedFacts;
 use crate::identity::ListFormat;
-use crate::policy::diagnostics::Diagnostics;
+use crate::policy::diagnostics::Style;
 use crate::policy::model::{self, GroupId, IssuerId, Login, Policy};
 use crate::policy::test_case::{TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
 use crate::policy::{SourceSet, parse_for};
@@ -170,12 +170,12 @@ enum Who {
 }
 
 impl Recorder {
-    /// A recorder for a policy, in one of its environments if it has any.
+    /// A recorder for a policy without errors, in one of its environments if it has any.
     ///
     /// # Errors
     ///
-    /// Every problem of the policy.
-    pub fn new(sources: &SourceSet, environment: Option<&str>) -> Result<Self, Diagnostics> {
+    /// The problems of the policy, rendered.
+    pub fn new(sources: &SourceSet, environment: Option<&str>) -> Result<Self, String> {
         // A test that the parser made has everything that tests have, whatever that is.
         let mut with_blank = sources.clone();
         let mut name = "recorded".to_owned();
@@ -188,9 +188,10 @@ impl Recorder {
             format!("schema = 1\n[[tests]]\nname = \"{name}\"\n{place}request = \"GET /\"\nexpect = \"deny\"\n"),
         );
         let mut parsed = parse_for(&with_blank, environment);
-        let Some(policy) = parsed.policy.take() else { return Err(parsed.diagnostics) };
-        let Ok(snapshot) = Snapshot::compile(policy) else { return Err(parsed.diagnostics) };
-        let Some(at) = parsed.tests.iter().position(|test| test.name == name) else { return Err(parsed.diagnostics) };
+        let problems = || parsed.diagnostics.render(&with_blank, Style::PLAIN);
+        let policy = parsed.policy.take().ok_or_else(problems)?;
+        let snapshot = Snapshot::compile(policy).map_err(|error| error.to_string())?;
+        let at = parsed.tests.iter().position(|test| test.name == name).ok_or_else(problems)?;
         let blank = parsed.tests.remove(at);
         let mut recorder = Self {
             scratch: Scratch::for_snapshot(&snapshot),

@@ -6,6 +6,7 @@
 mod coverage;
 mod json;
 mod junit;
+mod record;
 mod text;
 
 use crate::args::{Test, TestFormat};
@@ -19,6 +20,10 @@ use luigi_core::policy_tests::{self, TestOutcome};
 use luigi_core::snapshot::Snapshot;
 
 pub(crate) fn run(arguments: &Test) -> Result<Found, Failure> {
+    if arguments.record.is_empty() { run_tests(arguments) } else { record::run(arguments) }
+}
+
+fn run_tests(arguments: &Test) -> Result<Found, Failure> {
     let (sources, parsed) = load::read(&arguments.policy, arguments.environment.as_deref())?;
     let ParsedEverywhere { environments, diagnostics } = parsed;
     let (mut snapshots, mut tests) = (Vec::new(), Vec::new());

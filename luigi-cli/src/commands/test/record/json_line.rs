@@ -1,0 +1,100 @@
+//! Requests as lines of JSON; the members are documented in docs/CLI.md.
+
+use luigi_core::policy_tests::record::{Asker, Observed, Then};
+use luigi_core::time::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `method` and `url`")]
+struct Line {
+    method: String,
+    url: String,
+    host: Option<String>,
+    source: Option<IpAddr>,
+    time: Option<String>,
+    identity: Option<Identity>,
+    headers: Option<BTreeMap<String, Values>>,
+    facts: Option<BTreeMap<String, String>>,
+    decision: Option<Word>,
+    reason: Option<String>,
+    revision: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Identity {
+    Word(Nobody),
+    Claims(Map<String, Value>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Nobody {
+    Nobody,
+    Expired,
+    Invalid,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Allow,
+    Deny,
+}
+
+/// Reads a line, or says what is wrong with it.
+pub(super) fn read(text: &str) -> Result<Observed, String> {
+    let line: Line = serde_json::from_str(text).map_err(|error| {
+        let says = error.to_string();
+        says.split_once(" at line ").map_or(says.as_str(), |(says, _)| says).to_owned()
+    })?;
+    let (host, target) = match line.url.split_once("://") {
+        Some(("http" | "https", rest)) => {
+            let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            let (host, target) = rest.split_at(at);
+            let slash = if target.starts_with('/') { "" } else { "/" };
+            (Some(line.host.unwrap_or_else(|| host.to_owned())), format!("{slash}{target}"))
+        }
+        _ => (line.host, line.url),
+    };
+    let time = line.time.map(|time| {
+        time.parse::<Timestamp>().map_err(|_| "`time` is not a time like 2026-03-02T10:00:00+01:00".to_owned())
+    });
+    let asker = match line.identity {
+        None | Some(Identity::Word(Nobody::Nobody)) => Asker::Nobody,
+        Some(Identity::Word(Nobody::Expired)) => Asker::Expired,
+        Some(Identity::Word(Nobody::Invalid)) => Asker::Invalid,
+        Some(Identity::Claims(claims)) => Asker::Claims(claims),
+    };
+    let headers = line.headers.map(|headers| {
+        let values = |values| match values {
+            Values::One(value) => vec![value],
+            Values::Several(values) => values,
+        };
+        let headers = headers.into_iter().map(|(name, held)| (name.to_ascii_lowercase(), values(held)));
+        headers.filter(|(_, values)| !values.is_empty()).collect()
+    });
+    let (reason, revision) = (line.reason, line.revision);
+    let then = line.decision.map(|word| Then { allowed: matches!(word, Word::Allow), reason, revision });
+    Ok(Observed {
+        method: line.method,
+        host,
+        target,
+        source: line.source.map(|address| address.to_canonical()),
+        time: time.transpose()?,
+        headers,
+        facts: line.facts.map(|facts| facts.into_iter().collect()),
+        asker,
+        then,
+    })
+}
