@@ -54,8 +54,17 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Policies, each a file or a directory of *.toml files
-    #[arg(required = true, value_name = "POLICY")]
+    #[arg(required_unless_present = "explain", value_name = "POLICY")]
     pub(crate) policies: Vec<PathBuf>,
+    /// Explain a code instead: what it means, why it matters, an example and the cure; all codes in one line each if none is given
+    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "list", conflicts_with = "policies")]
+    pub(crate) explain: Option<String>,
+    /// Also list what the policies accept, with the reasons
+    #[arg(long)]
+    pub(crate) accepted: bool,
+    /// Warnings are problems, too: for continuous integration
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
     /// Only this environment of the policies; each if not given
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,

@@ -1,20 +1,26 @@
 //! `luigi check`: every problem of one policy or several.
 
 use crate::args::Check;
+use crate::commands::codes;
 use crate::failure::Failure;
 use crate::output::{Format, count, diagnostics, print, print_json, style};
 use crate::{Found, load};
+use luigi_core::analysis::lint::{self, Accepted, Findings};
 use luigi_core::explain::Tone;
-use luigi_core::policy::{Parsed, ParsedEverywhere};
+use luigi_core::policy::diagnostics::{Diagnostics, Severity};
+use luigi_core::policy::{Parsed, ParsedEverywhere, SourceSet};
 use luigi_core::snapshot::Snapshot;
 use serde_json::json;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &Check) -> Result<Found, Failure> {
+    if let Some(code) = &arguments.explain {
+        return codes::explain(code, arguments.format);
+    }
     let mut found = Found::Fine;
     let mut reports = Vec::new();
     for path in &arguments.policies {
-        let report = check(path, arguments.environment.as_deref())?;
+        let report = check(path, arguments)?;
         if !report.fine {
             found = Found::Problems;
         }
@@ -35,19 +41,30 @@ struct Report {
     json: serde_json::Value,
 }
 
-fn check(path: &Path, environment: Option<&str>) -> Result<Report, Failure> {
-    let (sources, parsed) = load::read(path, environment)?;
+fn check(path: &Path, arguments: &Check) -> Result<Report, Failure> {
+    let (sources, parsed) = load::read(path, arguments.environment.as_deref())?;
+    let Findings { diagnostics: found, accepted } = lints(&parsed, &sources, arguments);
     let ParsedEverywhere { environments, diagnostics: problems } = parsed;
+    let problems = problems.and(found, &sources);
     let mut text = diagnostics(&problems, &sources);
     let mut json = json!({ "path": path.display().to_string(), "diagnostics": problems.to_json(&sources) });
+    json["accepted"] = accepted.iter().map(|one| accepted_json(one, &sources)).collect();
     if !text.is_empty() {
         text.push('\n');
     }
-    let mut fine = true;
+    if arguments.accepted {
+        text.extend(accepted.iter().map(|one| accepted_line(one, &sources)));
+    }
+    let (errors, warnings) = numbers(&problems);
+    let mut fine = errors == 0 && (warnings == 0 || !arguments.deny_warnings);
     let mut each = Vec::new();
-    if environments.iter().any(|(_, parsed)| parsed.policy.is_none()) {
+    if environments.iter().any(|(_, parsed)| parsed.policy.is_none()) || !fine {
         fine = false;
-        let why = count(problems.len(), "problem");
+        let why = match (errors, warnings) {
+            (errors, 0) => count(errors, "error"),
+            (0, warnings) => format!("{}, which are denied", count(warnings, "warning")),
+            (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
+        };
         text.push_str(&not_fine(path, None, &why));
         json["error"] = why.into();
     } else {
@@ -80,6 +97,46 @@ fn check(path: &Path, environment: Option<&str>) -> Result<Report, Failure> {
         json["environments"] = each.into();
     }
     Ok(Report { fine, text, json })
+}
+
+/// What is legal and dangerous, now. Of one environment alone nothing is said that only all of them can tell.
+fn lints(parsed: &ParsedEverywhere, sources: &SourceSet, arguments: &Check) -> Findings {
+    let now = Some(luigi_runtime::now());
+    match &parsed.environments[..] {
+        [(_, one)] if arguments.environment.is_some() => lint::run(one, sources, now),
+        _ => lint::run_everywhere(parsed, sources, now),
+    }
+}
+
+/// How many errors there are, and how many warnings.
+fn numbers(problems: &Diagnostics) -> (usize, usize) {
+    let errors = problems.iter().filter(|item| item.severity == Severity::Error).count();
+    (errors, problems.len() - errors)
+}
+
+fn accepted_line(accepted: &Accepted, sources: &SourceSet) -> String {
+    let (good, faint) = (style(Tone::Good), style(Tone::Faint));
+    let (file, line) = (sources.name(accepted.span.source), sources.position(accepted.span).line);
+    let more = match accepted.findings {
+        1 => String::new(),
+        many => format!(" (and {} more)", many - 1),
+    };
+    let code = accepted.lint.as_str();
+    format!(
+        "{good}accepted[{code}]{good:#}: {}{more}\n  {faint}{file}:{line}{faint:#} because: {}\n",
+        accepted.message, accepted.reason
+    )
+}
+
+fn accepted_json(accepted: &Accepted, sources: &SourceSet) -> serde_json::Value {
+    json!({
+        "code": accepted.lint.as_str(),
+        "message": accepted.message,
+        "findings": accepted.findings,
+        "reason": accepted.reason,
+        "file": sources.name(accepted.span.source),
+        "line": sources.position(accepted.span).line,
+    })
 }
 
 fn merge(into: &mut serde_json::Value, from: serde_json::Value) {

@@ -9,6 +9,7 @@
 //!
 //! Deliberately not here: who asks, from where and when. Those are the rules' and belong to whoever asks about rules.
 
+use crate::matchers::path_regex::PathDfa;
 use crate::method::{MethodSet, MethodTable};
 use crate::policy::model::{HostPattern, HostProperties, Operation, PathTemplate, Policy, ScopeId, Segment, TableId};
 use std::collections::{HashMap, HashSet};
@@ -38,9 +39,12 @@ struct Inner {
     except: Vec<Region>,
     /// The most segments of a template, here or in what is left out.
     longest: usize,
-    /// Whether this or something left out holds paths that templates alone do not tell: by regular expressions, or on hosts that ignore case or
-    /// tell `/a` from `/a/`.
-    beyond_templates: bool,
+    /// Whole paths by regular expression. Whether a path fits is known; which paths do is not.
+    regex: Option<(MethodSet, PathDfa)>,
+    /// Whether this or something left out has regular expressions.
+    expressions: bool,
+    /// Whether this or something left out is about hosts that ignore case or tell `/a` from `/a/`: templates alone do not say what they hold.
+    odd_hosts: bool,
 }
 
 /// A request that lies where one was looked for. Displayed as in a test of a policy: `GET https://host/path`, or the path alone for a
@@ -62,8 +66,8 @@ pub enum Search {
     Found(Witness),
     /// There is none.
     Empty,
-    /// It would have taken more than [`MAX_COMPARISONS`], or a scope holds paths that its templates do not tell: by regular expressions,
-    /// or on hosts with paths of their own kind (`[hosts]`).
+    /// It would have taken more than [`MAX_COMPARISONS`]; or a scope is about hosts with paths of their own kind (`[hosts]`); or one
+    /// has regular expressions: a request that was found is one all the same, but that there is none cannot be told.
     TooHard,
 }
 
@@ -158,11 +162,14 @@ impl Space {
         let longest = own.chain(except.iter().map(|region| region.0.longest)).max().unwrap_or(0);
         let odd = |row: &HostProperties| row.ignores_case || row.slash_matters;
         let mut odd_hosts = policy.hosts.iter().filter(|(_, row)| odd(row));
-        let beyond_templates = scope.path_regex.is_some()
-            || odd_hosts.any(|(_, row)| scope.hosts.iter().any(|host| common_host(host, &row.host).is_some()))
-            || except.iter().any(|region| region.0.beyond_templates);
+        let odd_hosts = odd_hosts.any(|(_, row)| scope.hosts.iter().any(|host| common_host(host, &row.host).is_some())) || except.iter().any(|region| region.0.odd_hosts);
+        let expressions = scope.path_regex.is_some() || except.iter().any(|region| region.0.expressions);
         let (hosts, operations) = (scope.hosts.clone(), operations.collect());
-        Region(Arc::new(Inner { hosts, operations, except, longest, beyond_templates }))
+        let regex = scope.path_regex.as_ref().and_then(|regex| {
+            let methods = self.methods.translate(regex.methods, &policy.methods);
+            Some((methods, PathDfa::from_bytes(&regex.automaton.0)?))
+        });
+        Region(Arc::new(Inner { hosts, operations, except, longest, regex, expressions, odd_hosts }))
     }
 
     /// A set of methods of one of the policies in the bits of this space.
@@ -181,10 +188,22 @@ impl Space {
     /// [`Space::find`] with a limit of one's own on the comparisons.
     #[must_use]
     pub fn find_within(&self, within: &[&Region], outside: &[&Region], methods: MethodSet, limit: usize) -> Search {
-        // What a search over templates found could lie in an expression of `outside`, and what it did not find in one of `within`.
-        if within.iter().chain(outside).any(|region| region.0.beyond_templates) {
+        if within.iter().chain(outside).any(|region| region.0.odd_hosts) {
             return Search::TooHard;
         }
+        self.find_plainly(within, outside, methods, limit)
+    }
+
+    /// [`Space::find_within`] as if all hosts minded case and no host told `/a` from `/a/`: right but for the few requests where that
+    /// matters. Good enough to warn; not to prove.
+    pub(crate) fn find_plainly(
+        &self,
+        within: &[&Region],
+        outside: &[&Region],
+        methods: MethodSet,
+        limit: usize,
+    ) -> Search {
+        let expressions = within.iter().chain(outside).any(|region| region.0.expressions);
         let methods = methods.without(self.methods.resolve(b"CONNECT"));
         let longest = within.iter().chain(outside).map(|region| region.0.longest).max().unwrap_or(0);
         let mut helpers = Vec::new();
@@ -194,6 +213,8 @@ impl Space {
         let mut search =
             Searching { space: self, within, outside, helpers, longest, left: limit, memo: HashMap::new() };
         match search.run(methods) {
+            // What templates do not lead to may still fit an expression.
+            Ok(None) if expressions => Search::TooHard,
             Ok(None) => Search::Empty,
             Ok(Some(witness)) => Search::Found(witness),
             Err(TooHard) => Search::TooHard,
@@ -374,9 +395,14 @@ impl Searching<'_> {
         }
         let mut paths = vec![(PathTemplate { segments: Vec::new(), rest: true, slash: false }, methods)];
         for region in within {
-            self.spend(paths.len() * region.0.operations.len())?;
+            // Expressions may hold anything: other regions say where to look.
+            let anywhere = region.0.regex.as_ref().map(|(methods, _)| Operation {
+                methods: *methods,
+                path: PathTemplate { segments: Vec::new(), rest: true, slash: false },
+            });
+            self.spend(paths.len() * (region.0.operations.len() + 1))?;
             let both = paths.iter().flat_map(|(path, methods)| {
-                region.0.operations.iter().filter_map(|operation| {
+                region.0.operations.iter().chain(&anywhere).filter_map(|operation| {
                     let methods = methods.intersection(operation.methods);
                     let path = common_path(path, &operation.path).filter(|_| !methods.is_empty())?;
                     Some((path, methods))
@@ -489,6 +515,11 @@ impl Searching<'_> {
             self.spend(inner.operations.len())?;
             let here = inner.operations.iter().filter(|operation| path_holds(&operation.path, path));
             methods = here.map(|operation| operation.methods).fold(MethodSet::NONE, MethodSet::union);
+            if let Some((more, expressions)) = &inner.regex
+                && expressions.holds(&format!("/{}", path.join("/")))
+            {
+                methods = methods.union(*more);
+            }
         }
         if !methods.is_empty() {
             for except in &inner.except {

@@ -239,7 +239,7 @@ impl<'p> Linter<'p> {
         let within = [&self.regions[a.index()], &self.regions[b.index()]];
         let within = if a == b { &within[..1] } else { &within[..] };
         let set = self.space.methods(methods.unwrap_or(MethodSet::ALL), self.policy);
-        let found = self.space.find_within(within, &[], set, MAX_COMPARISONS);
+        let found = self.space.find_plainly(within, &[], set, MAX_COMPARISONS);
         // Regular expressions are not looked into; templates are, and then too much is too much.
         let expressions = [a, b].iter().any(|id| self.policy.scopes[*id].path_regex.is_some());
         self.cut |= found == Search::TooHard && !expressions;

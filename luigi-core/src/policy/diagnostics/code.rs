@@ -233,6 +233,19 @@ codes! {
 }
 
 impl Code {
+    /// The code that is written like this.
+    #[must_use]
+    pub fn find(code: &str) -> Option<Self> {
+        Self::every().find(|known| known.as_str() == code)
+    }
+
+    /// The code that was probably meant by one that there is not.
+    #[must_use]
+    pub fn suggestion(wrong: &str) -> Option<Self> {
+        let codes = Self::every().map(Self::as_str);
+        crate::policy::syntax::suggestion(wrong, codes).and_then(Self::find)
+    }
+
     /// Every code, those of lints at the end.
     pub fn every() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().chain(Lint::ALL.iter().copied().map(Self::Lint))

@@ -165,6 +165,20 @@ impl Diagnostics {
         }
     }
 
+    /// These problems and what else was found, in order.
+    #[must_use]
+    pub fn and(mut self, other: Self, sources: &SourceSet) -> Self {
+        let cut = self.omitted + other.omitted > 0;
+        self.items.extend(other.items);
+        self.omitted += other.omitted;
+        self.omitted_errors += other.omitted_errors;
+        if cut {
+            self.items.retain(|item| item.code != Code::TooManyProblems);
+        }
+        self.finish(sources);
+        self
+    }
+
     /// Takes the names of environments from those that hold for all.
     pub(crate) fn everywhere(&mut self, these: impl Fn(&Diagnostic) -> bool) {
         self.items.iter_mut().filter(|item| these(item)).for_each(|item| item.environments.clear());
