@@ -95,8 +95,11 @@ fn compare(bytes: &[u8], seen: &mut Seen) {
                     }
                     Search::Empty => seen.empty += 1,
                     Search::TooHard => {
-                        assert!(beyond_templates, "small policies are not hard
-{policy:#?}");
+                        assert!(
+                            beyond_templates,
+                            "small policies are not hard
+{policy:#?}"
+                        );
                         seen.unknown += 1;
                     }
                 }

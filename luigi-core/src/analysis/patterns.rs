@@ -162,7 +162,8 @@ impl Space {
         let longest = own.chain(except.iter().map(|region| region.0.longest)).max().unwrap_or(0);
         let odd = |row: &HostProperties| row.ignores_case || row.slash_matters;
         let mut odd_hosts = policy.hosts.iter().filter(|(_, row)| odd(row));
-        let odd_hosts = odd_hosts.any(|(_, row)| scope.hosts.iter().any(|host| common_host(host, &row.host).is_some())) || except.iter().any(|region| region.0.odd_hosts);
+        let odd_hosts = odd_hosts.any(|(_, row)| scope.hosts.iter().any(|host| common_host(host, &row.host).is_some()))
+            || except.iter().any(|region| region.0.odd_hosts);
         let expressions = scope.path_regex.is_some() || except.iter().any(|region| region.0.expressions);
         let (hosts, operations) = (scope.hosts.clone(), operations.collect());
         let regex = scope.path_regex.as_ref().and_then(|regex| {
