@@ -90,6 +90,9 @@ pub(crate) struct Test {
     /// Fail if the tests cover less than this share of what there is to try (with --coverage, which it implies)
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) fail_under: Option<f64>,
+    /// Run the tests again whenever a file of the policy changes, until Ctrl-C
+    #[arg(long, conflicts_with = "record")]
+    pub(crate) watch: bool,
     /// Make tests of the requests in a log of HAProxy, or in lines of JSON, and print them; `-` reads standard input (repeatable)
     #[arg(long, value_name = "LOG", conflicts_with_all = ["filter", "coverage", "fail_under", "verbose", "format"])]
     pub(crate) record: Vec<PathBuf>,

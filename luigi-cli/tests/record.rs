@@ -28,7 +28,10 @@ fn tests_are_appended_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("shop.toml");
     let own = "# Ours.\nschema = 1\n\n[[tests]] # the first\nname = 'mine'\nrequest = 'GET /'\nexpect = 'deny'";
-    fs::write(&policy, data("shop.toml")).unwrap();
+    // Files that the policy names stay its own.
+    let shop = data("shop.toml").replace("office = [\"203.0.113.0/24\"]", "office = { file = \"office.txt\" }");
+    fs::write(folder.path().join("office.txt"), "203.0.113.0/24\n").unwrap();
+    fs::write(&policy, shop).unwrap();
     let recorded = folder.path().join("recorded.toml");
     fs::write(&recorded, own).unwrap();
     let (policy, to) = (folder.path().to_str().unwrap(), recorded.to_str().unwrap());

@@ -8,6 +8,7 @@ mod json;
 mod junit;
 mod record;
 mod text;
+mod watch;
 
 use crate::args::{Test, TestFormat};
 use crate::failure::Failure;
@@ -20,7 +21,13 @@ use luigi_core::policy_tests::{self, TestOutcome};
 use luigi_core::snapshot::Snapshot;
 
 pub(crate) fn run(arguments: &Test) -> Result<Found, Failure> {
-    if arguments.record.is_empty() { run_tests(arguments) } else { record::run(arguments) }
+    if arguments.watch {
+        watch::run(arguments)
+    } else if arguments.record.is_empty() {
+        run_tests(arguments)
+    } else {
+        record::run(arguments)
+    }
 }
 
 fn run_tests(arguments: &Test) -> Result<Found, Failure> {

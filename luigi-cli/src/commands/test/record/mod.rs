@@ -147,11 +147,8 @@ impl<'a> Target<'a> {
 /// The sources of a policy with another text for the target.
 fn with(policy: &SourceSet, target: &Target<'_>, text: &str) -> SourceSet {
     let name = target.source.clone().unwrap_or_else(|| target.path.display().to_string());
-    let mut sources = SourceSet::new();
-    for id in policy.ids().filter(|id| policy.name(*id) != name) {
-        sources.add(policy.name(id), policy.text(id));
-    }
-    if !text.is_empty() {
+    let mut sources = policy.clone();
+    if !sources.replace(&name, text) && !text.is_empty() {
         sources.add(name, text);
     }
     sources
