@@ -198,6 +198,7 @@ impl Ready {
             },
             time: NOW,
             grants: &hands.grants,
+            stops: luigi_core::stop_set::StopSet::NONE,
             facts: luigi_core::decide::RequestFacts::NONE,
         };
         self.snapshot.decide(&request, &mut hands.scratch)

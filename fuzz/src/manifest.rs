@@ -56,6 +56,7 @@ fn manifest() -> Manifest {
         heartbeat: Timestamp::from_unix_seconds(1_700_000_200),
         policy: entry(b"policy"),
         keys: BTreeMap::from([("okta".to_owned(), entry(b"keys"))]),
+        stops: None,
         tool: "luigi".to_owned(),
     }
 }

@@ -73,6 +73,7 @@ fn decide(snapshot: &Snapshot) {
                         credential,
                         time,
                         grants: &grants,
+                        stops: luigi_core::stop_set::StopSet::NONE,
                         facts: RequestFacts::NONE,
                     };
                     // A spoilt automaton that can still be run is the one of other expressions: nothing then says what is right.

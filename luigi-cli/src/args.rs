@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Decide(Decide),
     Apply(Apply),
     Status(Status),
+    Stop(Stop),
+    Stops(Stops),
+    Unstop(Unstop),
     HaproxyConfig(HaproxyConfig),
     Fmt(Fmt),
     #[command(subcommand)]
@@ -230,6 +233,116 @@ pub(crate) struct Status {
     pub(crate) format: Format,
 }
 
+/// Stop a scope, a person or program, or tokens at once, whatever the policy says
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["scope", "subject", "token_id", "issued_before"]))]
+pub(crate) struct Stop {
+    /// Every request in this scope of the policy in force
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Option<String>,
+    /// Whatever this person or program asks for, also through somebody or on somebody's behalf
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) subject: Option<String>,
+    /// The token with this `jti`
+    #[arg(long, value_name = "ID")]
+    pub(crate) token_id: Option<String>,
+    /// Tokens that were issued before this time, and those that do not say when
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
+    pub(crate) issued_before: Option<Timestamp>,
+    /// The issuer of the subject or the tokens; the default issuer if not given
+    #[arg(long, value_name = "ISSUER", conflicts_with = "scope")]
+    pub(crate) issuer: Option<String>,
+    /// Until when, as in RFC 3339, or for how long: 90s, 30m, 4h, 7d
+    #[arg(long, value_name = "TIME", value_parser = Until::from_argument)]
+    pub(crate) until: Until,
+    /// Why, for those who find it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Who makes the stop, for the record; whoever is logged in if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) feed: StoppedFeed,
+    /// How to print what was done
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Lift a stop
+#[derive(Debug, Args)]
+pub(crate) struct Unstop {
+    /// The id of the stop, as `luigi stops` shows it
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) feed: StoppedFeed,
+    /// How to print what was done
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// A feed to change the stops of.
+#[derive(Debug, Args)]
+pub(crate) struct StoppedFeed {
+    /// The feed
+    #[arg(long = "to", value_name = "FEED", default_value = DEFAULT_FEED)]
+    pub(crate) feed: PathBuf,
+    /// The signing key of the feed
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_KEY)]
+    pub(crate) key: PathBuf,
+}
+
+/// List the stops of a feed
+#[derive(Debug, Args)]
+pub(crate) struct Stops {
+    /// The feed, read as a data plane reads it
+    #[arg(long = "from", alias = "to", value_name = "FEED", default_value = DEFAULT_FEED)]
+    pub(crate) feed: PathBuf,
+    /// The public key that the feed's manifests are signed with
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
+    pub(crate) public_key: PathBuf,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Until when, or for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// This moment.
+    Time(Timestamp),
+    /// So many seconds from now.
+    Seconds(i64),
+}
+
+impl Until {
+    fn from_argument(text: &str) -> Result<Self, String> {
+        let unit = match text.bytes().last() {
+            Some(b's') => 1,
+            Some(b'm') => 60,
+            Some(b'h') => 3_600,
+            Some(b'd') => 86_400,
+            _ => return timestamp(text).map(Self::Time),
+        };
+        let number = &text[..text.len() - 1];
+        let number = number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse::<u32>().ok()).flatten();
+        let number = number.filter(|number| *number > 0).ok_or_else(|| {
+            format!(
+                "`{}` is neither a time like 2026-03-02T10:00:00Z nor a duration like 30m, 4h or 7d",
+                text.escape_debug()
+            )
+        })?;
+        Ok(Self::Seconds(i64::from(number) * unit))
+    }
+
+    /// The moment.
+    pub(crate) fn moment(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Time(at) => at,
+            Self::Seconds(seconds) => now.plus_seconds(seconds),
+        }
+    }
+}
+
 /// Print the HAProxy configuration that puts Luigi in front of a service
 #[derive(Debug, Args)]
 pub(crate) struct HaproxyConfig {
@@ -409,6 +522,30 @@ fn key_file(text: &str) -> Result<(String, PathBuf), String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_stop_ends_at_a_time_or_after_a_while() {
+        let now = Timestamp::from_unix_seconds(1_000);
+        for (text, expected) in [
+            ("90s", Some(1_090)),
+            ("30m", Some(2_800)),
+            ("4h", Some(15_400)),
+            ("7d", Some(605_800)),
+            ("1970-01-01T00:20:00Z", Some(1_200)),
+            ("0h", None),
+            ("-1h", None),
+            ("1.5h", None),
+            ("h", None),
+            ("1h30m", None),
+            ("99999999999d", None),
+            ("tomorrow", None),
+            ("", None),
+            ("７d", None),
+        ] {
+            let found = Until::from_argument(text).ok().map(|until| until.moment(now).unix_seconds());
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 
     #[test]
     fn the_arguments_are_well_formed() {

@@ -8,6 +8,7 @@ use luigi_core::policy::diagnostics::Code;
 use luigi_core::policy::model::Policy;
 use luigi_core::policy::{Diagnostics, ParsedEverywhere, SourceSet, parse_everywhere, parse_for};
 use luigi_core::snapshot::Snapshot;
+use luigi_core::stop_set::StopSet;
 use luigi_runtime::{Engine, EngineConfig, Version, policy_files};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +49,14 @@ impl Deciding {
         match self {
             Self::Policy(_, trust) => trust,
             Self::Feed(version) => version.trust(),
+        }
+    }
+
+    /// The stops in force, if there is a feed to have them.
+    pub(crate) fn stops(&self) -> &StopSet {
+        match self {
+            Self::Policy(..) => StopSet::NONE,
+            Self::Feed(version) => version.stops(),
         }
     }
 

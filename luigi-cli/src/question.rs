@@ -9,6 +9,7 @@ use luigi_core::identity::{
     Actor, Completeness, Credential, CredentialError, Email, Groups, Identity, InvalidCredential, Login, Trust,
 };
 use luigi_core::policy::model::{Issuer, Policy};
+use luigi_core::stop_set::StopSet;
 use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
 use serde::Deserialize;
@@ -142,12 +143,13 @@ impl Question {
 
     /// Resolves the names and verifies the token.
     ///
-    /// `standing` are the grants that count if the question names none.
+    /// `standing` are the grants that count if the question names none; `stops` count always.
     pub(crate) fn prepare<'a>(
         &'a self,
         policy: &Policy,
         trust: &Trust,
         standing: Option<&'a GrantSet>,
+        stops: &'a StopSet,
     ) -> Result<Prepared<'a>, String> {
         let credential = match &self.asker {
             Asker::Nobody => Prepare::Absent,
@@ -171,7 +173,7 @@ impl Question {
                 return Err("grants need somebody they are for".to_owned());
             }
         };
-        Ok(Prepared { question: self, credential, grants, target: TargetBuffer::new() })
+        Ok(Prepared { question: self, credential, grants, stops, target: TargetBuffer::new() })
     }
 }
 
@@ -181,6 +183,7 @@ pub(crate) struct Prepared<'a> {
     question: &'a Question,
     credential: Prepare,
     grants: Grants<'a>,
+    stops: &'a StopSet,
     target: TargetBuffer,
 }
 
@@ -222,6 +225,7 @@ impl Prepared<'_> {
                 Grants::Standing(grants) => grants,
                 Grants::Own(grants) => grants,
             },
+            stops: self.stops,
             facts: RequestFacts::NONE,
         }
     }

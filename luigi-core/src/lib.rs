@@ -21,5 +21,6 @@ pub mod method;
 pub mod policy;
 pub mod policy_tests;
 pub mod snapshot;
+pub mod stop_set;
 pub mod target;
 pub mod time;

@@ -19,6 +19,7 @@ use crate::policy::source::Span;
 use crate::policy::test_case::{Expectation, TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
 use crate::policy::{Diagnostics, SourceSet};
 use crate::snapshot::Snapshot;
+use crate::stop_set::StopSet;
 use crate::target::{RawTarget, TargetBuffer, canonicalize};
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -268,6 +269,7 @@ fn with_request<A>(
         credential,
         time,
         grants: &grants,
+        stops: StopSet::NONE,
         facts,
     };
     ask(&request)
@@ -343,6 +345,7 @@ fn probes(policy: &Policy) -> Vec<Explanation> {
             credential,
             time: SOME_TIME,
             grants: &grants,
+            stops: StopSet::NONE,
             facts: RequestFacts::NONE,
         };
         explain::evaluate(policy, &request)

@@ -34,6 +34,7 @@ fn holding_witness(policy: &Policy, witness: &Witness) -> Vec<usize> {
         credential: Credential::Absent,
         time: Timestamp::from_unix_seconds(0),
         grants: &GrantSet::default(),
+        stops: luigi_core::stop_set::StopSet::NONE,
         facts: RequestFacts::NONE,
     };
     holding(policy, &request)

@@ -45,6 +45,7 @@ fn request<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Request<'a> 
         credential: Credential::Absent,
         time: Timestamp::from_unix_seconds(1_772_442_000),
         grants: &NO_GRANTS,
+        stops: luigi_core::stop_set::StopSet::NONE,
         facts: RequestFacts::NONE,
     }
 }

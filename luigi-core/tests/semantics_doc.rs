@@ -133,6 +133,7 @@ fn check(title: &str, rules: &str, rows: usize) {
             credential,
             time: NOW,
             grants: &grants,
+            stops: luigi_core::stop_set::StopSet::NONE,
             facts: RequestFacts::NONE,
         };
         let fast = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));

@@ -8,6 +8,7 @@ use luigi_core::explain::evaluate;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Completeness, Credential, Email, Groups, Identity, Login};
 use luigi_core::policy::model::Policy;
+use luigi_core::stop_set::StopSet;
 use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
 use luigi_runtime::{Timestamp, Version};
 
@@ -20,10 +21,11 @@ const VALID_SECONDS: i64 = 60;
 
 /// The explanation, or what is wrong with the words.
 pub(crate) fn explain(version: &Version, words: &[&str]) -> Result<String, String> {
-    explain_at(version.policy(), words, luigi_runtime::now()).map_err(|problem| format!("{problem}\n{USAGE}"))
+    explain_at(version.policy(), version.stops(), words, luigi_runtime::now())
+        .map_err(|problem| format!("{problem}\n{USAGE}"))
 }
 
-fn explain_at(policy: &Policy, words: &[&str], time: Timestamp) -> Result<String, String> {
+fn explain_at(policy: &Policy, stops: &StopSet, words: &[&str], time: Timestamp) -> Result<String, String> {
     let [method, url, settings @ ..] = words else { return Err("a method and a URL are needed".to_owned()) };
     let (host, target) = split(url)?;
     let mut caller = Caller::default();
@@ -42,7 +44,8 @@ fn explain_at(policy: &Policy, words: &[&str], time: Timestamp) -> Result<String
     let target = canonicalize(raw, &mut buffer);
     let grants = GrantSet::default();
     let facts = RequestFacts::NONE;
-    let request = Request { method: method.as_bytes(), target, source, credential, time, grants: &grants, facts };
+    let request =
+        Request { method: method.as_bytes(), target, source, credential, time, grants: &grants, stops, facts };
     Ok(evaluate(policy, &request).to_string())
 }
 
@@ -137,7 +140,11 @@ mod tests {
             (&["GET", "https://a/x", "group=a"], "`group` is not known"),
             (&["GET", "https://a/x", "sub=ada"], "the policy has no such issuer, or no default one"),
         ] {
-            assert_eq!(explain_at(&policy, words, Timestamp::from_unix_seconds(0)).unwrap_err(), expected, "{words:?}");
+            assert_eq!(
+                explain_at(&policy, StopSet::NONE, words, Timestamp::from_unix_seconds(0)).unwrap_err(),
+                expected,
+                "{words:?}"
+            );
         }
     }
 

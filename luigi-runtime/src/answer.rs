@@ -187,6 +187,7 @@ impl<'a> Answer<'a> {
             | Reason::MethodOverride
             | Reason::AmbiguousCredential
             | Reason::Deferred
+            | Reason::Stopped
             | Reason::InternalError => return None,
             Reason::DenyRuleUnknown
             | Reason::LoginRequired
@@ -224,7 +225,8 @@ impl<'a> Answer<'a> {
                 400
             }
             Reason::Deferred | Reason::InternalError => 503,
-            Reason::DeniedByRule
+            Reason::Stopped
+            | Reason::DeniedByRule
             | Reason::DenyRuleUnknown
             | Reason::LoginRequired
             | Reason::SubjectRequired

@@ -130,8 +130,8 @@ impl Context {
             let grants = if grants_count(version, stale_after, now) { version.grants() } else { no_grants };
             let source = source(facts.source);
             let method = facts.method;
-            let facts = RequestFacts::NONE;
-            let request = Request { method, target, source, credential, time: now, grants, facts };
+            let (stops, facts) = (version.stops(), RequestFacts::NONE);
+            let request = Request { method, target, source, credential, time: now, grants, stops, facts };
             let evaluation = version.snapshot().decide(&request, &mut tools.scratch);
             let rewritten = rewritten(raw.target, &target);
             Judged { evaluation, credential, target: Some(target), rewritten, malformed: None }

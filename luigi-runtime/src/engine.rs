@@ -184,6 +184,7 @@ impl Engine {
             loaded_at: version.loaded_at(),
             heartbeat_age_seconds: version.heartbeat().map(|at| now.saturating_sub(at.unix_seconds())),
             refusal: self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            stops: version.stops().in_force(crate::now()),
             rules: version.policy().rules.len(),
             issuers: version.trust().issuers().map(|(name, keys)| (name.to_owned(), keys)).collect(),
             live_versions: self.shared.live_versions.load(Ordering::Relaxed),
@@ -240,7 +241,7 @@ fn open_policy_file(config: &PolicyFileConfig) -> Result<Engine, OpenError> {
             return Err(OpenError::new(format!("issuer `{issuer}` is given keys twice")));
         }
     }
-    let parts = Parts { snapshot: Some(Arc::new(snapshot)), keys };
+    let parts = Parts { snapshot: Some(Arc::new(snapshot)), keys, ..Parts::default() };
     let live_versions = Arc::new(AtomicUsize::new(0));
     let origin = Origin::PolicyFile(config.mode);
     let version = Version::new(parts, origin, None, crate::now(), LiveToken::new(&live_versions));

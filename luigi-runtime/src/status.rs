@@ -29,6 +29,8 @@ pub struct Status {
     pub heartbeat_age_seconds: Option<i64>,
     /// Why the newest version in the feed is not in force; `None` if it is.
     pub refusal: Option<RefusalStatus>,
+    /// How many stops are in force.
+    pub stops: usize,
     /// How many rules the policy has.
     pub rules: usize,
     /// The issuers, with the number of usable keys of each; `None` if no keys were given.
@@ -95,6 +97,7 @@ impl Status {
         if let Some(refusal) = &self.refusal {
             line("newest version", &format_args!("refused since {}: {}", refusal.since, refusal.why));
         }
+        line("stops in force", &self.stops);
         line("audit", &"off");
         line("rules", &self.rules);
         for (name, keys) in &self.issuers {
@@ -145,6 +148,7 @@ mod tests {
                 since: at,
                 why: "generation 6 is older than 7, which is in force".to_owned(),
             }),
+            stops: 2,
             rules: 41,
             issuers: BTreeMap::from([("okta".to_owned(), Some(2)), ("ci".to_owned(), None)]),
             live_versions: 1,
@@ -167,6 +171,7 @@ feed made at           2026-02-25T06:13:20Z
 in force since         2026-03-02T09:00:00Z
 heartbeat              12 s ago
 newest version         refused since 2026-03-02T09:00:00Z: generation 6 is older than 7, which is in force
+stops in force         2
 audit                  off
 rules                  41
 issuer                 ci, no keys: its tokens are refused

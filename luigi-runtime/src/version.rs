@@ -5,6 +5,7 @@ use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{IssuerKeys, KeySet, Trust};
 use luigi_core::policy::model::{Mode, Policy};
 use luigi_core::snapshot::Snapshot;
+use luigi_core::stop_set::StopSet;
 use luigi_core::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub struct Version {
     key_files: BTreeMap<String, KeyFile>,
     trust: Arc<Trust>,
     grants: GrantSet,
+    stops: StopsFile,
     revision: String,
     mode: Mode,
     manifest: Option<Manifest>,
@@ -30,6 +32,14 @@ pub struct Version {
 pub(crate) struct Parts {
     pub(crate) snapshot: Option<Arc<Snapshot>>,
     pub(crate) keys: BTreeMap<String, KeyFile>,
+    pub(crate) stops: StopsFile,
+}
+
+/// The stops of a version and the digest of the file that they were read from; without one there are none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StopsFile {
+    pub(crate) digest: Option<Digest>,
+    pub(crate) stops: Arc<StopSet>,
 }
 
 /// The keys of one issuer and the digest of the file that they were read from.
@@ -55,7 +65,7 @@ impl Version {
         loaded_at: Timestamp,
         live: LiveToken,
     ) -> Result<Self, String> {
-        let Parts { snapshot, keys } = parts;
+        let Parts { snapshot, keys, stops } = parts;
         let snapshot = snapshot.ok_or("there is no compiled policy")?;
         let policy = snapshot.policy();
         if let Some(name) = keys.keys().find(|name| !policy.issuers.iter().any(|(_, issuer)| issuer.name == **name)) {
@@ -89,7 +99,7 @@ impl Version {
         };
         let revision = snapshot.revision().to_string();
         let grants = GrantSet::default();
-        Ok(Self { snapshot, key_files: keys, trust, grants, revision, mode, manifest, loaded_at, live })
+        Ok(Self { snapshot, key_files: keys, trust, grants, stops, revision, mode, manifest, loaded_at, live })
     }
 
     /// The compiled policy.
@@ -114,6 +124,12 @@ impl Version {
     #[must_use]
     pub fn grants(&self) -> &GrantSet {
         &self.grants
+    }
+
+    /// Every stop, in force or over.
+    #[must_use]
+    pub fn stops(&self) -> &StopSet {
+        &self.stops.stops
     }
 
     /// The revision of the compiled policy, in hex.
@@ -158,7 +174,7 @@ impl Version {
 
     /// What the version was read from, to be taken over by the next.
     pub(crate) fn parts(&self) -> Parts {
-        Parts { snapshot: Some(Arc::clone(&self.snapshot)), keys: self.key_files.clone() }
+        Parts { snapshot: Some(Arc::clone(&self.snapshot)), keys: self.key_files.clone(), stops: self.stops.clone() }
     }
 
     /// Takes the version apart; what is left to free in slices.

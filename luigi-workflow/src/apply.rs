@@ -6,6 +6,7 @@
 use crate::disk::{Change, Disk};
 use crate::feed_writer::FeedWriter;
 use crate::signing_key::SigningKey;
+use crate::stops;
 use luigi_core::analysis::lint;
 use luigi_core::identity::{KeySet, UnusableKey};
 use luigi_core::policy::diagnostics::Style;
@@ -272,6 +273,14 @@ fn publish(
     }
     let dropped = previous.iter().flat_map(|manifest| manifest.keys.keys()).filter(|name| !keys.contains_key(*name));
     warnings.extend(dropped.map(|name| format!("warning: the keys of `{name}` are gone with the issuer")));
+    let stops = match &previous {
+        // Read before it is signed again, as keys are; kept as it is, what is over included.
+        Some(manifest) => {
+            warnings.extend(stops::without_scope(&stops::held(&feed, manifest)?, snapshot.policy(), now));
+            manifest.stops
+        }
+        None => None,
+    };
     let policy = feed.put(&snapshot.encode(), FileKind::Policy, disk)?;
     let (epoch, generation) = match &previous {
         Some(manifest) => {
@@ -282,7 +291,8 @@ fn publish(
     let mode = request.mode.or(previous.as_ref().map(|manifest| manifest.mode)).unwrap_or(Mode::Observe);
     let tool = concat!("luigi ", env!("CARGO_PKG_VERSION")).to_owned();
     let (published_at, heartbeat) = (now, now);
-    let manifest = Manifest { epoch, generation, mode, environment, published_at, heartbeat, policy, keys, tool };
+    let manifest =
+        Manifest { epoch, generation, mode, environment, published_at, heartbeat, policy, keys, stops, tool };
     feed.publish(&manifest, &key, disk)?;
     if let Err(why) = feed.tidy(&manifest, disk) {
         warnings.push(format!("warning: the policy is in force, but {why}"));

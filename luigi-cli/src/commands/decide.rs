@@ -80,7 +80,7 @@ fn decide(text: &str, deciding: &Deciding, scratch: &mut Scratch, now: Timestamp
     let (id, question) = Question::from_json(text, now)?;
     let snapshot = deciding.snapshot();
     let policy = snapshot.policy();
-    let mut prepared = match question.prepare(policy, deciding.trust(), deciding.grants()) {
+    let mut prepared = match question.prepare(policy, deciding.trust(), deciding.grants(), deciding.stops()) {
         Ok(prepared) => prepared,
         Err(error) => return Err((id, error)),
     };

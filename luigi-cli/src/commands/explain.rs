@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Explain) -> Result<Found, Failure> {
     let question = question.map_err(Failure::usage)?;
     let deciding = Deciding::policy(&arguments.policy, arguments.environment.as_deref(), &arguments.jwks)?;
     let policy = deciding.snapshot().policy();
-    let mut prepared = question.prepare(policy, deciding.trust(), None).map_err(Failure::usage)?;
+    let mut prepared = question.prepare(policy, deciding.trust(), None, deciding.stops()).map_err(Failure::usage)?;
     let explanation = evaluate(policy, &prepared.request());
     match arguments.format {
         Format::Human => {

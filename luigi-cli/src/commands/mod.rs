@@ -13,4 +13,5 @@ pub(crate) mod man;
 pub(crate) mod schema;
 pub(crate) mod scopes;
 pub(crate) mod status;
+pub(crate) mod stops;
 pub(crate) mod test;

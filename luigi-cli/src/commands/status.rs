@@ -56,6 +56,7 @@ fn human(status: &Status) -> String {
     if let Some(age) = status.heartbeat_age_seconds {
         line("heartbeat", &format_args!("{age} s ago"));
     }
+    line("stops", &format_args!("{} in force", status.stops));
     line("rules", &status.rules);
     for (name, keys) in &status.issuers {
         match keys {
@@ -74,6 +75,7 @@ fn json(status: &Status) -> serde_json::Value {
         "generation": status.generation,
         "epoch": status.epoch,
         "heartbeat-age-seconds": status.heartbeat_age_seconds,
+        "stops": status.stops,
         "rules": status.rules,
         "issuers": status.issuers,
     })

@@ -176,6 +176,7 @@ impl Draft {
             credential,
             time: self.time,
             grants: &grants,
+            stops: crate::stop_set::StopSet::NONE,
             facts: RequestFacts::NONE,
         })
     }

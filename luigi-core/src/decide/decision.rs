@@ -92,13 +92,15 @@ pub enum Reason {
     AmbiguousCredential,
     /// Too many credentials wait for verification; worth a retry.
     Deferred,
+    /// An incident stop holds for the scope, for who asks or acts, or for the token.
+    Stopped,
     /// Something inside failed; never because of what a policy says.
     InternalError,
 }
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::AllowedByRule,
         Self::DeniedByRule,
         Self::DenyRuleUnknown,
@@ -115,6 +117,7 @@ impl Reason {
         Self::MethodOverride,
         Self::AmbiguousCredential,
         Self::Deferred,
+        Self::Stopped,
         Self::InternalError,
     ];
 
@@ -138,6 +141,7 @@ impl Reason {
             Self::MethodOverride => "method-override",
             Self::AmbiguousCredential => "ambiguous-credential",
             Self::Deferred => "deferred",
+            Self::Stopped => "stopped",
             Self::InternalError => "internal-error",
         }
     }

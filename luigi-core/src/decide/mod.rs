@@ -68,6 +68,9 @@ impl Snapshot {
             Credential::Absent | Credential::Verified(_) | Credential::Expired | Credential::Invalid(_) => {}
         }
         let person = Person::of(&request.credential, request.time);
+        if !request.stops.is_empty() && self.is_stopped(person, request, scratch) {
+            return refused(Reason::Stopped, privileged);
+        }
         let grants = grants_of(person, request);
         let case = Case { snapshot: self, request, target, traits, method, person, grants };
         let decision = rules::weigh(&case, Rules::InForce, scratch);
@@ -93,6 +96,16 @@ impl Snapshot {
 fn refused(reason: Reason, privileged: bool) -> Evaluation {
     let decision = Decision::refused(reason);
     Evaluation { decision, candidate: decision, privileged }
+}
+
+impl Snapshot {
+    /// Whether a stop holds for a scope that holds the request, or for whoever is known to ask.
+    fn is_stopped(&self, person: Person<'_>, request: &Request<'_>, scratch: &Scratch) -> bool {
+        let now = request.time;
+        let mut scopes = scratch.found().iter().map(|scope| &self.policy.scopes[*scope]);
+        scopes.any(|scope| request.stops.stop_scope(&scope.name, now))
+            || person.identity().is_some_and(|identity| request.stops.stop_identity(identity, person.actor(), now))
+    }
 }
 
 fn grants_of<'a>(person: Person<'a>, request: &Request<'a>) -> &'a [Grant] {

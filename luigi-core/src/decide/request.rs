@@ -3,6 +3,7 @@
 use super::facts::RequestFacts;
 use crate::grant_set::GrantSet;
 use crate::identity::Credential;
+use crate::stop_set::StopSet;
 use crate::target::Target;
 use crate::time::Timestamp;
 use std::net::IpAddr;
@@ -22,6 +23,8 @@ pub struct Request<'a> {
     pub time: Timestamp,
     /// Every grant in force, whoever's.
     pub grants: &'a GrantSet,
+    /// Incident stops, in force or not.
+    pub stops: &'a StopSet,
     /// Headers, certificate and what else the policy asks for.
     pub facts: RequestFacts<'a>,
 }

@@ -52,13 +52,17 @@ fn held(accepted: &ClaimValue, value: &Value) -> bool {
     }
 }
 
+/// The whole seconds of a number.
+pub(super) fn numeric_date(value: &Value) -> Option<i64> {
+    let number = value.as_number()?;
+    #[allow(clippy::cast_possible_truncation, reason = "the cast saturates, and JSON has no NaN")]
+    number.as_i64().or_else(|| number.as_f64().map(|seconds| seconds.floor() as i64))
+}
+
 /// Seconds since 1970: a number, a date (its beginning in UTC), or a date and time with an offset.
 fn moment(value: &Value) -> Option<i64> {
     let text = match value {
-        Value::Number(number) => {
-            #[allow(clippy::cast_possible_truncation, reason = "the cast saturates, and JSON has no NaN")]
-            return number.as_i64().or_else(|| number.as_f64().map(|seconds| seconds.floor() as i64));
-        }
+        Value::Number(_) => return numeric_date(value),
         Value::String(text) => text,
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };

@@ -4,7 +4,7 @@ use super::hosts::{self, HostWays};
 use super::judge::{Case, Judged, Kind, judge};
 use super::subjects::Caller;
 use super::{AdviceTrace, DecisionTrace, Explanation, MissingTrace, RequestTrace, ScopeTrace, Standing};
-use super::{ReadingTrace, advice, listed, quoted, scopes};
+use super::{ReadingTrace, advice, listed, quoted, scopes, stops};
 use crate::decide::{Advice, Decision, Evaluation, Reason, Request, Source};
 use crate::identity::{Credential, Identity};
 use crate::policy::model::{Effect, Mode, Policy, RuleId};
@@ -59,6 +59,13 @@ fn explain_reading(policy: &Policy, request: &Request<'_>, target: CanonicalTarg
         (Credential::Deferred, None) => return refused(policy, request, Reason::Deferred, privileged, scopes),
         (_, None) => return refused(policy, request, Reason::AmbiguousCredential, privileged, scopes),
     };
+    if let Some(stop) = stops::first(policy, request, caller, &held) {
+        let mut explanation = refused(policy, request, Reason::Stopped, privileged, scopes);
+        let because = format!("stop {} holds until {}: {}", quoted(&stop.id), stop.until, quoted(&stop.reason));
+        explanation.decision.because.clone_from(&because);
+        explanation.candidate.because = because;
+        return explanation;
+    }
 
     let case = Case { policy, request, target, caller, held };
     let judged: Vec<Judged<'_>> = policy.rules.iter().map(|(id, rule)| judge(&case, id, rule)).collect();
@@ -261,6 +268,7 @@ fn sentence(reason: Reason, rule: Option<&str>, restricted_by: Option<&str>) -> 
         Reason::MethodOverride => "it asks for another method than its own, which its host refuses".to_owned(),
         Reason::AmbiguousCredential => "a credential was sent twice".to_owned(),
         Reason::Deferred => "too many credentials wait for verification".to_owned(),
+        Reason::Stopped => "an incident stop holds".to_owned(),
         Reason::InternalError => "something inside failed".to_owned(),
     }
 }

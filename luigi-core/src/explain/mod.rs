@@ -17,6 +17,7 @@ mod judge;
 mod render;
 mod requirements;
 mod scopes;
+mod stops;
 mod subjects;
 mod surroundings;
 mod why;

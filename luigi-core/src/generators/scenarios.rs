@@ -11,6 +11,7 @@ use crate::identity::{
     Actor, ClientCertificate, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login, Provenance,
 };
 use crate::policy::model::{ApprovalId, ContentHash, Policy, ScopeId, ScopeSelector, TableId};
+use crate::stop_set::{Stop, StopSet, Stopped};
 use crate::target::{Ambiguity, CanonicalTarget, Host, Readings, Target};
 use crate::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -28,6 +29,7 @@ pub struct Scenario {
     credential: OwnedCredential,
     time: Timestamp,
     grants: GrantSet,
+    stops: StopSet,
     query: Option<String>,
     facts: Vec<FactValue<'static>>,
     certificate: ClientCertificate<'static>,
@@ -73,6 +75,7 @@ impl Scenario {
             | OwnedCredential::Ambiguous
             | OwnedCredential::Deferred => Vec::new(),
         };
+        let stops = stops(policy, &credential, time, choices);
         Self {
             method: choices.text(&METHODS),
             host: host(choices),
@@ -83,6 +86,7 @@ impl Scenario {
             credential,
             time,
             grants: GrantSet::new(grants),
+            stops,
             query: facts::query(choices),
             facts: facts::values(policy, choices),
             certificate: facts::certificate(choices),
@@ -125,9 +129,41 @@ impl Scenario {
             },
             time: self.time,
             grants: &self.grants,
+            stops: &self.stops,
             facts: RequestFacts { values: &self.facts, certificate: &self.certificate },
         }
     }
+}
+
+/// Usually none; else some of which one may hold.
+fn stops(policy: &Policy, credential: &OwnedCredential, time: Timestamp, choices: &mut Choices<'_>) -> StopSet {
+    let identity = match credential {
+        OwnedCredential::Verified(identity) => Some(identity),
+        _ => None,
+    };
+    let many = if choices.chance(10) { choices.between(1, 2) } else { 0 };
+    let stop = |n: usize| {
+        let issuer = match identity {
+            Some(identity) if !choices.chance(20) => identity.issuer().to_owned(),
+            _ => choices.text(&ISSUER_URLS),
+        };
+        let what = match choices.below(4) {
+            0 => Stopped::Scope(policy.scopes[ScopeId::from_index(choices.below(policy.scopes.len()))].name.clone()),
+            1 => Stopped::Subject { issuer, subject: choices.text(&SUBJECTS) },
+            2 => Stopped::TokenId { issuer, id: choices.text(&["token-1", "token-2"]) },
+            _ => Stopped::IssuedBefore { issuer, before: time.plus_seconds(*choices.pick(&[0, -1, -10, -11])) },
+        };
+        let (from, until) = *choices.pick(&[(-60, 60), (0, 1), (-60, 0), (1, 60), (-60, 60)]);
+        Stop {
+            id: format!("stop-{n}"),
+            what,
+            from: time.plus_seconds(from),
+            until: time.plus_seconds(until),
+            reason: "an incident".to_owned(),
+            by: "generator".to_owned(),
+        }
+    };
+    StopSet::new((0..many).map(stop).collect())
 }
 
 fn host(choices: &mut Choices<'_>) -> OwnedHost {
@@ -267,6 +303,13 @@ fn claims(time: Timestamp, choices: &mut Choices<'_>) -> Map<String, Value> {
         if choices.chance(70) {
             claims.insert(name.to_owned(), choices.pick(values).clone());
         }
+    }
+    if choices.chance(70) {
+        let issued = [json!(now.saturating_sub(10)), json!(now), json!("yesterday")];
+        claims.insert("iat".to_owned(), choices.pick(&issued).clone());
+    }
+    if choices.chance(50) {
+        claims.insert("jti".to_owned(), choices.pick(&[json!("token-1"), json!("token-2"), json!(1)]).clone());
     }
     if choices.chance(8) {
         let elsewhere = [json!({"role": "src1"}), json!({"until": "src1", "org": "src1"}), json!("role")];

@@ -3,9 +3,11 @@
 //! Files that the version in force already holds are taken over, so that a changed mode or a heartbeat costs nothing. Nothing is
 //! parsed before its digest was found to be the signed one.
 
-use super::{Digest, FeedDirectory, FileEntry, FileKind, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, PublicKey};
+use super::{
+    Digest, FeedDirectory, FileEntry, FileKind, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, PublicKey, Stops,
+};
 use crate::engine::Budget;
-use crate::version::{KeyFile, Parts};
+use crate::version::{KeyFile, Parts, StopsFile};
 use luigi_core::identity::KeySet;
 use luigi_core::snapshot::{Loader, Progress};
 use std::fs::File;
@@ -64,6 +66,7 @@ enum Work {
 enum Purpose {
     Policy,
     Keys(String),
+    Stops,
 }
 
 /// What to do about a feed that was readable at the start and is not for the user that a proxy has become.
@@ -93,6 +96,9 @@ impl Candidate {
         if manifest.keys.values().any(|entry| entry.bytes > FileKind::Keys.max_bytes()) {
             return Err(Refusal::lasting("a key set is longer than 64 KiB"));
         }
+        if manifest.stops.is_some_and(|entry| entry.bytes > FileKind::Stops.max_bytes()) {
+            return Err(Refusal::lasting("the file of stops is longer than 512 KiB"));
+        }
         if let Some((current, _)) = in_force
             && !is_newer(&manifest, current)?
         {
@@ -116,6 +122,11 @@ impl Candidate {
                             .map_err(|error| Refusal::lasting(format!("the keys of issuer `{issuer}`: {error}")))?;
                         let file = KeyFile { digest: reading.expected.sha256, keys: Arc::new(keys) };
                         self.ready.keys.insert(issuer, file);
+                    }
+                    Purpose::Stops => {
+                        let stops = Stops::read(&bytes).map_err(|error| Refusal::lasting(error.to_string()))?;
+                        let digest = Some(reading.expected.sha256);
+                        self.ready.stops = StopsFile { digest, stops: Arc::new(stops.into_set()) };
                     }
                 },
             },
@@ -147,6 +158,17 @@ impl Candidate {
             return Ok(Step::More);
         }
         let Some((issuer, entry)) = self.keys.pop() else {
+            if let Some(entry) = self.manifest.stops
+                && self.ready.stops.digest != Some(entry.sha256)
+            {
+                if self.held.stops.digest == Some(entry.sha256) {
+                    self.ready.stops = std::mem::take(&mut self.held.stops);
+                } else {
+                    let reading = Reading::open(directory, entry, FileKind::Stops)?;
+                    self.work = Work::Reading(Box::new(reading), Purpose::Stops);
+                }
+                return Ok(Step::More);
+            }
             self.held = Parts::default();
             return Ok(Step::Done(self.manifest.clone(), std::mem::take(&mut self.ready)));
         };

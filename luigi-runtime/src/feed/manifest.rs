@@ -3,7 +3,7 @@
 //! The first line is `luigi-manifest 1 ed25519 <key id> <signature in base64url>`, what follows its LF is the payload: JSON.
 //! The signature is over the first line up to the key id, an LF and the payload, byte for byte, so that neither format nor
 //! key can be exchanged. The payload's members are fixed by the format's number: an unknown one is refused, because what an engine
-//! does not understand (a stop, say) it must not ignore.
+//! does not understand (a limit, say) it must not ignore.
 
 use super::key::PublicKey;
 use super::{Digest, FileKind, MAX_MANIFEST_BYTES};
@@ -40,6 +40,9 @@ pub struct Manifest {
     pub policy: FileEntry,
     /// The keys of issuers, by the issuers' names in the policy.
     pub keys: BTreeMap<String, FileEntry>,
+    /// The incident stops; left out if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stops: Option<FileEntry>,
     /// What wrote it, for people.
     pub tool: String,
 }
@@ -58,7 +61,8 @@ impl Manifest {
     /// The names of all files that the manifest stands on.
     pub fn files(&self) -> impl Iterator<Item = String> {
         let keys = self.keys.values().map(|entry| entry.sha256.file_name(FileKind::Keys));
-        std::iter::once(self.policy.sha256.file_name(FileKind::Policy)).chain(keys)
+        let stops = self.stops.iter().map(|entry| entry.sha256.file_name(FileKind::Stops));
+        std::iter::once(self.policy.sha256.file_name(FileKind::Policy)).chain(keys).chain(stops)
     }
 
     /// The manifest as it lies in a feed, signed.
@@ -166,6 +170,7 @@ mod tests {
             heartbeat: Timestamp::from_unix_seconds(1_700_000_200),
             policy: FileEntry { sha256: Digest::of(b"policy"), bytes: 6 },
             keys: BTreeMap::from([("okta".to_owned(), entry)]),
+            stops: Some(FileEntry { sha256: Digest::of(b"stops"), bytes: 5 }),
             tool: "luigi 0.1.0".to_owned(),
         }
     }
@@ -211,7 +216,7 @@ mod tests {
                 "signature does not verify".to_owned(),
             ),
             (resign("{"), "malformed".to_owned()),
-            (resign(&payload.replacen('{', "{\"stops\": [],", 1)), "unknown field `stops`".to_owned()),
+            (resign(&payload.replacen('{', "{\"limits\": [],", 1)), "unknown field `limits`".to_owned()),
             (resign(&payload.replacen("\"generation\": 3", "\"generation\": -3", 1)), "malformed".to_owned()),
             (resign(&payload.replacen("\"mode\": \"observe\"", "\"mode\": \"off\"", 1)), "malformed".to_owned()),
             (resign(&payload.replacen(&Digest::of(b"policy").to_string(), "../manifest", 1)), "hex digits".to_owned()),

@@ -8,11 +8,13 @@ mod candidate;
 mod directory;
 mod key;
 mod manifest;
+mod stops;
 
 pub(crate) use candidate::{Candidate, Refusal, Step, rights};
 pub(crate) use directory::{FeedDirectory, Stamp};
 pub use key::{KeyError, KeyId, PublicKey};
 pub use manifest::{FileEntry, Manifest, ManifestError};
+pub use stops::{Stops, StopsError};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,9 @@ pub const MAX_POLICY_BYTES: u64 = 256 * 1024 * 1024;
 /// The longest JWKS that is read, in bytes.
 pub const MAX_KEYS_BYTES: u64 = 64 * 1024;
 
+/// The longest file of stops that is read, in bytes.
+pub const MAX_STOPS_BYTES: u64 = 512 * 1024;
+
 /// What a file of a feed holds; the end of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
@@ -35,11 +40,13 @@ pub enum FileKind {
     Policy,
     /// The keys of one issuer: a JWKS, as it was given.
     Keys,
+    /// The incident stops: see [`Stops`].
+    Stops,
 }
 
 impl FileKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Policy, Self::Keys];
+    pub const ALL: [Self; 3] = [Self::Policy, Self::Keys, Self::Stops];
 
     /// The end of the file's name, without the dot.
     #[must_use]
@@ -47,6 +54,7 @@ impl FileKind {
         match self {
             Self::Policy => "policy",
             Self::Keys => "jwks",
+            Self::Stops => "stops",
         }
     }
 
@@ -56,6 +64,7 @@ impl FileKind {
         match self {
             Self::Policy => MAX_POLICY_BYTES,
             Self::Keys => MAX_KEYS_BYTES,
+            Self::Stops => MAX_STOPS_BYTES,
         }
     }
 }

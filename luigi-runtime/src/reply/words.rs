@@ -19,6 +19,7 @@ pub(super) fn title(refusal: &Refusal) -> &'static str {
                 "This request is not clear"
             }
             Reason::Deferred | Reason::InternalError => "Please try again",
+            Reason::Stopped => "This is closed for now",
             Reason::SourceRequired => "Not from this network",
             Reason::ScheduleRequired => "Not at this time",
             Reason::AllowedByRule
@@ -65,6 +66,7 @@ pub(super) fn detail(refusal: &Refusal) -> String {
             Reason::SourceRequired => "You may do this, but not from the network that you are in now.",
             Reason::ScheduleRequired => "You may do this, but not at this time.",
             Reason::FactRequired => "You may do this, but not with a request or from a device like this one.",
+            Reason::Stopped => "Access has been stopped for a while.",
             Reason::DeniedByRule => "Access to this is blocked.",
             Reason::DenyRuleUnknown | Reason::AllowRuleUnknown => {
                 "Something that had to be known to allow this request is not known."
