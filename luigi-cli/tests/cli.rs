@@ -44,6 +44,22 @@ const CASES: &[Case] = &[
     Case { name: "test-coverage-verbose", arguments: &["test", "shop.toml", "--coverage", "-v"], input: "" },
     Case { name: "test-fail-under", arguments: &["test", "shop.toml", "--fail-under", "99.9%"], input: "" },
     Case { name: "test-fail-under-wrong", arguments: &["test", "shop.toml", "--fail-under", "110"], input: "" },
+    Case { name: "test-teams", arguments: &["test", "teams"], input: "" },
+    Case {
+        name: "explain-teams",
+        arguments: &[
+            "explain",
+            "teams",
+            "--environment=staging",
+            "-r",
+            "GET https://orders.staging.example.com/v1/orders/7",
+            "--from",
+            "192.0.2.7",
+            "--at",
+            MARCH,
+        ],
+        input: "",
+    },
     Case { name: "check-environments", arguments: &["check", "places.toml"], input: "" },
     Case { name: "check-environments-json", arguments: &["check", "places.toml", "--format=json"], input: "" },
     Case {

@@ -79,7 +79,8 @@ impl<'a> InPlay<'a> {
 
     fn rule(&mut self, at: usize, side: &Side<'a>, rule: &'a Rule) {
         let policy = &side.snapshot.policy;
-        let Rule { name: _, effect, mode: _, scopes: _, methods: _, when, unless, starts, ends, require } = rule;
+        let Rule { name: _, owner: _, effect, mode: _, scopes: _, methods: _, when, unless, starts, ends, require } =
+            rule;
         self.conditions(at, when);
         if *effect == Effect::Deny
             && let Some(subject) = &when.subject

@@ -93,6 +93,7 @@ impl Judged<'_> {
     pub(super) fn trace(&self, policy: &Policy) -> RuleTrace {
         RuleTrace {
             rule: self.rule.name.clone(),
+            owner: self.rule.owner.clone(),
             effect: self.rule.effect,
             mode: self.rule.mode,
             concerned: self.concerned,

@@ -167,6 +167,9 @@ pub struct ScopeTrace {
 pub struct RuleTrace {
     /// The rule's id.
     pub rule: String,
+    /// Whose file it stands in, if the file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// What it does.
     pub effect: Effect,
     /// Whether it is in force.

@@ -179,7 +179,11 @@ impl RuleTrace {
             .with(Tone::Plain, format!("{effect} "))
             .with(Tone::Strong, self.rule.as_str())
             .with(tone, format!("  {standing}"));
-        if self.mode == Mode::Observe { line.with(Tone::Faint, "  (observed)") } else { line }
+        let line = if self.mode == Mode::Observe { line.with(Tone::Faint, "  (observed)") } else { line };
+        match &self.owner {
+            Some(owner) => line.with(Tone::Faint, format!("  of {owner}")),
+            None => line,
+        }
     }
 }
 

@@ -368,6 +368,7 @@ fn rule(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Rule {
     }
     Rule {
         name: format!("rule-{n}"),
+        owner: None,
         effect,
         mode: if choices.chance(20) { Mode::Observe } else { Mode::Enforce },
         scopes,

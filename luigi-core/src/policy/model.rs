@@ -441,6 +441,8 @@ pub enum Justification {
 pub struct Rule {
     /// The rule's id, unique in the policy.
     pub name: String,
+    /// Whose file it stands in, if the file says so; for people.
+    pub owner: Option<String>,
     /// What it does.
     pub effect: Effect,
     /// Whether it takes part in decisions or only in candidate decisions.

@@ -38,6 +38,7 @@ fn scope(name: &str, hosts: Vec<HostPattern>, paths: &[&str], except: &[usize]) 
 fn rule(name: &str, effect: Effect, scopes: ScopeSelector) -> Rule {
     Rule {
         name: name.into(),
+        owner: None,
         effect,
         mode: Mode::Enforce,
         scopes,

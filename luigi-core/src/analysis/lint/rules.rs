@@ -216,7 +216,7 @@ fn identical(linter: &mut Linter<'_>) {
     let mut buckets: HashMap<String, Vec<RuleId>> = HashMap::new();
     let policy = linter.policy;
     for (id, rule) in policy.rules.iter() {
-        let key = format!("{:?}", Rule { name: String::new(), ..rule.clone() });
+        let key = format!("{:?}", Rule { name: String::new(), owner: None, ..rule.clone() });
         buckets.entry(key).or_default().push(id);
     }
     let mut same: Vec<Vec<RuleId>> = buckets.into_values().filter(|ids| ids.len() > 1).collect();

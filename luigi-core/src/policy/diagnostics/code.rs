@@ -129,6 +129,11 @@ codes! {
     InvalidFile = "invalid-file":
         "A policy names files in its own folder: not by absolute paths, not through `..`, and no link may lead out of it, so that a policy \
          is the same wherever its folder is and reads nothing that is not part of it. What cannot be read is an error, never an empty list.";
+    /// Something in a team's file is about more than the team's hosts.
+    OutsideBounds = "outside-bounds":
+        "A file that begins with `[file]` keeps to the hosts named there: its scopes reach no others, its rules, whatever their effect, are about scopes \
+         within them, and what holds for all files (environments, issuers, groups, facts, properties of hosts) is defined elsewhere. So a team can change its own \
+         file without anybody else's doors opening or closing.";
     /// A schedule does not make sense.
     InvalidSchedule = "invalid-schedule":
         "A schedule has hours that begin and end on a wall clock, days, or dates. A span that is empty, or a day that is both named and left out, cannot \

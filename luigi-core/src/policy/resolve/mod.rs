@@ -3,6 +3,7 @@
 //! Everything is sorted on the way, so that neither the order of files nor that of tables shows in the model. What a name stands for
 //! is settled before anything that uses it is looked at, so a definition with a problem of its own is still defined.
 
+mod bounds;
 mod cases;
 mod environments;
 mod expressions;
@@ -26,6 +27,7 @@ use super::syntax::{self, Entry, Syntax, Text, quoted};
 use super::test_case::TestCase;
 use crate::identity::IssuerType;
 use crate::method::{MethodSet, MethodTable};
+use bounds::Files;
 use environments::{EnvironmentId, Environments};
 use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +36,7 @@ use tags::Tags;
 /// What the names of a policy stand for.
 struct Scene {
     environments: Environments,
+    files: Files,
     methods: MethodTable,
     issuers: Names<IssuerId>,
     default_issuer: Option<IssuerId>,
@@ -89,6 +92,7 @@ pub(super) fn resolve(
 ) -> Option<(Policy, Vec<TestCase>, Places)> {
     let scene = scene(syntax, Environments::new(&syntax.environments, environment, out)?, out);
     check_issuer_urls(&syntax.issuers, out);
+    scene.check_bounds(syntax, out);
 
     let issuers = rows(&syntax.issuers, |name, issuer| Issuer { name: name.to_owned(), trust: issuer.trust.clone() });
     let groups = rows(&syntax.groups, |name, value| Group { name: name.to_owned(), value: value.clone() });
@@ -210,6 +214,7 @@ fn scene(syntax: &Syntax, environments: Environments, out: &mut Diagnostics) -> 
         fact_values,
         rules,
         rule_places,
+        files: Files::new(&syntax.files, &environments, out),
         environments,
     }
 }
@@ -379,6 +384,7 @@ impl Scene {
         let id = rule.id.as_ref()?;
         let row = Rule {
             name: id.value.clone(),
+            owner: self.files.owner(id.span).map(str::to_owned),
             // Missing means reported: such a policy is never used, and if it were this would deny.
             effect: rule.effect.unwrap_or(Effect::Deny),
             mode: rule.mode,

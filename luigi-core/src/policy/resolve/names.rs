@@ -69,6 +69,11 @@ impl<Id: TableId> Names<Id> {
         found
     }
 
+    /// Notes that something names this one, in another way than by its name.
+    pub(super) fn note_named(&self, id: Id) {
+        self.named.borrow_mut().insert(id.index());
+    }
+
     /// The places of those that have been named so far.
     pub(super) fn named(&self) -> BTreeSet<usize> {
         self.named.borrow().clone()

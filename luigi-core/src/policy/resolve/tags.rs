@@ -28,6 +28,12 @@ impl Tags {
         Self { by_name }
     }
 
+    /// The scopes of a tag as a rule names it; none if it is no tag or not one that is defined.
+    pub(super) fn of_rule(&self, name: &str) -> &[ScopeId] {
+        let tagged = name.strip_prefix(PREFIX).and_then(|tag| self.by_name.get(tag));
+        tagged.map_or(&[], |(scopes, _)| scopes)
+    }
+
     /// The scopes of the tag that stands at `place`; a tag that no scope has is an error.
     fn scopes(&self, name: &str, place: Span, out: &mut Diagnostics) -> &[ScopeId] {
         if let Some((scopes, _)) = self.by_name.get(name) {
@@ -54,7 +60,9 @@ impl Scene {
         for text in named {
             let known = self.scopes.find(&text.value);
             if let (None, Some(tag)) = (known, text.value.strip_prefix(PREFIX)) {
-                scopes.extend(self.tags.scopes(tag, text.part(PREFIX.len()..text.value.len()), out));
+                let tagged = self.tags.scopes(tag, text.part(PREFIX.len()..text.value.len()), out);
+                tagged.iter().for_each(|id| self.scopes.note_named(*id));
+                scopes.extend(tagged);
             } else if let (None, Some((_, place))) = (known, self.tags.by_name.get(&text.value)) {
                 let message = format!("there is no scope {}", quoted(&text.value));
                 let problem = Diagnostic::error(Code::UnknownName, text.span, message).also(*place, "it is a tag");

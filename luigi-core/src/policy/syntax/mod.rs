@@ -12,6 +12,7 @@ mod cases;
 mod document;
 mod environments;
 mod facts;
+mod file;
 mod hosts;
 mod issuers;
 mod networks;
@@ -34,7 +35,7 @@ pub(super) use values::written;
 use super::diagnostics::{Code, Diagnostic, Diagnostics};
 use super::model::{self, ClaimTest, Effect, Justification, Mode, PathTemplate};
 use super::places::Place;
-use super::source::{SourceSet, Span, Spanned};
+use super::source::{SourceId, SourceSet, Span, Spanned};
 use super::test_case::Expectation;
 use crate::decide::Reason;
 use crate::described::DescribedCertificate;
@@ -48,6 +49,7 @@ use std::net::IpAddr;
 /// Everything that the sources of a policy say.
 #[derive(Default)]
 pub(super) struct Syntax {
+    pub(super) files: Vec<FileHeader>,
     pub(super) environments: Vec<Entry<Environment>>,
     pub(super) issuers: Vec<Entry<Issuer>>,
     pub(super) groups: Vec<Entry<String>>,
@@ -68,6 +70,15 @@ pub(super) struct Entry<T> {
     pub(super) name: Text,
     pub(super) item: Option<T>,
     pub(super) place: Place,
+}
+
+/// Whose file one of the sources is.
+pub(super) struct FileHeader {
+    pub(super) source: SourceId,
+    pub(super) owner: Text,
+    /// The hosts that what stands in the file keeps to.
+    pub(super) hosts: Hosts,
+    pub(super) hosts_span: Span,
 }
 
 /// What an environment calls things.
@@ -271,6 +282,7 @@ const SCHEMA: i64 = 1;
 
 const TOP: &[&str] = &[
     "schema",
+    "file",
     "environments",
     "issuers",
     "groups",
@@ -294,6 +306,7 @@ pub(super) fn read(sources: &SourceSet, out: &mut Diagnostics) -> Option<Syntax>
     for document in documents.iter().filter(|document| document.whole) {
         let top = Fields::of_document(document.source, document.root.get_ref(), TOP, out);
         check_schema(&top, out);
+        file::read(&top, document.source, &mut syntax, out);
         environments::read(&top, &mut syntax, out);
         networks::read(&top, sources, &mut syntax, out);
         tables::read(&top, &mut syntax, out);
