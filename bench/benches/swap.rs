@@ -5,7 +5,7 @@
 
 use luigi_bench::numbered;
 use luigi_core::policy::diagnostics::{Color, Style};
-use luigi_runtime::{Budget, Engine, EngineConfig, FeedConfig};
+use luigi_runtime::{Budget, Carried, Engine, EngineConfig, FeedConfig};
 use luigi_workflow::apply::{ApplyRequest, OnOtherEnvironment, apply};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,7 +26,12 @@ fn swap(rules: usize) {
     let feed = folder.path().join("feed");
     publish(&policy, &feed, &numbered(rules, 1));
     let public_key = folder.path().join("signing.pub");
-    let config = FeedConfig { directory: feed.clone(), public_key, stale_after: Duration::from_secs(60) };
+    let config = FeedConfig {
+        directory: feed.clone(),
+        public_key,
+        stale_after: Duration::from_secs(60),
+        carried: Carried::Everything,
+    };
     let engine = Engine::open(&EngineConfig::Feed(config)).expect("the feed is sound");
     let before = engine.version().revision().to_owned();
     let applied = publish(&policy, &feed, &numbered(rules, 2));

@@ -3,11 +3,13 @@
 //! An input is how many `Host` and `Authorization` fields there are, then method, source, host, authorization and target as fields.
 
 use super::input::Input;
-use luigi_runtime::facts::{HEADER, MARK, Malformed, parse};
+use luigi_runtime::facts::{BASE, CarriedFact, MARK, Malformed, parse};
 
 pub(crate) fn run(bytes: &[u8]) {
     let _ = parse(bytes);
-    let _ = parse(&[HEADER.as_bytes(), b"\n", bytes, b"\n", MARK.as_bytes()].concat());
+    let _ = parse(&[BASE.as_bytes(), b"\n", bytes, b"\n", MARK.as_bytes()].concat());
+
+    further(bytes);
 
     let mut input = Input(bytes);
     let (host_count, authorization_count) = (u32::from(input.byte() % 4), u32::from(input.byte() % 4));
@@ -28,7 +30,7 @@ pub(crate) fn run(bytes: &[u8]) {
     // `set-var-fmt` ends a field at NUL; the lengths are those of the whole field.
     let shown = |field: &[u8]| field.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
     let line = [
-        HEADER.into(),
+        BASE.into(),
         shown(&method),
         shown(&source),
         counts.into_bytes(),
@@ -59,4 +61,26 @@ pub(crate) fn run(bytes: &[u8]) {
     for kept in [line.len() - 1, line.len() / 2, line.len().saturating_sub(MARK.len() + 1 + authorization.len())] {
         assert!(parse(&line[..kept]).is_err(), "a line that was cut to {kept} bytes is believed");
     }
+}
+
+/// Whatever stands in a line with further facts, those that are believed are all there, in order, and lie side by side in the line.
+fn further(bytes: &[u8]) {
+    const NAMES: [&str; 4] = ["certificate", "certificate-names", "fact:zone", "header:x-team"];
+    let line = [BASE.as_bytes(), b" ", NAMES.join(" ").as_bytes(), b"\n", bytes, b"\n", MARK.as_bytes()].concat();
+    let Ok(facts) = parse(&line) else { return };
+    let carried: Vec<_> = facts.more.iter().collect();
+    assert!(carried.iter().map(|(key, _)| key.to_string()).eq(NAMES), "{carried:?}");
+    let values = carried.iter().flat_map(|(_, fact)| match fact {
+        CarriedFact::Header { count, last, before } => {
+            assert!((*count > 0 || last.is_empty()) && (*count > 1 || before.is_empty()), "{fact:?}");
+            vec![*last, *before]
+        }
+        CarriedFact::Value(value) => vec![value.unwrap_or_default()],
+        CarriedFact::Certificate { used, verify } => {
+            assert!(*used || *verify < 1_000_000, "{fact:?}");
+            Vec::new()
+        }
+    });
+    let behind = values.fold(Vec::new(), |all: Vec<u8>, value| [&all, value, b"\n"].concat());
+    assert!(line.ends_with(&[&behind, MARK.as_bytes()].concat()), "{carried:?}");
 }

@@ -1,8 +1,10 @@
 //! The arguments of each command, and the help that `luigi --help` prints.
 
+use crate::brought;
 use crate::output::{Color, Format};
 use crate::question::{Acts, Asker, NamedGrant, timestamp};
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use luigi_core::described::DescribedCertificate;
 use luigi_core::policy::model::Mode;
 use luigi_core::time::Timestamp;
 use luigi_runtime::haproxy_config::{ForwardedPath, IdentityHeader};
@@ -11,7 +13,7 @@ use std::path::PathBuf;
 
 const DEFAULT_FEED: &str = "/var/lib/luigi/feed";
 const DEFAULT_KEY: &str = "/var/lib/luigi/feed.key";
-const DEFAULT_PUBLIC_KEY: &str = "/var/lib/luigi/feed.pub";
+pub(crate) const DEFAULT_PUBLIC_KEY: &str = "/var/lib/luigi/feed.pub";
 
 /// Decides how and when HAProxy's gates open.
 #[derive(Debug, Parser)]
@@ -156,6 +158,16 @@ pub(crate) struct Explain {
     /// A grant in force for whoever asks (repeatable)
     #[arg(long = "grant", value_name = "SCOPE:APPROVAL", value_parser = NamedGrant::from_argument)]
     pub(crate) grants: Vec<NamedGrant>,
+    /// A header of the request, as "NAME: VALUE" (repeatable, all there are); `none` if it has none. Unknown if not given
+    #[arg(long = "header", value_name = "HEADER")]
+    pub(crate) headers: Vec<String>,
+    /// What the proxy knows, as NAME=VALUE (repeatable, all there is); `none` if nothing. Unknown if not given
+    #[arg(long = "fact", value_name = "FACT")]
+    pub(crate) facts: Vec<String>,
+    /// The client certificate: none, unverified, or JSON like {"san-uri": ["spiffe://example.com/web"]} with subject-dn, san-uri,
+    /// san-dns and fingerprint-sha256 for a verified one. Unknown if not given
+    #[arg(long, value_name = "CERTIFICATE", value_parser = brought::certificate_argument)]
+    pub(crate) certificate: Option<DescribedCertificate>,
     /// Show rules about other scopes, and what each predicate is made of, too
     #[arg(long)]
     pub(crate) full: bool,
@@ -346,21 +358,25 @@ impl Until {
 /// Print the HAProxy configuration that puts Luigi in front of a service
 #[derive(Debug, Args)]
 pub(crate) struct HaproxyConfig {
-    /// A policy file or directory that HAProxy compiles as it starts, for a first try
-    #[arg(conflicts_with_all = ["feed", "public_key"])]
+    /// A policy, whose rules say which facts the lines carry. Without `--to` HAProxy compiles it as it starts, for a first try
+    #[arg(conflicts_with = "feed")]
     pub(crate) policy: Option<PathBuf>,
+    /// The feed that HAProxy follows; which facts the lines carry is recorded there, so that `apply` knows. Without a policy they follow the
+    /// one in force in the feed
+    #[arg(long, value_name = "FEED", conflicts_with = "feed")]
+    pub(crate) to: Option<PathBuf>,
     /// The environment of the policy; needed if it has any
     #[arg(long, value_name = "NAME", requires = "policy")]
     pub(crate) environment: Option<String>,
     /// The key set of an issuer of the policy (repeatable)
-    #[arg(long, value_name = "ISSUER=FILE", value_parser = key_file, requires = "policy")]
+    #[arg(long, value_name = "ISSUER=FILE", value_parser = key_file, requires = "policy", conflicts_with = "to")]
     pub(crate) jwks: Vec<(String, PathBuf)>,
-    /// The feed that HAProxy follows
+    /// The feed that HAProxy follows; the lines carry what was recorded there last
     #[arg(long, value_name = "DIR", default_value = DEFAULT_FEED)]
     pub(crate) feed: PathBuf,
-    /// The public key that the feed's manifests are signed with
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
-    pub(crate) public_key: PathBuf,
+    /// The public key that the feed's manifests are signed with [default: /var/lib/luigi/feed.pub]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
     /// The folder with the module and its Lua glue; the one that was installed with this command if not given
     #[arg(long, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,

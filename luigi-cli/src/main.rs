@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod brought;
 mod commands;
 mod failure;
 mod files;

@@ -3,10 +3,13 @@
 //! The words are those of `[[tests]]` in a policy. Whoever is described is believed: the identity's provenance says so. A token is not
 //! believed but verified. Nothing is normalised here: what a client would send goes to the decision as it stands.
 
-use luigi_core::decide::{Request, RequestFacts, Source};
+use crate::brought::{Brought, OneOrMore};
+use luigi_core::decide::{FactValue, Request, RequestFacts, Source};
+use luigi_core::described::DescribedFacts;
 use luigi_core::grant_set::{Grant, GrantSet};
 use luigi_core::identity::{
-    Actor, Completeness, Credential, CredentialError, Email, Groups, Identity, InvalidCredential, Login, Trust,
+    Actor, ClientCertificate, Completeness, Credential, CredentialError, Email, Groups, Identity, InvalidCredential,
+    Login, Trust,
 };
 use luigi_core::policy::model::{Issuer, Policy};
 use luigi_core::stop_set::StopSet;
@@ -14,6 +17,7 @@ use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// How long described identities and grants last, in seconds, on either side of the moment of the request.
@@ -29,6 +33,7 @@ pub(crate) struct Question {
     from: Option<IpAddr>,
     at: Timestamp,
     grants: Vec<NamedGrant>,
+    facts: DescribedFacts,
 }
 
 /// Who asks.
@@ -97,6 +102,10 @@ struct Line {
     at: Option<String>,
     #[serde(default)]
     grants: Vec<NamedGrant>,
+    headers: Option<BTreeMap<String, OneOrMore>>,
+    facts: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    certificate: Value,
 }
 
 impl Question {
@@ -109,7 +118,12 @@ impl Question {
         grants: Vec<NamedGrant>,
     ) -> Result<Self, String> {
         let (method, host, target) = split_request(request)?;
-        Ok(Self { method, host, target, asker, from, at, grants })
+        Ok(Self { method, host, target, asker, from, at, grants, facts: DescribedFacts::default() })
+    }
+
+    /// The same request with what it brings along.
+    pub(crate) fn bringing(self, facts: DescribedFacts) -> Self {
+        Self { facts, ..self }
     }
 
     /// A question from a JSON object, with the value of its `id` (null if it has none). `now` is for those without `at`.
@@ -125,7 +139,7 @@ impl Question {
             let says = says.split_once(" at line ").map_or(says.as_str(), |(says, _)| says);
             (id.unwrap_or(Value::Null), format!("{says} at column {}", error.column()))
         })?;
-        let Line { id, request, asker, token, from, at, grants } = line;
+        let Line { id, request, asker, token, from, at, grants, headers, facts, certificate } = line;
         let question = || {
             let asker = match (asker, token) {
                 (Value::Null, Some(token)) => Asker::Token(token),
@@ -133,7 +147,8 @@ impl Question {
                 (_, Some(_)) => return Err("`as` and `token` cannot stand together".to_owned()),
             };
             let at = at.map_or(Ok(now), |at| timestamp(&at))?;
-            Self::new(&request, asker, from, at, grants)
+            let facts = Brought { headers, facts, certificate }.described()?;
+            Ok(Self::new(&request, asker, from, at, grants)?.bringing(facts))
         };
         match question() {
             Ok(question) => Ok((id, question)),
@@ -173,7 +188,8 @@ impl Question {
                 return Err("grants need somebody they are for".to_owned());
             }
         };
-        Ok(Prepared { question: self, credential, grants, stops, target: TargetBuffer::new() })
+        let (values, certificate) = (self.facts.values(policy), self.facts.certificate());
+        Ok(Prepared { question: self, credential, grants, stops, target: TargetBuffer::new(), values, certificate })
     }
 }
 
@@ -185,6 +201,8 @@ pub(crate) struct Prepared<'a> {
     grants: Grants<'a>,
     stops: &'a StopSet,
     target: TargetBuffer,
+    values: Vec<FactValue<'a>>,
+    certificate: ClientCertificate<'a>,
 }
 
 #[derive(Debug)]
@@ -226,7 +244,7 @@ impl Prepared<'_> {
                 Grants::Own(grants) => grants,
             },
             stops: self.stops,
-            facts: RequestFacts::NONE,
+            facts: RequestFacts { values: &self.values, certificate: &self.certificate },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::decide::FactValue;
 use crate::identity::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
-use crate::policy::model::{Fact, Policy};
+use crate::policy::model::{Fact, FactKey, Policy};
 
 /// What a description says of headers, facts and the client certificate. A member that is `None` says nothing, so everything about it is
 /// unknown; one that is there says all: what it does not name, the request does not have.
@@ -34,7 +34,68 @@ pub enum DescribedCertificate {
     },
 }
 
+impl DescribedCertificate {
+    fn verified() -> Self {
+        Self::Verified { subject_dn: None, fingerprint: None, names: Vec::new() }
+    }
+}
+
 impl DescribedFacts {
+    /// Takes one word of a description: `header:NAME`, `fact:NAME`, `certificate` (`none`, `unverified` or `verified`), `certificate-subject`,
+    /// `certificate-fingerprint`, `san-uri` or `san-dns`, with its value. `header:none` and `fact:none` say that there are none.
+    ///
+    /// # Errors
+    /// A name that is none of these, or a value that cannot be.
+    pub fn describe(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "header:none" => {
+                self.headers.get_or_insert_default();
+            }
+            "fact:none" => {
+                self.facts.get_or_insert_default();
+            }
+            "certificate" => {
+                self.certificate = Some(match value {
+                    "none" => DescribedCertificate::Absent,
+                    "unverified" => DescribedCertificate::Unverified,
+                    "verified" => DescribedCertificate::verified(),
+                    _ => return Err("`certificate` is `none`, `unverified` or `verified`".to_owned()),
+                });
+            }
+            "certificate-subject" | "certificate-fingerprint" | "san-uri" | "san-dns" => return self.part(name, value),
+            _ => match FactKey::parse(&name.to_ascii_lowercase()) {
+                Some(FactKey::Header(name)) => {
+                    let headers = self.headers.get_or_insert_default();
+                    headers.push((name.to_owned(), vec![value.to_owned()]));
+                }
+                Some(FactKey::Named(name)) => {
+                    self.facts.get_or_insert_default().push((name.to_owned(), value.to_owned()));
+                }
+                _ => return Err(format!("`{name}` is not known")),
+            },
+        }
+        Ok(())
+    }
+
+    /// A part of a certificate, which is a verified one then.
+    fn part(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let certificate = self.certificate.get_or_insert_with(DescribedCertificate::verified);
+        let DescribedCertificate::Verified { subject_dn, fingerprint, names } = certificate else {
+            return Err(format!("`{name}` is for a certificate that is verified"));
+        };
+        match name {
+            "certificate-subject" => *subject_dn = Some(value.to_owned()),
+            "certificate-fingerprint" => {
+                let parsed = Fingerprint::parse(value.as_bytes());
+                *fingerprint = Some(parsed.ok_or_else(|| format!("`{value}` is not a SHA-256 fingerprint"))?);
+            }
+            _ if !value.is_ascii() => return Err("names in certificates are ASCII".to_owned()),
+            "san-uri" => names.extend(SubjectAltNames::encode([value], [])),
+            _ => names.extend(SubjectAltNames::encode([], [value])),
+        }
+        Ok(())
+    }
+
     /// The values of the facts that a policy asks for, in their order.
     #[must_use]
     pub fn values(&self, policy: &Policy) -> Vec<FactValue<'_>> {

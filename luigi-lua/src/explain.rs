@@ -4,6 +4,7 @@
 //! counted, and no grant is assumed. For a policy that is not in force yet there is `luigi explain` on the command line.
 
 use luigi_core::decide::{Request, RequestFacts, Source};
+use luigi_core::described::DescribedFacts;
 use luigi_core::explain::evaluate;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Completeness, Credential, Email, Groups, Identity, Login};
@@ -14,7 +15,8 @@ use luigi_runtime::{Timestamp, Version};
 
 /// What every error ends with.
 const USAGE: &str = "usage: luigi explain METHOD URL [from=ADDRESS] [sub=SUBJECT] [issuer=NAME] [groups=NAME,NAME] [email=ADDRESS] \
-                     [login=NAME]";
+                     [login=NAME] [header:NAME=VALUE] [fact:NAME=VALUE] [certificate=none|unverified|verified] [certificate-subject=DN] \
+                     [certificate-fingerprint=SHA256] [san-uri=URI] [san-dns=NAME]; `header:none=` and `fact:none=` say that there are none";
 
 /// How long the identity lasts: longer than the evaluation.
 const VALID_SECONDS: i64 = 60;
@@ -43,7 +45,8 @@ fn explain_at(policy: &Policy, stops: &StopSet, words: &[&str], time: Timestamp)
     let raw = RawTarget { method: method.as_bytes(), target: target.as_bytes(), host: Some(host.as_bytes()) };
     let target = canonicalize(raw, &mut buffer);
     let grants = GrantSet::default();
-    let facts = RequestFacts::NONE;
+    let (values, certificate) = (caller.facts.values(policy), caller.facts.certificate());
+    let facts = RequestFacts { values: &values, certificate: &certificate };
     let request =
         Request { method: method.as_bytes(), target, source, credential, time, grants: &grants, stops, facts };
     Ok(evaluate(policy, &request).to_string())
@@ -67,6 +70,7 @@ struct Caller<'a> {
     groups: Option<&'a str>,
     email: Option<&'a str>,
     login: Option<&'a str>,
+    facts: DescribedFacts,
 }
 
 impl<'a> Caller<'a> {
@@ -78,7 +82,7 @@ impl<'a> Caller<'a> {
             "groups" => &mut self.groups,
             "email" => &mut self.email,
             "login" => &mut self.login,
-            other => return Err(format!("`{other}` is not known")),
+            other => return self.facts.describe(other, value),
         };
         match place.replace(value) {
             Some(_) => Err(format!("`{name}` is given twice")),

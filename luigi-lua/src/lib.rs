@@ -157,7 +157,9 @@ fn poll(engine: &Engine) -> (u64, Option<&'static str>, Option<String>) {
     match poll.event {
         None => (wait, None, None),
         Some(event @ PollEvent::Published { .. }) => (wait, Some("notice"), Some(event.to_string())),
-        Some(event @ PollEvent::Refused { .. }) => (wait, Some("alert"), Some(event.to_string())),
+        Some(event @ (PollEvent::Refused { .. } | PollEvent::LineLacks { .. })) => {
+            (wait, Some("alert"), Some(event.to_string()))
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! HAProxy 2.6 passes no arguments to a Lua file, so the environment is the one way that works everywhere. A setting that contradicts
 //! another one, or has no effect, is an error: whoever wrote it meant something by it.
 
-use luigi_runtime::{EngineConfig, Mode};
+use luigi_runtime::facts::FactList;
+use luigi_runtime::{Carried, DEFAULT_STALE_AFTER, EngineConfig, FeedConfig, Mode, PolicyFileConfig};
 use std::path::PathBuf;
 
 /// What the environment asks for; an error is one line, ready to print.
@@ -17,6 +18,11 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Engin
         value => Ok(value),
     };
     let [feed, public_key] = [setting("LUIGI_FEED")?, setting("LUIGI_PUBLIC_KEY")?];
+    // HAProxy cannot set a variable to nothing, and lines that carry nothing further do not set it.
+    let carried = Carried::Only(match lookup("LUIGI_FACTS")? {
+        Some(facts) => FactList::parse(&facts).map_err(|why| format!("`LUIGI_FACTS`: {why}"))?,
+        None => FactList::default(),
+    });
     let [policy, jwks, mode] = [setting("LUIGI_POLICY")?, setting("LUIGI_JWKS")?, setting("LUIGI_MODE")?];
     let environment = setting("LUIGI_ENVIRONMENT")?;
     match (feed, policy) {
@@ -33,16 +39,18 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Engin
         }
         (Some(feed), None) => {
             let public_key = public_key.ok_or("`LUIGI_FEED` is set without `LUIGI_PUBLIC_KEY`")?;
-            Ok(EngineConfig::feed(feed, public_key))
+            let feed = FeedConfig {
+                directory: feed.into(),
+                public_key: public_key.into(),
+                stale_after: DEFAULT_STALE_AFTER,
+                carried,
+            };
+            Ok(EngineConfig::Feed(feed))
         }
         (None, Some(_)) if public_key.is_some() => Err("`LUIGI_PUBLIC_KEY` is for `LUIGI_FEED`".to_owned()),
         (None, Some(policy)) => {
-            let mut config = luigi_runtime::PolicyFileConfig {
-                path: policy.into(),
-                environment,
-                jwks: Vec::new(),
-                mode: Mode::Observe,
-            };
+            let mut config =
+                PolicyFileConfig { path: policy.into(), environment, jwks: Vec::new(), mode: Mode::Observe, carried };
             if let Some(mode) = mode {
                 config.mode = mode_named(&mode)?;
             }
@@ -139,5 +147,19 @@ mod tests {
             panic!("a feed")
         };
         assert_eq!((feed.directory, feed.public_key), ("f".into(), "k".into()));
+        assert_eq!(feed.carried, Carried::Only(FactList::default()), "no word about facts is none");
+    }
+
+    #[test]
+    fn the_facts_that_lines_carry_are_named() {
+        let carried = |facts: &str| {
+            let settings = [("LUIGI_FEED", "f"), ("LUIGI_PUBLIC_KEY", "k"), ("LUIGI_FACTS", facts)];
+            let EngineConfig::Feed(feed) = with(&settings)? else { panic!("a feed") };
+            let Carried::Only(facts) = feed.carried else { panic!("a list") };
+            Ok(facts.to_string())
+        };
+        assert_eq!(carried("header:x-team certificate"), Ok("certificate header:x-team".to_owned()));
+        assert_eq!(carried(""), Ok(String::new()));
+        assert_eq!(carried("team"), Err("`LUIGI_FACTS`: `team` is no fact that a line carries".to_owned()));
     }
 }

@@ -1,5 +1,6 @@
 //! Where an engine's policy comes from, and why it could not be opened.
 
+use crate::carried::Carried;
 use luigi_core::policy::model::Mode;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct FeedConfig {
     pub public_key: PathBuf,
     /// See [`DEFAULT_STALE_AFTER`].
     pub stale_after: Duration,
+    /// Which facts are passed beyond those that always are.
+    pub carried: Carried,
 }
 
 /// A policy file for a first try.
@@ -38,6 +41,8 @@ pub struct PolicyFileConfig {
     pub jwks: Vec<(String, PathBuf)>,
     /// Whether decisions have effect.
     pub mode: Mode,
+    /// Which facts are passed beyond those that always are.
+    pub carried: Carried,
 }
 
 impl EngineConfig {
@@ -48,6 +53,7 @@ impl EngineConfig {
             directory: directory.into(),
             public_key: public_key.into(),
             stale_after: DEFAULT_STALE_AFTER,
+            carried: Carried::Everything,
         })
     }
 
@@ -59,6 +65,7 @@ impl EngineConfig {
             environment: None,
             jwks: Vec::new(),
             mode: Mode::Observe,
+            carried: Carried::Everything,
         })
     }
 }

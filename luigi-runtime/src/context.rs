@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, Outcome};
 use crate::answer_line;
+use crate::carried::{Passed, lacking};
 use crate::counters::Tally;
 use crate::engine::Shared;
 use crate::evaluation_id::{EvaluationId, EvaluationIds};
@@ -37,6 +38,10 @@ struct Tools {
     scratch: Scratch,
     target: TargetBuffer,
     tokens: TokenCache,
+    /// The client certificate of a request.
+    certificate: Vec<u8>,
+    /// The revision for which a line was found to lack something.
+    lacking_in: String,
 }
 
 impl Tools {
@@ -45,6 +50,8 @@ impl Tools {
             scratch: Scratch::for_snapshot(version.snapshot()),
             target: TargetBuffer::new(),
             tokens: TokenCache::new(TokenCacheLimits::default()),
+            certificate: Vec::new(),
+            lacking_in: String::new(),
         }
     }
 }
@@ -117,8 +124,7 @@ impl Context {
     }
 
     fn answer<'a>(&'a mut self, purpose: Purpose, facts: Result<&Facts<'a>, Malformed>, now: Timestamp) -> Answer<'a> {
-        let stale_after = self.shared.stale_after_seconds;
-        self.guarded(purpose, |version, tools, no_grants| {
+        self.guarded(purpose, |version, tools, no_grants, shared| {
             let facts = match facts {
                 Ok(facts) if facts.host_count <= 1 => facts,
                 Ok(_) => return Judged::refused(Reason::MalformedFacts, Some(Malformed::RepeatedHost)),
@@ -127,11 +133,25 @@ impl Context {
             let raw = RawTarget { method: facts.method, target: facts.target, host: facts.host };
             let target = forwardable(facts.target, canonicalize(raw, &mut tools.target));
             let credential = credential(authorization(facts), version.trust(), &mut tools.tokens, now);
-            let grants = if grants_count(version, stale_after, now) { version.grants() } else { no_grants };
+            let grants =
+                if grants_count(version, shared.stale_after_seconds, now) { version.grants() } else { no_grants };
             let source = source(facts.source);
+            // PERF: a policy that asks for no further facts pays nothing for them.
+            let passed;
+            let policy = version.policy();
+            let further = if policy.facts.is_empty() {
+                RequestFacts::NONE
+            } else {
+                passed = Passed::of(policy, facts.more, &mut tools.certificate);
+                if passed.incomplete && tools.lacking_in != version.revision() {
+                    version.revision().clone_into(&mut tools.lacking_in);
+                    shared.note_lacking(lacking(policy, facts.more));
+                }
+                RequestFacts { values: passed.values(), certificate: &passed.certificate }
+            };
             let method = facts.method;
-            let (stops, facts) = (version.stops(), RequestFacts::NONE);
-            let request = Request { method, target, source, credential, time: now, grants, stops, facts };
+            let stops = version.stops();
+            let request = Request { method, target, source, credential, time: now, grants, stops, facts: further };
             let evaluation = version.snapshot().decide(&request, &mut tools.scratch);
             let rewritten = rewritten(raw.target, &target);
             Judged { evaluation, credential, target: Some(target), rewritten, malformed: None }
@@ -147,9 +167,9 @@ impl Context {
     fn guarded<'a>(
         &'a mut self,
         purpose: Purpose,
-        judge: impl FnOnce(&'a Version, &'a mut Tools, &'a GrantSet) -> Judged<'a>,
+        judge: impl FnOnce(&'a Version, &'a mut Tools, &'a GrantSet, &Shared) -> Judged<'a>,
     ) -> Answer<'a> {
-        let Self { version, ids, tally, tools, in_doubt, no_grants, shared: _ } = self;
+        let Self { version, ids, tally, tools, in_doubt, no_grants, shared } = self;
         let version: &'a Version = version.load();
         let id = match purpose {
             Purpose::Decide => ids.next(),
@@ -160,7 +180,7 @@ impl Context {
             if was_in_doubt {
                 *tools = Tools::new(version);
             }
-            judge(version, tools, no_grants)
+            judge(version, tools, no_grants, shared)
         }));
         let judged = match judged {
             Ok(judged) => {
@@ -240,7 +260,7 @@ fn source(text: Option<&[u8]>) -> Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Engine, EngineConfig, PolicyFileConfig};
+    use crate::{Carried, Engine, EngineConfig, PolicyFileConfig};
     use std::net::IpAddr;
 
     fn engine(mode: Mode) -> Engine {
@@ -249,8 +269,14 @@ mod tests {
         let policy = "schema = 1\n[scopes.open]\nhosts = \"any\"\noperations = [\"GET /open\"]\n\
                       [[rules]]\nid = \"open\"\neffect = \"allow\"\nscopes = [\"open\"]\nsubject = \"anyone\"\n";
         std::fs::write(&path, policy).unwrap();
-        Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig { path, environment: None, jwks: Vec::new(), mode }))
-            .unwrap()
+        Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig {
+            path,
+            environment: None,
+            jwks: Vec::new(),
+            mode,
+            carried: Carried::Everything,
+        }))
+        .unwrap()
     }
 
     fn open<'a>() -> Facts<'a> {
@@ -263,7 +289,7 @@ mod tests {
             let engine = engine(mode);
             let mut context = engine.context();
             let limits = TokenCacheLimits { entries: 64, ..TokenCacheLimits::default() };
-            let answer = context.guarded(Purpose::Decide, |_, tools, _| {
+            let answer = context.guarded(Purpose::Decide, |_, tools, _, _| {
                 tools.tokens = TokenCache::new(limits);
                 panic!("in the middle of an evaluation")
             });

@@ -3,9 +3,11 @@
 //! Decisions read the version in force through one `ArcSwap`; whoever calls [`Engine::poll`] brings new versions in, slice by slice
 //! (`poller`). Nothing here starts a thread: HAProxy's tasks, or the embedder's own, do the calling.
 
+use crate::carried::Carried;
 use crate::config::{EngineConfig, FeedConfig, OpenError, PolicyFileConfig};
 use crate::context::Context;
 use crate::counters::Tallies;
+use crate::facts::FactList;
 use crate::feed::{Digest, FeedDirectory, MAX_KEYS_BYTES, PublicKey};
 use crate::policy_files;
 use crate::poller::{FeedPoller, Poller};
@@ -20,7 +22,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The longest public key file that is read, in bytes.
@@ -43,8 +45,36 @@ pub(crate) struct Shared {
     pub(crate) stale_after_seconds: i64,
     pub(crate) refusal: Mutex<Option<RefusalStatus>>,
     pub(crate) live_versions: Arc<AtomicUsize>,
+    /// Which facts are passed.
+    pub(crate) carried: Carried,
+    /// What some line lacked that the policy in force asks for.
+    pub(crate) lacking: Mutex<Option<FactList>>,
     source: SourceStatus,
     poller: Mutex<Poller>,
+}
+
+impl Shared {
+    fn lacking(&self) -> MutexGuard<'_, Option<FactList>> {
+        self.lacking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what a line lacks. Whoever has to note it again and again meets a lock that nobody holds for long.
+    pub(crate) fn note_lacking(&self, facts: FactList) {
+        let mut lacking = self.lacking();
+        if lacking.as_ref() != Some(&facts) {
+            *lacking = Some(facts);
+        }
+    }
+
+    /// Another policy may ask for less.
+    pub(crate) fn forget_lacking(&self) {
+        *self.lacking() = None;
+    }
+
+    fn lack_to_tell(&self, poller: &mut Poller) -> Option<PollEvent> {
+        let lacking = self.lacking().clone()?;
+        poller.tells(&lacking).then_some(PollEvent::LineLacks { facts: lacking })
+    }
 }
 
 /// How much one call of [`Engine::poll`] may do.
@@ -107,6 +137,11 @@ pub enum PollEvent {
         /// Why.
         why: String,
     },
+    /// A line carried less than the policy in force asks for: what its rules ask for there is unknown. Told once for each list.
+    LineLacks {
+        /// What is missing.
+        facts: FactList,
+    },
 }
 
 impl std::fmt::Display for PollEvent {
@@ -117,6 +152,11 @@ impl std::fmt::Display for PollEvent {
                 environment.iter().try_for_each(|name| write!(f, ", environment {name}"))
             }
             Self::Refused { why } => write!(f, "a new version was refused, the last good one stays in force: {why}"),
+            Self::LineLacks { facts } => write!(
+                f,
+                "a line of facts lacks what the policy asks for, so it is unknown: {facts}; put the lines that `luigi haproxy-config` prints for the policy into \
+                 every frontend"
+            ),
         }
     }
 }
@@ -151,7 +191,13 @@ impl Engine {
     /// a policy file, there is nothing to do.
     pub fn poll(&self, budget: Budget) -> Poll {
         match self.shared.poller.try_lock() {
-            Ok(mut poller) => poller.slice(&self.shared, budget),
+            Ok(mut poller) => {
+                let mut poll = poller.slice(&self.shared, budget);
+                if poll.event.is_none() {
+                    poll.event = self.shared.lack_to_tell(&mut poller);
+                }
+                poll
+            }
             Err(_) => Poll { next: Poll::PAUSE, event: None },
         }
     }
@@ -185,6 +231,11 @@ impl Engine {
             heartbeat_age_seconds: version.heartbeat().map(|at| now.saturating_sub(at.unix_seconds())),
             refusal: self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             stops: version.stops().in_force(crate::now()),
+            facts: match &self.shared.carried {
+                Carried::Everything => None,
+                Carried::Only(facts) => Some(facts.to_string()),
+            },
+            lacking: self.shared.lacking().as_ref().map(ToString::to_string),
             rules: version.policy().rules.len(),
             issuers: version.trust().issuers().map(|(name, keys)| (name.to_owned(), keys)).collect(),
             live_versions: self.shared.live_versions.load(Ordering::Relaxed),
@@ -221,11 +272,18 @@ fn open_feed(config: &FeedConfig) -> Result<Engine, OpenError> {
     let (manifest, parts) =
         poller.first().map_err(|why| OpenError::new(format!("cannot use the feed `{directory}`: {why}")))?;
     let live_versions = Arc::new(AtomicUsize::new(0));
-    let version = Version::new(parts, Origin::Feed(manifest), None, crate::now(), LiveToken::new(&live_versions))
-        .map_err(|why| OpenError::new(format!("cannot use the feed `{directory}`: {why}")))?;
+    let version = Version::new(
+        parts,
+        Origin::Feed(manifest),
+        &config.carried,
+        None,
+        crate::now(),
+        LiveToken::new(&live_versions),
+    )
+    .map_err(|why| OpenError::new(format!("cannot use the feed `{directory}`: {why}")))?;
     let stale_after_seconds = i64::try_from(config.stale_after.as_secs()).unwrap_or(i64::MAX);
     let source = SourceStatus::Feed(directory.to_string());
-    Ok(engine(version, Poller::of_feed(poller), source, live_versions, stale_after_seconds))
+    Ok(engine(version, Poller::of_feed(poller), source, live_versions, stale_after_seconds, config.carried.clone()))
 }
 
 fn open_policy_file(config: &PolicyFileConfig) -> Result<Engine, OpenError> {
@@ -244,10 +302,10 @@ fn open_policy_file(config: &PolicyFileConfig) -> Result<Engine, OpenError> {
     let parts = Parts { snapshot: Some(Arc::new(snapshot)), keys, ..Parts::default() };
     let live_versions = Arc::new(AtomicUsize::new(0));
     let origin = Origin::PolicyFile(config.mode);
-    let version = Version::new(parts, origin, None, crate::now(), LiveToken::new(&live_versions));
+    let version = Version::new(parts, origin, &config.carried, None, crate::now(), LiveToken::new(&live_versions));
     let version = version.map_err(OpenError::new)?;
     let source = SourceStatus::PolicyFile(config.path.display().to_string());
-    Ok(engine(version, Poller::of_policy_file(), source, live_versions, 0))
+    Ok(engine(version, Poller::of_policy_file(), source, live_versions, 0, config.carried.clone()))
 }
 
 fn engine(
@@ -256,11 +314,13 @@ fn engine(
     source: SourceStatus,
     live_versions: Arc<AtomicUsize>,
     stale_after_seconds: i64,
+    carried: Carried,
 ) -> Engine {
     let current = Arc::new(ArcSwap::from_pointee(version));
     let poller = Mutex::new(poller);
-    let (tallies, refusal) = (Tallies::default(), Mutex::new(None));
-    let shared = Shared { current, tallies, stale_after_seconds, refusal, live_versions, source, poller };
+    let (tallies, refusal, lacking) = (Tallies::default(), Mutex::new(None), Mutex::new(None));
+    let shared =
+        Shared { current, tallies, stale_after_seconds, refusal, live_versions, carried, lacking, source, poller };
     Engine { shared: Arc::new(shared) }
 }
 

@@ -5,7 +5,7 @@
 //! Lua functions, variables and files are a contract with the glue, written down in docs/HAPROXY.md. Nothing here reads a policy or a file.
 
 use crate::answer_line::{Field, VERSION};
-use crate::facts;
+use crate::facts::FactList;
 use std::fmt::Write;
 
 /// Where `make install PREFIX=/usr` puts the module, the glue and the map.
@@ -90,6 +90,8 @@ pub struct Options {
     pub headers: Vec<IdentityHeader>,
     /// Which path the backend gets.
     pub forward: ForwardedPath,
+    /// What the lines carry beyond what every line does: what the policy needs.
+    pub facts: FactList,
 }
 
 /// Which path the backend gets, where the received one is not canonical and the decision has effect.
@@ -113,6 +115,7 @@ impl Default for Options {
             },
             headers: IdentityHeader::ALL[..5].to_vec(),
             forward: ForwardedPath::default(),
+            facts: FactList::default(),
         }
     }
 }
@@ -151,6 +154,9 @@ pub fn global_lines(options: &Options) -> String {
             setting(&mut out, "LUIGI_MODE", "observe");
         }
     }
+    if !options.facts.is_empty() {
+        out.push_str(&facts_setting(&options.facts));
+    }
     out.push_str(concat!(
         "    .if version_atleast(3.1)\n",
         "    tune.lua.bool-sample-conversion normal\n",
@@ -173,14 +179,14 @@ pub fn frontend_lines(options: &Options) -> String {
         \x20   http-request del-header connection if {{ req.hdr(connection) -i -m beg x-luigi }}\n\
         \x20   # After an upgrade to HTTP/2 every further request would go past here unseen; HAProxy 3.0 offers none to backends either.\n\
         \x20   http-request del-header upgrade if {{ req.fhdr(upgrade) -i -m sub h2c }}\n\
-        \x20   http-request set-var-fmt(txn.luigi.in) \"{facts}\"\n\
+        {facts}\
         \x20   http-request set-var(txn.luigi.out) var(txn.luigi.in),lua.luigi\n\
         \x20   http-request lua.luigi_refuse if {{ var(txn.luigi.out) -m beg {VERSION}|refuse| }}\n\
         \x20   http-request lua.luigi_failed unless {{ var(txn.luigi.out) -m beg {VERSION}|pass| }}\n\
         \x20   # Whatever is no clear pass is denied, unless Luigi failed and only observes.\n\
         \x20   http-request deny deny_status 403 unless {{ var(txn.luigi.out) -m beg {VERSION}|pass| }} or \
          {{ str(mode),map(\"${{LUIGI_HOME}}/modes.map\",enforce) -m str observe }} !{{ var(txn.luigi.out) -m beg {VERSION}|refuse| }}\n",
-        facts = facts::EXPRESSION,
+        facts = facts_line(&options.facts),
     );
     match options.forward {
         // Before HAProxy's own rules look at the path. An answer that ends with `|` has no path to rewrite; what cannot be rewritten is no request.
@@ -223,6 +229,19 @@ pub fn frontend_lines(options: &Options) -> String {
     }
     out.push_str("    http-request strict-mode on\n");
     out
+}
+
+/// The line of a frontend that collects the facts of a request.
+#[must_use]
+pub fn facts_line(facts: &FactList) -> String {
+    format!("    http-request set-var-fmt(txn.luigi.in) \"{}\"\n", facts.expression())
+}
+
+/// The line for `global` that tells the module which facts the lines of the frontends carry. Unlike the other settings it does not give way to
+/// the environment: it belongs to those lines.
+#[must_use]
+pub fn facts_setting(facts: &FactList) -> String {
+    format!("    setenv LUIGI_FACTS \"{facts}\"\n")
 }
 
 /// A log format: that of `option httplog` with what Luigi did before the request line. HAProxy cuts log lines (at 1024 bytes unless the `log` line
@@ -326,7 +345,8 @@ mod tests {
             assert_eq!(logged(name), Some(field.number()), "{name}");
         }
         // The host is not in the answer but in the facts.
-        let host = facts::EXPRESSION.split("\\n").nth(4);
+        let expression = FactList::default().expression();
+        let host = expression.split("\\n").nth(4);
         assert_eq!(host, Some("%[req.fhdr(host)]"));
         assert!(LOG_FORMAT.contains(" host=%[var(txn.luigi.in),field(5,\\n),url_enc]"), "{LOG_FORMAT}");
     }

@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod answer_line;
+mod carried;
 mod config;
 mod context;
 mod counters;
@@ -24,6 +25,7 @@ mod status;
 mod version;
 
 pub use answer::{Answer, Challenge, Outcome};
+pub use carried::Carried;
 pub use config::{DEFAULT_STALE_AFTER, EngineConfig, FeedConfig, OpenError, PolicyFileConfig};
 pub use context::Context;
 pub use counters::Counters;

@@ -4,6 +4,7 @@
 //! the middle of a decision.
 
 use crate::engine::{Budget, Poll, PollEvent, Shared};
+use crate::facts::FactList;
 use crate::feed::{Candidate, FeedDirectory, MANIFEST_NAME, Manifest, PublicKey, Refusal, Stamp, Step, rights};
 use crate::status::RefusalStatus;
 use crate::version::{LiveToken, Origin, Parts, Version};
@@ -18,6 +19,8 @@ pub(crate) struct Poller {
     feed: Option<FeedPoller>,
     retired: Vec<Arc<Version>>,
     freeing: Option<(Retired, LiveToken)>,
+    /// What lines lacked when it was told last.
+    told: Option<FactList>,
 }
 
 /// The reading side of a feed.
@@ -44,11 +47,16 @@ enum Slice {
 
 impl Poller {
     pub(crate) fn of_policy_file() -> Self {
-        Self { feed: None, retired: Vec::new(), freeing: None }
+        Self { feed: None, retired: Vec::new(), freeing: None, told: None }
     }
 
     pub(crate) fn of_feed(feed: FeedPoller) -> Self {
-        Self { feed: Some(feed), retired: Vec::new(), freeing: None }
+        Self { feed: Some(feed), retired: Vec::new(), freeing: None, told: None }
+    }
+
+    /// Whether this has not been told yet; from now on it has.
+    pub(crate) fn tells(&mut self, lacking: &FactList) -> bool {
+        self.told.replace(lacking.clone()).as_ref() != Some(lacking)
     }
 
     /// One slice of work. A panic in it is counted and refuses what was being read.
@@ -96,7 +104,7 @@ impl Poller {
     fn publish(&mut self, shared: &Shared, (manifest, parts): (Manifest, Parts)) -> Result<Option<PollEvent>, String> {
         let before = shared.current.load_full();
         let live = LiveToken::new(&shared.live_versions);
-        let new = Version::new(parts, Origin::Feed(manifest), Some(&before), crate::now(), live)?;
+        let new = Version::new(parts, Origin::Feed(manifest), &shared.carried, Some(&before), crate::now(), live)?;
         let event = ((new.epoch(), new.generation()) != (before.epoch(), before.generation())).then(|| {
             let environment = new.policy().environment.clone();
             let (revision, generation) = (new.revision().to_owned(), new.generation());
@@ -105,6 +113,8 @@ impl Poller {
         drop(before);
         // INVARIANT (last-holder): the old version goes into `retired` with its last reference from here.
         self.retired.push(shared.current.swap(Arc::new(new)));
+        shared.forget_lacking();
+        self.told = None;
         *shared.refusal.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(event)
     }

@@ -1,5 +1,7 @@
 //! What an embedder knows about a request, before any of it is believed.
 
+use crate::facts::MoreFacts;
+
 /// The facts about one request, as received. Nothing here is decoded, lower-cased or verified yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'a> {
@@ -17,4 +19,6 @@ pub struct Facts<'a> {
     pub authorization: Option<&'a [u8]>,
     /// How many `Authorization` fields there were; more than one is an ambiguous credential.
     pub authorization_count: u32,
+    /// Headers, certificate and what else the policy may ask for.
+    pub more: MoreFacts<'a>,
 }

@@ -31,6 +31,10 @@ pub struct Status {
     pub refusal: Option<RefusalStatus>,
     /// How many stops are in force.
     pub stops: usize,
+    /// Which facts the configuration says that lines carry beyond those that every line does; `None` if it does not matter.
+    pub facts: Option<String>,
+    /// What some line lacked that a policy in force asked for.
+    pub lacking: Option<String>,
     /// How many rules the policy has.
     pub rules: usize,
     /// The issuers, with the number of usable keys of each; `None` if no keys were given.
@@ -98,6 +102,12 @@ impl Status {
             line("newest version", &format_args!("refused since {}: {}", refusal.since, refusal.why));
         }
         line("stops in force", &self.stops);
+        if let Some(facts) = self.facts.as_ref().filter(|facts| !facts.is_empty()) {
+            line("further facts", facts);
+        }
+        if let Some(lacking) = &self.lacking {
+            line("lines lack", &format_args!("{lacking}: unknown to rules; print the lines again"));
+        }
         line("audit", &"off");
         line("rules", &self.rules);
         for (name, keys) in &self.issuers {
@@ -149,6 +159,8 @@ mod tests {
                 why: "generation 6 is older than 7, which is in force".to_owned(),
             }),
             stops: 2,
+            facts: Some("header:x-team".to_owned()),
+            lacking: Some("header:x-team".to_owned()),
             rules: 41,
             issuers: BTreeMap::from([("okta".to_owned(), Some(2)), ("ci".to_owned(), None)]),
             live_versions: 1,
@@ -172,6 +184,8 @@ in force since         2026-03-02T09:00:00Z
 heartbeat              12 s ago
 newest version         refused since 2026-03-02T09:00:00Z: generation 6 is older than 7, which is in force
 stops in force         2
+further facts          header:x-team
+lines lack             header:x-team: unknown to rules; print the lines again
 audit                  off
 rules                  41
 issuer                 ci, no keys: its tokens are refused

@@ -1,5 +1,6 @@
 //! One immutable version of everything that decisions depend on.
 
+use crate::carried::Carried;
 use crate::feed::{Digest, Manifest};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{IssuerKeys, KeySet, Trust};
@@ -61,6 +62,7 @@ impl Version {
     pub(crate) fn new(
         parts: Parts,
         origin: Origin,
+        carried: &Carried,
         before: Option<&Self>,
         loaded_at: Timestamp,
         live: LiveToken,
@@ -68,6 +70,7 @@ impl Version {
         let Parts { snapshot, keys, stops } = parts;
         let snapshot = snapshot.ok_or("there is no compiled policy")?;
         let policy = snapshot.policy();
+        carried.check(policy)?;
         if let Some(name) = keys.keys().find(|name| !policy.issuers.iter().any(|(_, issuer)| issuer.name == **name)) {
             return Err(format!("there are keys for `{name}`, which is no issuer of the policy"));
         }

@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use luigi_runtime::answer_line::{Field, MAX_BYTES, VERSION, write_into};
-use luigi_runtime::{Engine, EngineConfig, Facts, Mode, PolicyFileConfig, Timestamp, answer_line, facts, reply};
+use luigi_runtime::{
+    Carried, Engine, EngineConfig, Facts, Mode, PolicyFileConfig, Timestamp, answer_line, facts, reply,
+};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -101,7 +103,14 @@ fn open(mode: Mode, issuer: Option<&Issuer>) -> Engine {
     if let Some(issuer) = issuer {
         fs::write(&jwks[0].1, issuer.key_set().to_string()).unwrap();
     }
-    Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig { path, environment: None, jwks, mode })).unwrap()
+    Engine::open(&EngineConfig::PolicyFile(PolicyFileConfig {
+        path,
+        environment: None,
+        jwks,
+        mode,
+        carried: Carried::Everything,
+    }))
+    .unwrap()
 }
 
 fn request<'a>(target: &'a [u8], authorization: Option<&'a [u8]>) -> Facts<'a> {
@@ -113,6 +122,7 @@ fn request<'a>(target: &'a [u8], authorization: Option<&'a [u8]>) -> Facts<'a> {
         source: Some(b"203.0.113.9"),
         authorization,
         authorization_count: u32::from(authorization.is_some()),
+        ..Facts::default()
     }
 }
 
@@ -222,7 +232,7 @@ fn the_longest_line_fits() {
 fn a_line_of_facts_reaches_the_decision() {
     let check = |target: &str, reason: &str| {
         let line =
-            format!("{}\nGET\n203.0.113.9\n1 16 0  {}\nshop.example.com\n{target}\n\nend", facts::HEADER, target.len());
+            format!("{}\nGET\n203.0.113.9\n1 16 0  {}\nshop.example.com\n{target}\n\nend", facts::BASE, target.len());
         let facts = facts::parse(line.as_bytes()).unwrap();
         let engine = engine(Mode::Enforce);
         assert_eq!(engine.context().evaluate(&facts, NOW).decision().reason.as_str(), reason, "{target}");
@@ -286,7 +296,7 @@ fn replies_follow_the_answer() {
 #[test]
 fn a_refusal_is_rendered_from_what_haproxy_has_kept() {
     let fact_line = |target: &str| {
-        format!("{}\nGET\n203.0.113.9\n1 16 0  {}\nshop.example.com\n{target}\n\nend", facts::HEADER, target.len())
+        format!("{}\nGET\n203.0.113.9\n1 16 0  {}\nshop.example.com\n{target}\n\nend", facts::BASE, target.len())
             .into_bytes()
     };
     let engine = engine(Mode::Enforce);

@@ -4,6 +4,7 @@
 //! of its manifest; whatever fails before it leaves the feed as it was, whatever fails after it (syncing, tidying up) is a warning.
 
 use crate::disk::{Change, Disk};
+use crate::fact_record;
 use crate::feed_writer::FeedWriter;
 use crate::signing_key::SigningKey;
 use crate::stops;
@@ -16,8 +17,9 @@ use luigi_core::policy::{Parsed, SourceSet};
 use luigi_core::policy_tests::{self, TestOutcome};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::time::Timestamp;
+use luigi_runtime::facts::FactList;
 use luigi_runtime::feed::{FileKind, MAX_KEYS_BYTES, Manifest};
-use luigi_runtime::policy_files;
+use luigi_runtime::{haproxy_config, policy_files};
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -94,6 +96,8 @@ pub enum ApplyErrorKind {
     Policy,
     /// In-file tests failed.
     Tests,
+    /// The rules ask for what HAProxy does not pass.
+    Facts,
     /// A file could not be read or written, another apply is running, or a key or JWKS is not what it should be.
     Environment,
 }
@@ -142,6 +146,7 @@ pub(crate) fn apply_with(
     now: Timestamp,
 ) -> Result<Applied, ApplyError> {
     let Checked { snapshot, tests_passed, mut warnings } = check(request, now)?;
+    check_facts(request, snapshot.policy())?;
     let given = given_keys(request, snapshot.policy(), &mut warnings).map_err(ApplyError::environment)?;
     publish(request, &snapshot, &given, &mut Disk::new(before_change), now, &mut warnings)
         .map_err(ApplyError::environment)
@@ -182,6 +187,34 @@ fn check(request: &ApplyRequest, now: Timestamp) -> Result<Checked, ApplyError> 
         .map_err(|error| ApplyError::policy(format!("cannot compile `{}`: {error}", request.policy.display())))?;
     let tests_passed = run_tests(&snapshot, &tests, &sources, request.style)?;
     Ok(Checked { snapshot, tests_passed, warnings })
+}
+
+/// Whether the lines that were printed for the feed carry what the rules ask for.
+fn check_facts(request: &ApplyRequest, policy: &Policy) -> Result<(), ApplyError> {
+    let needed = FactList::of_policy(policy);
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let recorded = fact_record::read(&request.feed).map_err(ApplyError::environment)?;
+    let lacking = recorded.as_ref().unwrap_or(&FactList::default()).lacks(&needed);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let (policy, feed) = (request.policy.display(), request.feed.display());
+    let so_far = if recorded.is_some() { "the lines that were printed for" } else { "no lines were printed for" };
+    let (setting, line) = (haproxy_config::facts_setting(&needed), haproxy_config::facts_line(&needed));
+    Err(ApplyError {
+        kind: ApplyErrorKind::Facts,
+        text: format!(
+            "the rules ask for what HAProxy does not pass: {lacking}\n\
+             note: {so_far} the feed `{feed}`{}\n\
+             help: `luigi haproxy-config {policy} --to {feed}` prints all lines and records what they carry; of a configuration that is there, change the following, \
+             reload HAProxy, and apply again\n\n\
+             # In `global`, before `lua-load-per-thread`:\n{setting}\n\
+             # In each frontend, in place of the line that sets `txn.luigi.in`:\n{line}",
+            if recorded.is_some() { " do not carry it" } else { " with further facts" },
+        ),
+    })
 }
 
 /// The keys that were given, by issuer.

@@ -9,6 +9,7 @@ pub mod apply;
 #[cfg(test)]
 mod crash_tests;
 mod disk;
+pub mod fact_record;
 mod feed_writer;
 mod signing_key;
 pub mod stops;

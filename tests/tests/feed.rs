@@ -1,5 +1,6 @@
 //! From `apply` through the feed into an engine: what is taken, what is refused and why, and what stays in force.
 
+use luigi_runtime::facts::MoreFacts;
 use luigi_runtime::feed::{Digest, FileKind, MANIFEST_NAME};
 use luigi_runtime::{Engine, EngineConfig, Facts, Mode, Outcome, PollEvent};
 use luigi_tests::feed::{Feed, numbered_policy};
@@ -17,6 +18,7 @@ const OPEN: Facts<'_> = Facts {
     source: Some(b"203.0.113.9"),
     authorization: None,
     authorization_count: 0,
+    more: MoreFacts::NONE,
 };
 
 const CLOSED: Facts<'_> = Facts { target: b"/closed", ..OPEN };

@@ -2,11 +2,14 @@
 //!
 //! A token that was never genuine is the exception: it is read anew each time, though its signature is not verified again.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use luigi_core::decide::Scratch;
 use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::identity::Credential;
 use luigi_core::snapshot::Snapshot;
-use luigi_runtime::{Facts, Timestamp};
+use luigi_runtime::facts::FactList;
+use luigi_runtime::{Engine, EngineConfig, Facts, Timestamp};
 use luigi_tests::feed::{Feed, numbered_policy};
 use luigi_tests::tokens::Signer;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -95,6 +98,7 @@ fn evaluations_allocate_nothing() {
                             source: Some(source),
                             authorization,
                             authorization_count,
+                            ..Facts::default()
                         });
                     }
                 }
@@ -140,6 +144,72 @@ fn evaluations_allocate_nothing() {
     context.evaluate_malformed(luigi_runtime::facts::Malformed::CutOff, luigi_runtime::now());
     assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
     assert_ne!(before, 0, "the counter counts");
+}
+
+/// A policy that asks for headers, facts and every part of a certificate, and lines that carry them.
+#[test]
+fn further_facts_allocate_nothing() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("policy.toml");
+    let policy = r#"
+schema = 1
+[facts.country]
+values = ["DE"]
+[scopes.all]
+hosts = "any"
+paths = ["/**"]
+methods = "any"
+[[rules]]
+id = "all"
+effect = "allow"
+scopes = ["all"]
+subject = "anyone"
+headers = { x-team = ["blue"] }
+query = { v = ["1"] }
+facts = { country = ["DE"] }
+[[rules]]
+id = "certificate"
+effect = "restrict"
+scopes = ["all"]
+require = { certificate = { san-uri = ["a:*"], subject-dn = ["CN=web"], fingerprint-sha256 = ["FINGERPRINT"] } }
+"#;
+    std::fs::write(&path, policy.replace("FINGERPRINT", &"0a".repeat(32))).unwrap();
+    let engine = Engine::open(&EngineConfig::policy_file(path)).unwrap();
+    let header = FactList::of_policy(engine.version().policy()).header();
+    // A certificate that has nothing but one URI, `a:b-c`.
+    let der =
+        STANDARD.encode(b"\x30\x18\x30\x16\xa3\x14\x30\x12\x30\x10\x06\x03\x55\x1d\x11\x04\x09\x30\x07\x86\x05a:b-c");
+    let fingerprint = "0A".repeat(32);
+    let mut context = engine.context();
+    let now = Timestamp::from_unix_seconds(1_772_442_000);
+    let mut reasons = std::collections::BTreeSet::new();
+    for (team, before, country, verify, target) in [
+        ("blue", "", "DE", "0", "/?v=1"),
+        ("blue", "blue", "DE", "0", "/?v=%31"),
+        ("blue", "green", "DE", "0", "/?v=1"),
+        ("blue", "", "XX", "0", "/?v=1;v=2"),
+        ("blue", "", "DE", "18", "/?v=1"),
+    ] {
+        let count = if before.is_empty() { 1 } else { 2 };
+        let before_length = if before.is_empty() { String::new() } else { before.len().to_string() };
+        let line = format!(
+            "{header}\nGET\n203.0.113.9\n1 1 0  {}\na\n{target}\n\n1 {verify} 64 {} 6 {} {count} {} {before_length}\n{fingerprint}\n{der}\nCN=web\n{country}\n{team}\n{before}\nend",
+            target.len(),
+            der.len(),
+            country.len(),
+            team.len(),
+        );
+        let mut evaluate = || {
+            let facts = luigi_runtime::facts::parse(line.as_bytes()).unwrap();
+            context.evaluate(&facts, now).decision().reason
+        };
+        reasons.insert(evaluate().as_str());
+        let allocated = ALLOCATIONS.with(Cell::get);
+        evaluate();
+        assert_eq!(ALLOCATIONS.with(Cell::get), allocated, "{line}");
+    }
+    let expected = ["allow-rule-unknown", "allowed-by-rule", "fact-required"];
+    assert!(reasons.iter().eq(expected.iter()), "{reasons:?}");
 }
 
 /// The core on its own, over policies and requests with everything that the language has.

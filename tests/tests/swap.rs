@@ -1,5 +1,6 @@
 //! Decisions while versions change: each answer is from one whole version, and nothing old is left in memory.
 
+use luigi_runtime::facts::MoreFacts;
 use luigi_runtime::{Budget, Facts};
 use luigi_tests::feed::{Feed, numbered_policy};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +16,7 @@ const OPEN: Facts<'_> = Facts {
     source: Some(b"203.0.113.9"),
     authorization: None,
     authorization_count: 0,
+    more: MoreFacts::NONE,
 };
 
 #[test]

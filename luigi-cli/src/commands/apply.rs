@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
         let text = error.to_string();
         let text = text.trim_end();
         match error.kind() {
-            ApplyErrorKind::Policy | ApplyErrorKind::Tests => {
+            ApplyErrorKind::Policy | ApplyErrorKind::Tests | ApplyErrorKind::Facts => {
                 let bad = style(Tone::Bad);
                 Failure::Problems(format!("{text}\n\n{bad}not applied{bad:#}: the feed is as it was\n"))
             }

@@ -2,6 +2,7 @@
 
 use crate::Found;
 use crate::args::Explain;
+use crate::brought;
 use crate::failure::Failure;
 use crate::load::Deciding;
 use crate::output::{self, Format, print, print_json};
@@ -30,7 +31,8 @@ pub(crate) fn run(arguments: &Explain) -> Result<Found, Failure> {
     };
     let at = arguments.at.unwrap_or_else(luigi_runtime::now);
     let question = Question::new(&arguments.request, asker, arguments.from, at, arguments.grants.clone());
-    let question = question.map_err(Failure::usage)?;
+    let brought = brought::from_arguments(&arguments.headers, &arguments.facts, arguments.certificate.as_ref());
+    let question = question.and_then(|question| Ok(question.bringing(brought?))).map_err(Failure::usage)?;
     let deciding = Deciding::policy(&arguments.policy, arguments.environment.as_deref(), &arguments.jwks)?;
     let policy = deciding.snapshot().policy();
     let mut prepared = question.prepare(policy, deciding.trust(), None, deciding.stops()).map_err(Failure::usage)?;

@@ -1,14 +1,23 @@
 //! `luigi haproxy-config`: the lines for HAProxy.
 
-use crate::args::HaproxyConfig;
+use crate::args::{DEFAULT_PUBLIC_KEY, HaproxyConfig};
 use crate::failure::Failure;
+use crate::load::Deciding;
 use crate::{Found, output};
+use luigi_runtime::facts::FactList;
+use luigi_runtime::feed::MANIFEST_NAME;
 use luigi_runtime::haproxy_config::{DEFAULT_HOME, Options, PolicySource, defaults_file, lines};
+use luigi_workflow::fact_record;
 use std::path::{Path, PathBuf, absolute};
 
 pub(crate) fn run(arguments: &HaproxyConfig) -> Result<Found, Failure> {
-    let source = match &arguments.policy {
-        Some(policy) => PolicySource::Policy {
+    if arguments.policy.is_some() && arguments.to.is_none() && arguments.public_key.is_some() {
+        return Err(Failure::usage("`--public-key` is for a feed, and HAProxy is to read the policy itself"));
+    }
+    let public_key = arguments.public_key.clone().unwrap_or_else(|| DEFAULT_PUBLIC_KEY.into());
+    let source = match (&arguments.to, &arguments.policy) {
+        (Some(feed), _) => PolicySource::Feed { directory: text(feed)?, public_key: text(&public_key)? },
+        (None, Some(policy)) => PolicySource::Policy {
             path: text(policy)?,
             environment: environment(arguments.environment.as_deref())?,
             jwks: arguments
@@ -17,13 +26,33 @@ pub(crate) fn run(arguments: &HaproxyConfig) -> Result<Found, Failure> {
                 .map(|(issuer, file)| Ok((issuer.clone(), text(file)?)))
                 .collect::<Result<_, Failure>>()?,
         },
-        None => PolicySource::Feed { directory: text(&arguments.feed)?, public_key: text(&arguments.public_key)? },
+        (None, None) => PolicySource::Feed { directory: text(&arguments.feed)?, public_key: text(&public_key)? },
     };
     let headers = arguments.headers.iter().filter_map(|name| name.header()).collect();
     let home = arguments.home.clone().unwrap_or_else(installed_home);
-    let options = Options { home: text(&home)?, source, headers, forward: arguments.forward.into() };
+    let facts = facts(arguments, &public_key)?;
+    if let Some(feed) = &arguments.to {
+        fact_record::write(feed, &facts).map_err(Failure::environment)?;
+    }
+    let options = Options { home: text(&home)?, source, headers, forward: arguments.forward.into(), facts };
     output::print(&if arguments.defaults { defaults_file(&options) } else { lines(&options) })?;
     Ok(Found::Fine)
+}
+
+/// What the lines carry: what the policy asks for, or the one in force in the feed; without either what was recorded last.
+fn facts(arguments: &HaproxyConfig, public_key: &Path) -> Result<FactList, Failure> {
+    if let Some(policy) = &arguments.policy {
+        let deciding = Deciding::policy(policy, arguments.environment.as_deref(), &[])?;
+        return Ok(FactList::of_policy(deciding.snapshot().policy()));
+    }
+    match &arguments.to {
+        Some(feed) if feed.join(MANIFEST_NAME).exists() => {
+            let deciding = Deciding::feed(feed, public_key)?;
+            Ok(FactList::of_policy(deciding.snapshot().policy()))
+        }
+        Some(_) => Ok(FactList::default()),
+        None => Ok(fact_record::read(&arguments.feed).map_err(Failure::environment)?.unwrap_or_default()),
+    }
 }
 
 /// `PREFIX/lib/luigi` for the command `PREFIX/bin/luigi`, wherever it was installed; the usual place for one that was not.

@@ -1,55 +1,49 @@
 //! The fact line: how HAProxy tells Luigi about a request, in one string.
 //!
-//! HAProxy builds the line with one `set-var-fmt` from [`EXPRESSION`]; [`parse`] takes it apart. It stands between the proxy's
-//! configuration and [`Engine`](crate::Engine): nothing here looks inside a host, a target or a token.
+//! HAProxy builds the line with one `set-var-fmt` from [`FactList::expression`]; [`parse`] takes it apart. It stands between the proxy's
+//! configuration and [`Engine`](crate::Engine): nothing here looks inside a host, a target, a token or a header.
 //!
 //! ```text
-//! luigi-facts/1 method source host authorization target      version, and the facts carried
+//! luigi-facts/1 method source host authorization target header:x-team      version, and the facts carried
 //! GET                                                          method
 //! 203.0.113.9                                                  source address, empty if there is none
 //! 1 18 1 690 12                                                Host headers, length; Authorization headers, length; target length
 //! orders.example.com                                           the last Host header
 //! /v1/orders/7                                                 the target exactly as received, absolute-form included
 //! Bearer eyJ...                                                the last Authorization header
+//! 2 4 5                                                        further facts: x-team headers, length of the last and of the one before it
+//! blue                                                         the last x-team header
+//! green                                                        the one before it
 //! end                                                          the mark
 //! ```
+//!
+//! The line follows the policy: what is carried beyond the base is what the policy's rules ask for, in the order of the names, and where
+//! there is nothing beyond it the line with their lengths is missing, too. `list` has the expressions, `more` reads what they build.
 //!
 //! The lines are joined with LF. The short, decisive ones come first, because HAProxy cuts the line at `tune.bufsize` without a word;
 //! the mark and the lengths show the cut. The lengths also show a NUL byte, which HAProxy 2.6 accepts in headers and at which
 //! `set-var-fmt` ends a field, and they keep fields from shifting whatever a field holds. What is amiss has a reason, [`Malformed`].
 
+mod list;
+mod more;
+
+pub use list::{FactList, variable};
+pub use more::{CarriedFact, MoreFacts};
+
 use crate::Facts;
 
-/// The first line: the version of the format and the facts carried. Another version or list of facts has another first line.
-pub const HEADER: &str = "luigi-facts/1 method source host authorization target";
+/// How the first line begins: the version of the format and the facts that every line carries.
+pub const BASE: &str = "luigi-facts/1 method source host authorization target";
 
 /// The last line.
 pub const MARK: &str = "end";
-
-/// The format for `http-request set-var-fmt`, without the quotes around it.
-///
-/// `url` and not `path` or `pathq`: it alone gives the target as received in every form and every version of HTTP. (For HTTP/2 it
-/// is the absolute-form that HAProxy makes of `:scheme`, `:authority` and `:path`.) `req.fhdr` does not split at commas; it gives the
-/// last header of a name, so the number of them is carried, too.
-pub const EXPRESSION: &str = concat!(
-    "luigi-facts/1 method source host authorization target\\n",
-    "%[method]\\n",
-    "%[src]\\n",
-    "%[req.fhdr_cnt(host)] %[req.fhdr(host),length] ",
-    "%[req.fhdr_cnt(authorization)] %[req.fhdr(authorization),length] ",
-    "%[url,length]\\n",
-    "%[req.fhdr(host)]\\n",
-    "%[url]\\n",
-    "%[req.fhdr(authorization)]\\n",
-    "end",
-);
 
 /// Why a fact line is refused. Exhaustive: match it without `_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Malformed {
     /// The line does not end with the mark: HAProxy cut it at `tune.bufsize`, or something else made it.
     CutOff,
-    /// The first line is not [`HEADER`]: the configuration was printed by another version.
+    /// The first line does not begin with [`BASE`], or names facts that there are not: the configuration was printed by another version.
     WrongVersion,
     /// A line is missing.
     MissingField,
@@ -126,9 +120,16 @@ impl Malformed {
 /// assert_eq!(facts.authorization_count, 0);
 /// ```
 pub fn parse(line: &[u8]) -> Result<Facts<'_>, Malformed> {
-    let line = line.strip_suffix(MARK.as_bytes()).and_then(|l| l.strip_suffix(b"\n")).ok_or(Malformed::CutOff)?;
-    let rest =
-        line.strip_prefix(HEADER.as_bytes()).and_then(|l| l.strip_prefix(b"\n")).ok_or(Malformed::WrongVersion)?;
+    let whole = line.strip_suffix(MARK.as_bytes()).ok_or(Malformed::CutOff)?;
+    let line = whole.strip_suffix(b"\n").ok_or(Malformed::CutOff)?;
+    let (header, rest) = until_line_feed(line).map_err(|_| Malformed::WrongVersion)?;
+    let names = match header.strip_prefix(BASE.as_bytes()) {
+        Some(b"") => "",
+        Some([b' ', names @ ..]) if !names.is_empty() => {
+            std::str::from_utf8(names).map_err(|_| Malformed::WrongVersion)?
+        }
+        Some(_) | None => return Err(Malformed::WrongVersion),
+    };
     let (method, rest) = until_line_feed(rest)?;
     let (source, rest) = until_line_feed(rest)?;
     let (counts, rest) = until_line_feed(rest)?;
@@ -149,19 +150,27 @@ pub fn parse(line: &[u8]) -> Result<Facts<'_>, Malformed> {
 
     let (host, rest) = exactly(rest, host_length)?;
     let (target, rest) = exactly(rest, target_length)?;
-    // INVARIANT (whole line): what is left is as long as the header was. HAProxy only ever shortens a field, so if the sum of the
+    // INVARIANT (whole line): what is left is as long as the fields were. HAProxy only ever shortens a field, so if the sum of the
     // lengths is right, each of them is.
-    if rest.len() as u64 != u64::from(authorization_length) {
-        return Err(Malformed::LengthMismatch);
-    }
+    let (authorization, more) = if names.is_empty() {
+        if rest.len() as u64 != u64::from(authorization_length) {
+            return Err(Malformed::LengthMismatch);
+        }
+        (rest, MoreFacts::default())
+    } else {
+        let (authorization, rest) = exactly(&whole[whole.len() - rest.len() - 1..], authorization_length)?;
+        let (more_counts, values) = until_line_feed(rest)?;
+        (authorization, more::read(names, more_counts, values)?)
+    };
     Ok(Facts {
         method,
         target,
         host: (host_count > 0).then_some(host),
         host_count,
         source: (!source.is_empty()).then_some(source),
-        authorization: (authorization_count > 0).then_some(rest),
+        authorization: (authorization_count > 0).then_some(authorization),
         authorization_count,
+        more,
     })
 }
 
@@ -205,7 +214,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What HAProxy makes of [`EXPRESSION`]: cut at NUL, lengths as they were.
+    /// What HAProxy makes of the expression without further facts: cut at NUL, lengths as they were.
     fn line(method: &str, source: &str, host: &[&[u8]], target: &[u8], authorization: &[&[u8]]) -> Vec<u8> {
         let cut = |field: &[u8]| field.split(|b| *b == 0).next().map(<[u8]>::to_vec).unwrap();
         let length = |of: &[&[u8]]| of.last().map_or(String::new(), |last| last.len().to_string());
@@ -219,7 +228,7 @@ mod tests {
             target.len()
         );
         let lines = [
-            HEADER.as_bytes().to_vec(),
+            BASE.as_bytes().to_vec(),
             method.as_bytes().to_vec(),
             source.as_bytes().to_vec(),
             counts.into_bytes(),
@@ -229,13 +238,6 @@ mod tests {
             MARK.as_bytes().to_vec(),
         ];
         lines.join(&b'\n')
-    }
-
-    #[test]
-    fn the_expression_begins_and_ends_as_the_parser_expects() {
-        assert!(EXPRESSION.starts_with(&format!("{HEADER}\\n")));
-        assert!(EXPRESSION.ends_with(&format!("\\n{MARK}")));
-        assert_eq!(EXPRESSION.matches("\\n").count(), 7);
     }
 
     #[test]
@@ -275,9 +277,9 @@ mod tests {
         check(&[&good[..], b"\n"].concat(), Malformed::CutOff);
         check(text.replace("/1 ", "/2 ").as_bytes(), Malformed::WrongVersion);
         check(text.replace(" target", "").as_bytes(), Malformed::WrongVersion);
-        check(format!("{HEADER}\nend").as_bytes(), Malformed::WrongVersion);
-        check(format!("{HEADER}\nGET\nend").as_bytes(), Malformed::MissingField);
-        check(format!("{HEADER}\nGET\n192.0.2.1\n1 1 1 1 1\nend").as_bytes(), Malformed::MissingField);
+        check(format!("{BASE}\nend").as_bytes(), Malformed::WrongVersion);
+        check(format!("{BASE}\nGET\nend").as_bytes(), Malformed::MissingField);
+        check(format!("{BASE}\nGET\n192.0.2.1\n1 1 1 1 1\nend").as_bytes(), Malformed::MissingField);
         check(text.replace("GET", "").as_bytes(), Malformed::BadMethod);
         check(text.replace("GET", "G T").as_bytes(), Malformed::BadMethod);
         for counts in [
@@ -317,11 +319,133 @@ mod tests {
         proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b' '), Just(0), any::<u8>()], 0..20)
     }
 
+    /// A request beyond the base: a header with its values, a fact, a certificate with its parts.
+    #[derive(Clone, Debug)]
+    struct Further {
+        headers: Vec<Vec<u8>>,
+        country: Option<Vec<u8>>,
+        certificate: Option<(u32, Vec<u8>)>,
+    }
+
+    const NAMES: &str = "certificate certificate-subject fact:country header:x-team";
+
+    /// What HAProxy makes of the expression for [`NAMES`].
+    fn further_line(further: &Further, target: &[u8], authorization: &[&[u8]]) -> Vec<u8> {
+        let base = line("GET", "192.0.2.1", &[b"a.test"], target, authorization);
+        let cut = |field: &[u8]| field.split(|b| *b == 0).next().map(<[u8]>::to_vec).unwrap();
+        let Further { headers, country, certificate } = further;
+        let nth_last = |n: usize| headers.len().checked_sub(n).map(|at| &headers[at][..]);
+        let length = |field: Option<&[u8]>| field.map_or(String::new(), |field| field.len().to_string());
+        let (used, verify) = certificate
+            .as_ref()
+            .map_or((String::new(), String::new()), |(verify, _)| ("1".to_owned(), verify.to_string()));
+        let subject = certificate.as_ref().map(|(_, subject)| &subject[..]);
+        let counts = format!(
+            "{used} {verify} {} {} {} {} {}",
+            length(subject),
+            length(country.as_deref()),
+            headers.len(),
+            length(nth_last(1)),
+            length(nth_last(2)),
+        );
+        let values =
+            [subject, country.as_deref(), nth_last(1), nth_last(2)].map(|value| cut(value.unwrap_or_default()));
+        // Before the mark stand the counts and the values.
+        let rest = base.strip_prefix(BASE.as_bytes()).unwrap().strip_suffix(MARK.as_bytes()).unwrap();
+        let head = format!("{BASE} {NAMES}");
+        let values = values.join(&b'\n');
+        [head.as_bytes(), rest, counts.as_bytes(), b"\n", &values, b"\n", MARK.as_bytes()].concat()
+    }
+
+    #[test]
+    fn further_facts_are_read_in_their_order() {
+        let further = Further {
+            headers: vec![b"green".to_vec(), b"blue".to_vec()],
+            country: Some(b"DE".to_vec()),
+            certificate: Some((18, b"CN=web".to_vec())),
+        };
+        let line = further_line(&further, b"/a", &[b"Bearer x"]);
+        let facts = parse(&line).unwrap();
+        assert_eq!((facts.target, facts.authorization), (&b"/a"[..], Some(&b"Bearer x"[..])));
+        let shown: Vec<String> = facts.more.iter().map(|(key, fact)| format!("{key} {fact:?}")).collect();
+        assert_eq!(
+            shown,
+            [
+                "certificate Certificate { used: true, verify: 18 }",
+                "certificate-subject Value(Some([67, 78, 61, 119, 101, 98]))",
+                "fact:country Value(Some([68, 69]))",
+                "header:x-team Header { count: 2, last: [98, 108, 117, 101], before: [103, 114, 101, 101, 110] }",
+            ]
+        );
+        let text = String::from_utf8(line).unwrap();
+        let check = |from: &str, to: &str, expected| {
+            let changed = text.replacen(from, to, 1);
+            assert_ne!(changed, text, "{from}");
+            assert_eq!(parse(changed.as_bytes()).err(), Some(expected), "{changed}");
+        };
+        check(" certificate ", " ", Malformed::LengthMismatch);
+        check("header:x-team", "header:X", Malformed::WrongVersion);
+        check("fact:country header:x-team", "header:x-team fact:country", Malformed::WrongVersion);
+        check("fact:country ", "fact:country  ", Malformed::WrongVersion);
+        check("header:x-team\n", "header:x-team \n", Malformed::WrongVersion);
+        check("1 18 6 2 2 4 5", "2 18 6 2 2 4 5", Malformed::BadCount);
+        check("1 18 6 2 2 4 5", "1  6 2 2 4 5", Malformed::BadCount);
+        check("1 18 6 2 2 4 5", "1 18 6 2 2 4", Malformed::BadCount);
+        check("1 18 6 2 2 4 5", "1 18 6 2 2 4 5 0", Malformed::BadCount);
+        check("1 18 6 2 2 4 5", "1 18 6 2 1 4 5", Malformed::BadCount);
+        check("1 18 6 2 2 4 5", "1 18 6 2 0 4 5", Malformed::BadCount);
+        check("1 18 6 2 2 4 5", "1 18 6 2 2 5 5", Malformed::LengthMismatch);
+        check("1 18 6 2 2 4 5", "1 18 6 2 2 5 4", Malformed::LengthMismatch);
+        check("1 18 6 2 2 4 5", "1 18 6  2 4 5", Malformed::LengthMismatch);
+        check("green", "gre", Malformed::LengthMismatch);
+    }
+
+    proptest! {
+        #[test]
+        fn further_facts_come_out_as_they_went_in_or_not_at_all(
+            headers in proptest::collection::vec(field(), 0..4),
+            country in proptest::option::of(field()),
+            certificate in proptest::option::of((0_u32..100, field())),
+            target in field(),
+            token in field(),
+        ) {
+            let further = Further { headers, country, certificate };
+            let line = further_line(&further, &target, &[&token]);
+            let Further { headers, country, certificate } = &further;
+            let carried = headers.iter().rev().take(2).chain(country).chain(certificate.as_ref().map(|(_, subject)| subject));
+            let cut = carried.chain([&target, &token]).any(|field| field.contains(&0));
+            match parse(&line) {
+                Err(reason) => prop_assert!(cut, "{reason:?}"),
+                Ok(facts) => {
+                    prop_assert!(!cut);
+                    prop_assert_eq!(facts.target, &target[..]);
+                    prop_assert_eq!(facts.authorization, Some(&token[..]));
+                    let found: Vec<CarriedFact<'_>> = facts.more.iter().map(|(_, fact)| fact).collect();
+                    let nth_last = |n: usize| headers.len().checked_sub(n).map_or(&[][..], |at| &headers[at]);
+                    let expected = [
+                        CarriedFact::Certificate { used: certificate.is_some(), verify: certificate.as_ref().map_or(0, |(verify, _)| *verify) },
+                        CarriedFact::Value(certificate.as_ref().map(|(_, subject)| &subject[..])),
+                        CarriedFact::Value(country.as_deref()),
+                        CarriedFact::Header {
+                            count: u32::try_from(headers.len()).unwrap(),
+                            last: nth_last(1),
+                            before: nth_last(2),
+                        },
+                    ];
+                    prop_assert_eq!(found, expected);
+                }
+            }
+            for kept in 1..4 {
+                prop_assert!(parse(&line[..line.len() - kept]).is_err());
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse(&bytes);
-            let framed = [format!("{HEADER}\n").as_bytes(), &bytes[..], b"\nend"].concat();
+            let framed = [format!("{BASE}\n").as_bytes(), &bytes[..], b"\nend"].concat();
             let _ = parse(&framed);
         }
 
