@@ -3,6 +3,7 @@
 use luigi_core::policy::diagnostics::{Code, Style};
 use luigi_core::policy::model::{HostPattern, Policy};
 use luigi_core::policy::{Parsed, SourceSet, parse, parse_everywhere, parse_for};
+use luigi_core::policy_tests;
 use luigi_core::snapshot::Snapshot;
 use proptest::prelude::*;
 
@@ -187,6 +188,33 @@ fn every_environment_is_parsed_and_each_problem_reported_once() {
     let [host, ..] = of("invalid-host")[..] else { panic!("a host is wrong in staging: {json}") };
     assert_eq!(host["environments"], serde_json::json!(["staging"]));
     assert!(problems.render(&sources, Style::PLAIN).contains("note: only in environment `staging`"));
+}
+
+/// The examples, and one policy with everything in it: their tests pass in each environment.
+#[test]
+fn the_tests_of_whole_policies_pass_in_every_environment() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, expected) in [
+        ("../examples/policies/staging-and-production.toml", &[("production", 4), ("staging", 1)][..]),
+        ("tests/data/whole-language.toml", &[("production", 2), ("staging", 0)]),
+    ] {
+        let sources = sources(&std::fs::read_to_string(root.join(path)).unwrap());
+        let everywhere = parse_everywhere(&sources);
+        assert_eq!(everywhere.diagnostics.render(&sources, Style::PLAIN), "");
+        let mut ran = Vec::new();
+        for (name, parsed) in &everywhere.environments {
+            let snapshot = Snapshot::compile(parsed.policy.clone().unwrap()).unwrap();
+            for (test, outcome) in parsed.tests.iter().zip(policy_tests::run(&snapshot, &parsed.tests)) {
+                assert!(
+                    outcome.has_passed(),
+                    "{path}: {}",
+                    outcome.diagnostics(test, &sources).render(&sources, Style::PLAIN)
+                );
+            }
+            ran.push((name.as_deref().unwrap(), parsed.tests.len()));
+        }
+        assert_eq!(ran, expected);
+    }
 }
 
 /// Pieces of hosts, and what they are in each environment.

@@ -51,6 +51,9 @@ pub fn policy(choices: &mut Choices<'_>) -> Policy {
         let rule = rule(n, &policy, choices);
         policy.rules.push(rule);
     }
+    if choices.chance(25) {
+        policy.environment = Some(choices.text(&["production", "staging"]));
+    }
     policy
 }
 
