@@ -170,6 +170,8 @@ struct Alike {
 struct Comparing<'a> {
     sides: [&'a Snapshot; 2],
     contents: [Contents; 2],
+    /// Whether both believe the same issuers: what one does not know it does not believe, and whoever is not believed is told to log in.
+    same_issuers: bool,
     now: Timestamp,
     budget: Budget,
     methods: Vec<MethodClass>,
@@ -180,6 +182,10 @@ struct Comparing<'a> {
     gaps: BTreeSet<String>,
     effort: Effort,
     scratch: Scratch,
+}
+
+fn urls(policy: &Policy) -> BTreeSet<&str> {
+    policy.issuers.iter().map(|(_, issuer)| issuer.trust.url.as_str()).collect()
 }
 
 impl<'a> Comparing<'a> {
@@ -200,6 +206,7 @@ impl<'a> Comparing<'a> {
         Self {
             sides: [old, new],
             contents,
+            same_issuers: urls(old.policy()) == urls(new.policy()),
             now,
             budget: Budget { left: bounds.requests, used: 0, points: bounds.requests_per_situation },
             methods: method_classes(&[old.policy(), new.policy()]),
@@ -221,6 +228,9 @@ impl<'a> Comparing<'a> {
     fn touched(&self) -> Option<HashSet<(usize, ScopeId)>> {
         use crate::policy::model::TableId as _;
         let policies = self.policies();
+        if !self.same_issuers {
+            return None;
+        }
         let rules: [HashSet<u32>; 2] = [0, 1].map(|side| self.contents[side].rules.iter().copied().collect());
         let scopes: [HashSet<u32>; 2] = [0, 1].map(|side| self.contents[side].scopes.iter().copied().collect());
         let mut touched = HashSet::new();
@@ -261,9 +271,9 @@ impl<'a> Comparing<'a> {
         let mut groups = Vec::new();
         targets.groups(touched.as_ref(), |group| groups.push(group.clone()));
         for group in groups {
-            if group.cut {
+            if let Some(gap) = &group.gap {
                 let host = group.hosts[0].pattern.as_deref().unwrap_or("any other host");
-                self.gaps.insert(format!("{host} and hosts like it have more kinds of paths than are looked at"));
+                self.gaps.insert(format!("{host} and hosts like it have {gap}"));
             }
             for (path, sample) in group.paths.iter().enumerate() {
                 for method in 0..self.methods.len() {
@@ -306,7 +316,7 @@ impl<'a> Comparing<'a> {
             said.sort_unstable();
             said
         };
-        said(0) == said(1)
+        self.same_issuers && said(0) == said(1)
     }
 
     /// Asks both policies about every kind of request in each situation.

@@ -12,6 +12,7 @@ pub mod lint;
 mod overlaps;
 pub mod patterns;
 mod people;
+mod questions;
 mod report;
 mod situation;
 mod strictness;
@@ -21,5 +22,6 @@ mod targets;
 mod words;
 
 pub use difference::{Bounds, Comparison, Difference, Effort, Kind, compare};
+pub use questions::{Asker, Known, Operations, Way, WhatCan, WhoCan, what_can, who_can};
 pub use report::{Answer, Cause, Example, TargetWords};
 pub use structure::{Structure, TableChanges};

@@ -72,7 +72,7 @@ impl Draft {
         }
     }
 
-    fn apply(&mut self, setting: &Setting) {
+    pub(super) fn apply(&mut self, setting: &Setting) {
         match setting {
             Setting::Nobody => self.who = Who::Nobody,
             Setting::Unverifiable => self.who = Who::Unverifiable,

@@ -69,8 +69,8 @@ pub(super) struct Targets<'a> {
 pub(super) struct HostGroup {
     pub(super) hosts: Vec<HostSample>,
     pub(super) paths: Vec<PathSample>,
-    /// Whether the templates had more places than are walked.
-    pub(super) cut: bool,
+    /// Why there may be more paths, if there may.
+    pub(super) gap: Option<String>,
 }
 
 impl<'a> Targets<'a> {
@@ -156,7 +156,9 @@ impl<'a> Targets<'a> {
             let Some(hosts) = groups.remove(&held) else { continue };
             let mut walk = Walk::new(&self.policies, &held, touched);
             walk.all_places();
-            visit(&HostGroup { hosts, paths: walk.paths, cut: walk.cut });
+            let gap = walk.cut.then(|| "more kinds of paths than are looked at".to_owned());
+            let gap = walk.examples(&self.policies, &held).or(gap);
+            visit(&HostGroup { hosts, paths: walk.paths, gap });
         }
     }
 }
@@ -237,6 +239,24 @@ impl<'a> Walk<'a> {
                 self.steps(&place, &mut open);
             }
         }
+    }
+
+    /// One path for each scope with regular expressions. They may cut what templates hold in ways that no template shows.
+    fn examples(&mut self, policies: &[&'a Policy], held: &[Held]) -> Option<String> {
+        let mut scopes: BTreeSet<&str> = BTreeSet::new();
+        for (policy, scope) in held {
+            let scope = &policies[*policy].scopes[*scope];
+            let Some(regex) = &scope.path_regex else { continue };
+            scopes.insert(&scope.name);
+            if let Some(path) = regex.example() {
+                let pattern = format!("{path} and other paths of scope `{}`", scope.name);
+                self.paths.push(PathSample { path, pattern });
+            }
+        }
+        (!scopes.is_empty()).then(|| {
+            let scopes = super::words::listed(scopes, "and");
+            format!("`path-regex` of {scopes}, of which one path each is looked at")
+        })
     }
 
     /// The places one segment further; any other segment is looked at first, since it gives the wider pattern.

@@ -138,6 +138,33 @@ impl PathRegex {
         Some(Self { methods, patterns: texts, automaton: automaton(Case::Exact)?, folded })
     }
 
+    /// A short canonical path that one of the expressions holds.
+    pub(crate) fn example(&self) -> Option<String> {
+        /// A path in the making may have so many states behind it.
+        const MAX_STATES: usize = 20_000;
+        let dfa = PathDfa::from_bytes(&self.automaton.0)?;
+        let bytes: Vec<u8> =
+            (0x21..0x7F_u8).filter(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte)).collect();
+        let start = dfa.0.start_state(&anchored()).ok()?;
+        let mut seen: HashSet<StateID> = HashSet::from([start]);
+        let mut open = std::collections::VecDeque::from([(start, String::new())]);
+        while let Some((state, path)) = open.pop_front() {
+            // Only a path in canonical form is one that a request can have.
+            let is_canonical =
+                || path.starts_with('/') && !path[1..].split('/').any(|one| matches!(one, "" | "." | ".."));
+            if dfa.0.is_match_state(dfa.0.next_eoi_state(state)) && (path == "/" || is_canonical()) {
+                return Some(path);
+            }
+            for byte in &bytes {
+                let next = dfa.0.next_state(state, *byte);
+                if !dfa.0.is_dead_state(next) && seen.len() < MAX_STATES && seen.insert(next) {
+                    open.push_back((next, format!("{path}{}", char::from(*byte))));
+                }
+            }
+        }
+        None
+    }
+
     /// Whether the automaton is the one of the expressions: a compiled policy that was read back may hold another, and whoever signed it
     /// would have to be asked why. Compiles, so it is nothing for a process that answers requests.
     #[must_use]
