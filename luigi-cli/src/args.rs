@@ -21,7 +21,7 @@ pub(crate) const DEFAULT_PUBLIC_KEY: &str = "/var/lib/luigi/feed.pub";
     name = "luigi",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 fine; 1 the policy, its tests or an input has problems; 2 wrong usage; 3 a file, feed or process is at fault."
+    after_help = "Exit codes: 0 fine; 1 the policy, its tests or an input has problems; 2 wrong usage; 3 a file, feed or process is at fault; 4 policies differ, if that was asked for."
 )]
 pub(crate) struct Cli {
     /// When to use colours
@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Test(Test),
     Explain(Explain),
     Decide(Decide),
+    Diff(Diff),
+    WhoCan(WhoCan),
+    WhatCan(WhatCan),
     Apply(Apply),
     Status(Status),
     Stop(Stop),
@@ -198,6 +201,109 @@ pub(crate) struct Decide {
     /// The public key that the feed's manifests are signed with
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
     pub(crate) public_key: PathBuf,
+}
+
+/// Tell what changes for whom between two policies: who may do what that was denied, and the other way round
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// The policy as it was: a file, a directory of *.toml files, or a feed for what is in force
+    pub(crate) old: PathBuf,
+    /// The policy as it will be: likewise
+    pub(crate) new: PathBuf,
+    /// The environment of the policies; needed if they have any
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Show how each example comes to its decisions, before and after
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Exit with 4 unless it is certain that no request is decided otherwise
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// From when on requests are compared, as in RFC 3339; now if not given
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
+    pub(crate) at: Option<Timestamp>,
+    /// How many requests may be decided, each by both policies
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub(crate) limit: usize,
+    /// The public key that the feed's manifests are signed with
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
+    pub(crate) public_key: PathBuf,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Tell who may make a request: which groups, subjects, claims, and under which circumstances
+#[derive(Debug, Args)]
+pub(crate) struct WhoCan {
+    /// The policy: a file, a directory of *.toml files, or a feed
+    pub(crate) policy: PathBuf,
+    /// The method
+    pub(crate) method: String,
+    /// The URL, or a path alone for a request without Host
+    pub(crate) url: String,
+    /// The environment of the policy; needed if it has any
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Only from this address
+    #[arg(long, value_name = "IP")]
+    pub(crate) from: Option<IpAddr>,
+    /// Only at this time, as in RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
+    pub(crate) at: Option<Timestamp>,
+    /// How many requests may be decided
+    #[arg(long, value_name = "N", default_value_t = 200_000)]
+    pub(crate) limit: usize,
+    /// The public key that the feed's manifests are signed with
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
+    pub(crate) public_key: PathBuf,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Tell what somebody may do, at once or after what; nobody in particular if nothing is said of who asks
+#[derive(Debug, Args)]
+pub(crate) struct WhatCan {
+    /// The policy: a file, a directory of *.toml files, or a feed
+    pub(crate) policy: PathBuf,
+    /// Who asks, as for `luigi explain`; without `login` every kind of login is looked at
+    #[arg(long = "as", value_name = "WHO", value_parser = Asker::from_argument,
+          conflicts_with_all = ["groups", "subject", "issuer", "email", "login"])]
+    pub(crate) asker: Option<Asker>,
+    /// The groups of who asks, by the names of the policy
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) groups: Vec<String>,
+    /// The subject of who asks
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) subject: Option<String>,
+    /// The issuer that vouches for who asks; the default one if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) issuer: Option<String>,
+    /// The e-mail address of who asks, verified
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: Option<String>,
+    /// A login that who asks has just made
+    #[arg(long, value_name = "NAME")]
+    pub(crate) login: Option<String>,
+    /// The environment of the policy; needed if it has any
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Only from this address
+    #[arg(long, value_name = "IP")]
+    pub(crate) from: Option<IpAddr>,
+    /// Only at this time, as in RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
+    pub(crate) at: Option<Timestamp>,
+    /// How many requests may be decided
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub(crate) limit: usize,
+    /// The public key that the feed's manifests are signed with
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
+    pub(crate) public_key: PathBuf,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// Check, test, compile and sign a policy, and publish it to those who follow a feed

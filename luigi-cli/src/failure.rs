@@ -6,6 +6,7 @@
 //! | 1 | the policy, its tests or an input has problems |
 //! | 2 | the command line is wrong |
 //! | 3 | the environment is: a file that cannot be read, a feed that cannot be written, a process that does not answer |
+//! | 4 | policies differ, if `--exit-code` asked for it |
 
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
@@ -29,6 +30,8 @@ pub(crate) enum Failure {
 impl Failure {
     /// The exit code for problems of a policy or an input.
     pub(crate) const PROBLEMS: u8 = 1;
+    /// The exit code for policies that differ: none of those that a command has for what went wrong.
+    pub(crate) const DIFFERENCES: u8 = 4;
     const USAGE: u8 = 2;
     const ENVIRONMENT: u8 = 3;
 

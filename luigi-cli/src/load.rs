@@ -38,6 +38,15 @@ impl Deciding {
         Ok(Self::Feed(engine.version()))
     }
 
+    /// A policy, or a feed if the path is one: a directory with a manifest.
+    pub(crate) fn policy_or_feed(path: &Path, environment: Option<&str>, public_key: &Path) -> Result<Self, Failure> {
+        if path.join("manifest").is_file() {
+            Self::feed(path, public_key)
+        } else {
+            Self::policy(path, environment, &[])
+        }
+    }
+
     pub(crate) fn snapshot(&self) -> &Snapshot {
         match self {
             Self::Policy(snapshot, _) => snapshot,

@@ -8,6 +8,7 @@
 mod args;
 mod brought;
 mod commands;
+mod differences;
 mod failure;
 mod files;
 mod language_server;
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
         Command::Test(arguments) => commands::test::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::Decide(arguments) => commands::decide::run(&arguments),
+        Command::Diff(arguments) => commands::diff::run(&arguments),
+        Command::WhoCan(arguments) => commands::who_can::run(&arguments),
+        Command::WhatCan(arguments) => commands::what_can::run(&arguments),
         Command::Apply(arguments) => commands::apply::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::Stop(arguments) => commands::stops::stop(&arguments),
@@ -57,6 +61,8 @@ enum Found {
     Fine,
     /// The policy, its tests or an input has problems; they are on standard output.
     Problems,
+    /// Policies differ, and the command line asked for an exit code that says so.
+    Differences,
 }
 
 impl Found {
@@ -64,7 +70,7 @@ impl Found {
     fn and(self, other: Self) -> Self {
         match self {
             Self::Fine => other,
-            Self::Problems => self,
+            Self::Problems | Self::Differences => self,
         }
     }
 }
@@ -74,6 +80,7 @@ impl From<Found> for ExitCode {
         match found {
             Found::Fine => Self::SUCCESS,
             Found::Problems => Self::from(Failure::PROBLEMS),
+            Found::Differences => Self::from(Failure::DIFFERENCES),
         }
     }
 }

@@ -18,6 +18,15 @@ pub(super) struct Cube {
     pub(super) seed: Vec<usize>,
 }
 
+impl Cube {
+    /// Whether every point of another box is one of this.
+    pub(super) fn holds(&self, other: &Self) -> bool {
+        let within =
+            |(mine, theirs): (&Vec<bool>, &Vec<bool>)| mine.iter().zip(theirs).all(|(mine, theirs)| *mine || !theirs);
+        self.chosen.iter().zip(&other.chosen).all(within)
+    }
+}
+
 impl Product {
     /// A product whose values `value` gives, in the order of points: the last dimension varies fastest. It gives the point instead
     /// whose value is the same, if there is one that came before.
@@ -60,7 +69,7 @@ impl Product {
     }
 
     /// Calls `each` with the points of a box until it says no; whether it never did.
-    fn visit(&self, chosen: &[Vec<bool>], mut each: impl FnMut(usize) -> bool) -> bool {
+    pub(super) fn visit(&self, chosen: &[Vec<bool>], mut each: impl FnMut(usize) -> bool) -> bool {
         let lists: Vec<Vec<usize>> = chosen.iter().map(|set| (0..set.len()).filter(|at| set[*at]).collect()).collect();
         let mut at = vec![0; lists.len()];
         loop {
@@ -82,6 +91,18 @@ impl Product {
                 at[dimension] = 0;
             }
         }
+    }
+
+    /// How many of some boxes hold each point.
+    pub(super) fn counts(&self, cubes: &[Cube]) -> Vec<u32> {
+        let mut counts = vec![0; self.values.len()];
+        for cube in cubes {
+            self.visit(&cube.chosen, |index| {
+                counts[index] += 1;
+                true
+            });
+        }
+        counts
     }
 
     /// Whether all points of a box have such values.

@@ -5,6 +5,7 @@
 //! tell apart is decided by both policies, and those that come out otherwise are put into words. docs/DIFF.md says what is compared
 //! and when the result is complete.
 
+use super::cubes::Cube;
 use super::fingerprint::Fingerprints;
 use super::in_play::Side;
 use super::report::{Answer, Cause, Example, TargetWords, merged, targets_of};
@@ -12,7 +13,7 @@ use super::situation::{Answers, Budget, Draft, Given, ask};
 use super::structure::Structure;
 use super::targets::{HostGroup, MethodClass, Targets, every_scope, method_classes};
 use super::words;
-use crate::decide::{Decision, Evaluation, Scratch};
+use crate::decide::{Decision, Evaluation, Reason, Scratch};
 use crate::policy::model::{Policy, RuleId, ScopeId, ScopeSelector};
 use crate::snapshot::Snapshot;
 use crate::target::{CanonicalTarget, Host};
@@ -31,7 +32,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { requests_per_situation: 20_000, requests: 2_000_000 }
+        Self { requests_per_situation: 250_000, requests: 2_000_000 }
     }
 }
 
@@ -80,6 +81,8 @@ pub struct Difference {
     pub who: String,
     /// Whether the new answer is the old one for some of these requests: to leave them out would take more words.
     pub some_already: bool,
+    /// Whether deny rules keep some of these callers out, before and after: likewise.
+    pub some_denied: bool,
     /// From where, when, with what: all of these hold.
     pub circumstances: Vec<String>,
     /// What is asked for.
@@ -131,6 +134,7 @@ impl Comparison {
 pub fn compare(old: &Snapshot, new: &Snapshot, now: Timestamp, bounds: Bounds) -> Comparison {
     let structure = Structure::compare(old.policy(), new.policy());
     let mut comparing = Comparing::new(old, new, now, bounds);
+    comparing.host_properties();
     if !structure.is_empty() || old.policy().default_issuer != new.policy().default_issuer {
         comparing.collect();
         comparing.look();
@@ -162,6 +166,7 @@ struct Alike {
     privileged: bool,
     who: String,
     some_already: bool,
+    some_denied: bool,
     circumstances: Vec<String>,
     before: (Answer, Vec<Cause>),
     after: (Answer, Vec<Cause>),
@@ -261,6 +266,19 @@ impl<'a> Comparing<'a> {
             );
         }
         Some(touched)
+    }
+
+    /// What servers do with targets is not walked: which spellings are one path, and which ambiguous ones are accepted.
+    fn host_properties(&mut self) {
+        let rows = self
+            .policies()
+            .map(|policy| policy.hosts.iter().map(|(_, row)| format!("{row:?}")).collect::<BTreeSet<_>>());
+        if rows[0] != rows[1] {
+            self.gaps.insert("`hosts` differ: spellings of paths and ambiguous targets are not compared".to_owned());
+        }
+        if self.policies().iter().any(|policy| policy.hosts.iter().any(|(_, row)| row.slash_matters)) {
+            self.gaps.insert("hosts where a final `/` matters: paths with one are not compared".to_owned());
+        }
     }
 
     /// Finds the situations that are not the same in both policies.
@@ -396,7 +414,12 @@ impl<'a> Comparing<'a> {
                         "{example} and the like: more than {MAX_BOXES} kinds of requests change alike"
                     ));
                 }
-                for cube in boxes {
+                // What the words of one box hold need not be said again.
+                let mut told: Vec<Cube> = Vec::new();
+                for cube in words::narrowed(&answers.dimensions, &answers.product, boxes) {
+                    if told.iter().any(|wider| wider.holds(&cube)) {
+                        continue;
+                    }
                     let because = |side: usize| {
                         let values: BTreeSet<u16> = answers.product.values(&cube).collect();
                         let causes: BTreeSet<Cause> = values
@@ -408,9 +431,19 @@ impl<'a> Comparing<'a> {
                             .collect();
                         causes.into_iter().collect::<Vec<_>>()
                     };
-                    // Whoever got the new answer before, too, need not be told apart from those who did not.
+                    // Whoever got the new answer before, too, need not be told apart from those who did not; nor need those
+                    // whom deny rules keep out in both.
                     let is_so_after = |value: u16| said[usize::from(value)][1] == change[1];
-                    let wider = words::simplified(&answers.dimensions, &answers.product, &cube, is_so_after);
+                    let is_denied = |value: u16| {
+                        let denies = |one: &Evaluation| {
+                            let decision = if candidate { &one.candidate } else { &one.decision };
+                            matches!(decision.reason, Reason::DeniedByRule | Reason::DenyRuleUnknown)
+                        };
+                        answers.found[usize::from(value)].iter().all(denies)
+                    };
+                    let any = |value: u16| is_so_after(value) || is_denied(value);
+                    let wider = words::simplified(&answers.dimensions, &answers.product, &cube, any);
+                    let has = |is: &dyn Fn(u16) -> bool| answers.product.values(&wider).any(is);
                     let who = words::who(&answers.dimensions, &wider);
                     let alike = Alike {
                         candidate,
@@ -421,11 +454,13 @@ impl<'a> Comparing<'a> {
                         },
                         privileged,
                         who: who.words,
-                        some_already: wider != cube,
+                        some_already: has(&|value| is_so_after(value) && !wanted(value)),
+                        some_denied: has(&|value| !is_so_after(value)),
                         circumstances: words::circumstances(&answers.dimensions, &wider),
                         before: (change[0].clone(), because(0)),
                         after: (change[1].clone(), because(1)),
                     };
+                    told.push(wider);
                     let example = || answers.draft(draft, &cube.seed);
                     self.add(alike, who.anyone, &targets, example);
                 }
@@ -443,6 +478,7 @@ impl<'a> Comparing<'a> {
                 privileged: true,
                 who: "anyone".to_owned(),
                 some_already: false,
+                some_denied: false,
                 circumstances: Vec::new(),
                 before: (what(&sides[0]), Vec::new()),
                 after: (what(&sides[1]), Vec::new()),
@@ -463,13 +499,15 @@ impl<'a> Comparing<'a> {
     fn finish(self, structure: Structure) -> Comparison {
         let (mut differences, mut candidate_differences) = (Vec::new(), Vec::new());
         for (alike, anyone, targets, example) in self.found {
-            let Alike { candidate, kind, privileged, who, some_already, circumstances, before, after } = alike;
+            let Alike { candidate, kind, privileged, who, some_already, some_denied, circumstances, before, after } =
+                alike;
             let difference = Difference {
                 kind,
                 privileged,
                 anyone,
                 who,
                 some_already,
+                some_denied,
                 circumstances,
                 targets: merged(targets),
                 before: before.0,

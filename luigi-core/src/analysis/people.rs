@@ -326,10 +326,13 @@ fn emails(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
     );
     let unverified: Atoms = 1 << atoms.len();
     let unsaid: Atoms = unverified << 1;
-    atoms.push(atom("which is not verified".to_owned(), "which is not said to be unverified".to_owned()));
     atoms.push(atom(
-        "of which is not known whether it is verified".to_owned(),
-        "of which is known whether it is verified".to_owned(),
+        "with an e-mail that is not verified".to_owned(),
+        "with an e-mail that is not said to be unverified".to_owned(),
+    ));
+    atoms.push(atom(
+        "with an e-mail of which is not known whether it is verified".to_owned(),
+        "with an e-mail of which is known whether it is verified".to_owned(),
     ));
     let signature = |email: Option<&Email>| {
         probe.ask("somebody", |person| match email {

@@ -137,7 +137,11 @@ fn list(
     let may_widen =
         |cube: &super::cubes::Cube, dimension: usize, choice: usize| answers.may_widen(cube, dimension, choice);
     let (cubes, more) = answers.product.cover(wanted, &answers.order(), may_widen, MAX_WAYS);
-    for cube in cubes {
+    let mut told: Vec<super::cubes::Cube> = Vec::new();
+    for cube in words::narrowed(&answers.dimensions, &answers.product, cubes) {
+        if told.iter().any(|wider| wider.holds(&cube)) {
+            continue;
+        }
         let decisions = || answers.product.values(&cube).map(|value| answers.found[usize::from(value)][0].decision);
         let because: BTreeSet<Cause> = decisions().map(|decision| Cause::new(&decision, policy)).collect();
         let wider =
@@ -150,6 +154,7 @@ fn list(
             because: because.into_iter().collect(),
             example: Example::new(answers.draft(draft, &cube.seed), &[policy]),
         };
+        told.push(wider);
         if !ways.iter().any(|known| known.who == way.who && known.circumstances == way.circumstances) {
             ways.push(way);
         }
@@ -209,7 +214,9 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
     Targets::new(vec![policy]).groups(None, |group| groups.push(group.clone()));
     let mut can = WhatCan { allowed: Vec::new(), gaps: Vec::new(), requests: 0 };
     type Key = (Vec<ScopeId>, Vec<RuleId>);
-    let mut situations: Vec<(Key, Vec<(usize, usize, usize)>)> = Vec::new();
+    /// Host group, path, method class.
+    type Places = Vec<(usize, usize, usize)>;
+    let mut situations: Vec<(Key, Places)> = Vec::new();
     let mut known_keys: HashMap<Key, usize> = HashMap::new();
     for (at, group) in groups.iter().enumerate() {
         let host = &group.hosts[0];
@@ -235,7 +242,7 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
     }
     let given = Given { source: known.source, time: known.time, person: Some(person(asker)) };
     let mut budget = budget(bounds);
-    let mut alike: HashMap<(Vec<String>, Vec<String>, Vec<String>), usize> = HashMap::new();
+    let mut alike: HashMap<[Vec<String>; 3], usize> = HashMap::new();
     for ((scopes, rules), targets) in situations {
         let (group, path, method) = targets[0];
         let (host, sample): (_, _) = (&groups[group].hosts[0], &groups[group].paths[path]);
@@ -260,7 +267,7 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
         let scopes: Vec<String> = scopes.iter().map(|id| policy.scopes[*id].name.clone()).collect();
         for way in ways {
             let rules: Vec<String> = way.because.into_iter().filter_map(|cause| cause.rule).collect();
-            let key = (way.circumstances.clone(), scopes.clone(), rules.clone());
+            let key = [way.circumstances.clone(), scopes.clone(), rules.clone()];
             let at = *alike.entry(key).or_insert_with(|| {
                 can.allowed.push(Operations {
                     circumstances: way.circumstances,

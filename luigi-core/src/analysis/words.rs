@@ -96,11 +96,6 @@ pub(super) fn circumstances(dimensions: &[Dimension], cube: &Cube) -> Vec<String
 
 /// The box with such further choices as take words away; every point of the result has a value of which `is` holds.
 pub(super) fn simplified(dimensions: &[Dimension], product: &Product, cube: &Cube, is: impl Fn(u16) -> bool) -> Cube {
-    /// Where more choices are left, words are not counted again and again.
-    const MAX_CHOICES: usize = 64;
-    let length = |dimension: &Dimension, chosen: &[bool]| {
-        if chosen.iter().all(|chosen| *chosen) { 0 } else { dimension.describe(chosen).iter().map(Vec::len).sum() }
-    };
     let mut wide = cube.clone();
     for (at, dimension) in dimensions.iter().enumerate() {
         let mut shortest: usize = length(dimension, &wide.chosen[at]);
@@ -129,12 +124,58 @@ pub(super) fn simplified(dimensions: &[Dimension], product: &Product, cube: &Cub
     wide
 }
 
+/// The boxes without choices that other boxes have already, where that takes words away.
+pub(super) fn narrowed(dimensions: &[Dimension], product: &Product, mut cubes: Vec<Cube>) -> Vec<Cube> {
+    let mut held = product.counts(&cubes);
+    for cube in cubes.iter_mut().rev() {
+        for (at, dimension) in dimensions.iter().enumerate() {
+            if dimension.axis == Axis::Credential || dimension.choices.len() > MAX_CHOICES {
+                continue;
+            }
+            for choice in (0..dimension.choices.len()).rev() {
+                if !cube.chosen[at][choice] || choice == cube.seed[at] {
+                    continue;
+                }
+                let mut slice = cube.chosen.clone();
+                slice[at].fill(false);
+                slice[at][choice] = true;
+                if !product.visit(&slice, |index| held[index] > 1) {
+                    continue;
+                }
+                let before = length(dimension, &cube.chosen[at]);
+                cube.chosen[at][choice] = false;
+                if length(dimension, &cube.chosen[at]) < before {
+                    product.visit(&slice, |index| {
+                        held[index] -= 1;
+                        true
+                    });
+                } else {
+                    cube.chosen[at][choice] = true;
+                }
+            }
+        }
+    }
+    cubes
+}
+
+/// With more choices words are not counted again and again.
+const MAX_CHOICES: usize = 64;
+
+/// How many facts it takes to say what is chosen.
+fn length(dimension: &Dimension, chosen: &[bool]) -> usize {
+    if chosen.iter().all(|chosen| *chosen) { 0 } else { dimension.describe(chosen).iter().map(Vec::len).sum() }
+}
+
 /// The chosen part of a dimension; `None` if all of it is.
 fn alternatives(dimension: &Dimension, chosen: &[bool]) -> Option<String> {
     if chosen.iter().all(|chosen| *chosen) {
         return None;
     }
     let terms = dimension.describe(chosen);
-    let terms: Vec<String> = terms.iter().map(|facts| facts.join(" and ")).filter(|term| !term.is_empty()).collect();
+    let terms: Vec<String> = terms
+        .iter()
+        .map(|facts| facts.iter().copied().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(" and "))
+        .filter(|term| !term.is_empty())
+        .collect();
     (!terms.is_empty()).then(|| terms.join(", or "))
 }

@@ -1,0 +1,59 @@
+//! `luigi diff`: what changes for whom between two policies.
+
+use crate::Found;
+use crate::args::Diff;
+use crate::differences::{Length, differences, structure};
+use crate::failure::Failure;
+use crate::load::Deciding;
+use crate::output::{self, Format, print, print_json, style};
+use luigi_core::analysis::{Bounds, Comparison, compare};
+use luigi_core::explain::{Detail, Tone};
+use luigi_core::policy::model::Policy;
+use serde_json::json;
+use std::fmt::Write as _;
+
+pub(crate) fn run(arguments: &Diff) -> Result<Found, Failure> {
+    let environment = arguments.environment.as_deref();
+    let old = Deciding::policy_or_feed(&arguments.old, environment, &arguments.public_key)?;
+    let new = Deciding::policy_or_feed(&arguments.new, environment, &arguments.public_key)?;
+    let now = arguments.at.unwrap_or_else(luigi_runtime::now);
+    let bounds = Bounds { requests: arguments.limit, ..Bounds::default() };
+    let comparison = compare(old.snapshot(), new.snapshot(), now, bounds);
+    match arguments.format {
+        Format::Human => {
+            let mut text = structure(&comparison.structure);
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&differences(&comparison, Length::Full));
+            if arguments.explain {
+                text.push_str(&explanations(&comparison, [old.snapshot().policy(), new.snapshot().policy()]));
+            }
+            print(&text)?;
+        }
+        Format::Json => print_json(&json!({
+            "complete": comparison.is_complete(),
+            "from": now.to_string(),
+            "old-revision": old.snapshot().revision().to_string(),
+            "new-revision": new.snapshot().revision().to_string(),
+            "comparison": comparison,
+        }))?,
+    }
+    let same = !comparison.differs() && comparison.is_complete();
+    Ok(if arguments.exit_code && !same { Found::Differences } else { Found::Fine })
+}
+
+/// How each example comes to its decisions.
+fn explanations(comparison: &Comparison, [old, new]: [&Policy; 2]) -> String {
+    const INDENT: usize = 4;
+    let bold = style(Tone::Strong);
+    let mut text = String::new();
+    for difference in comparison.differences.iter().chain(&comparison.candidate_differences) {
+        let _ = writeln!(text, "\n{bold}{}{bold:#}", difference.example.options());
+        for (word, policy) in [("before", old), ("after", new)] {
+            let lines = difference.example.explain(policy).lines(Detail::Concerned);
+            let _ = writeln!(text, "  {word}\n{}", output::explanation(&lines, INDENT).trim_end());
+        }
+    }
+    text
+}
