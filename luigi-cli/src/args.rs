@@ -329,6 +329,9 @@ pub(crate) struct Apply {
     /// The signing key; made if it is not there, with its public half beside it
     #[arg(long, value_name = "FILE", default_value = DEFAULT_KEY)]
     pub(crate) key: PathBuf,
+    /// Do not compare the policy with the one in force
+    #[arg(long)]
+    pub(crate) no_diff: bool,
     /// How to print what was done
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

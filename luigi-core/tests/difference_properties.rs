@@ -56,7 +56,10 @@ fn names(target: &TargetWords, host: Host<'_>, path: &str) -> bool {
             (None, None) => pattern == name,
         },
     };
-    let segments = |path: &str| path.split('/').filter(|one| !one.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    // Some hosts do not mind the case.
+    let segments = |path: &str| {
+        path.to_lowercase().split('/').filter(|one| !one.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
     let (mut wanted, found) = (segments(&target.path), segments(path));
     let rest = wanted.last().is_some_and(|last| last == "**");
     if rest {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod changes;
 #[cfg(test)]
 mod crash_tests;
 mod disk;

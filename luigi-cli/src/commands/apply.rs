@@ -2,12 +2,17 @@
 
 use crate::Found;
 use crate::args::Apply;
+use crate::differences::{Length, differences, structure};
 use crate::failure::Failure;
+use crate::load::Deciding;
 use crate::output::{Format, count, diagnostic_style, print, print_json, style};
+use luigi_core::analysis::{Bounds, Comparison, compare};
 use luigi_core::explain::Tone;
 use luigi_core::policy::model::Mode;
 use luigi_workflow::apply::{Applied, ApplyErrorKind, ApplyRequest, OnOtherEnvironment, apply};
+use luigi_workflow::changes::record;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
     let request = ApplyRequest {
@@ -23,6 +28,7 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
         key: arguments.key.clone(),
         style: diagnostic_style(),
     };
+    let before = if arguments.no_diff { None } else { in_force(&arguments.feed, &public_half(&arguments.key)) };
     let applied = apply(&request).map_err(|error| {
         let text = error.to_string();
         let text = text.trim_end();
@@ -34,8 +40,15 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
             ApplyErrorKind::Environment => Failure::environment(text),
         }
     })?;
+    let changes = before.and_then(|before| Changes::new(&before, arguments, &applied));
     match arguments.format {
-        Format::Human => print(&human(arguments, &applied))?,
+        Format::Human => {
+            let mut text = human(arguments, &applied);
+            if let Some(changes) = &changes {
+                text.push_str(&changes.text());
+            }
+            print(&text)?;
+        }
         Format::Json => print_json(&json!({
             "revision": applied.revision,
             "previous-revision": applied.previous_revision,
@@ -48,9 +61,67 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
             "warnings": applied.warnings,
             "public-key": applied.public_key.display().to_string(),
             "key-is-new": applied.key_is_new,
+            "changes": changes.as_ref().map(|changes| &changes.comparison),
+            "changes-record": changes.as_ref().and_then(|changes| changes.record.as_ref().ok()),
         }))?,
     }
     Ok(Found::Fine)
+}
+
+/// How many requests the comparison at an apply may decide: about a second.
+const MOST_REQUESTS: usize = 300_000;
+
+/// What an apply changed, and where that is kept.
+struct Changes {
+    comparison: Comparison,
+    record: Result<PathBuf, String>,
+}
+
+impl Changes {
+    /// Compares what was in force with what is; nothing if somebody else applied something in between.
+    fn new(before: &Deciding, arguments: &Apply, applied: &Applied) -> Option<Self> {
+        let after = in_force(&arguments.feed, &applied.public_key)?;
+        let revisions = [before, &after].map(|one| one.snapshot().revision().to_string());
+        if applied.previous_revision.as_ref() != Some(&revisions[0]) || applied.revision != revisions[1] {
+            return None;
+        }
+        let bounds = Bounds { requests: MOST_REQUESTS, ..Bounds::default() };
+        let now = luigi_runtime::now();
+        let comparison = compare(before.snapshot(), after.snapshot(), now, bounds);
+        let kept = json!({
+            "applied-at": now.to_string(),
+            "generation": applied.generation,
+            "mode": word(applied.mode),
+            "previous-mode": applied.previous_mode.map(word),
+            "old-revision": revisions[0],
+            "new-revision": revisions[1],
+            "complete": comparison.is_complete(),
+            "comparison": comparison,
+        });
+        let record = record(&arguments.key, applied.generation, &applied.revision, kept.to_string().as_bytes());
+        Some(Self { comparison, record: record.map_err(|error| error.to_string()) })
+    }
+
+    fn text(&self) -> String {
+        let faint = style(Tone::Faint);
+        let kept = match &self.record {
+            Ok(path) => format!("{faint}kept in {}{faint:#}\n", path.display()),
+            Err(error) => format!("warning: what changed could not be kept: {error}\n"),
+        };
+        let (structure, differences) =
+            (structure(&self.comparison.structure), differences(&self.comparison, Length::Short));
+        format!("\n{structure}{differences}{kept}")
+    }
+}
+
+/// What a feed has in force, if it can be read.
+fn in_force(feed: &Path, public_key: &Path) -> Option<Deciding> {
+    Deciding::feed(feed, public_key).ok()
+}
+
+/// Where the public half of a signing key lies.
+fn public_half(key: &Path) -> PathBuf {
+    key.with_extension("pub")
 }
 
 fn human(arguments: &Apply, applied: &Applied) -> String {

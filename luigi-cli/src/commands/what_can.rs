@@ -26,7 +26,8 @@ pub(crate) fn run(arguments: &WhatCan) -> Result<Found, Failure> {
     let deciding =
         Deciding::policy_or_feed(&arguments.policy, arguments.environment.as_deref(), &arguments.public_key)?;
     let snapshot = deciding.snapshot();
-    let mut prepared = question.prepare(snapshot.policy(), deciding.trust(), None).map_err(Failure::usage)?;
+    let mut prepared =
+        question.prepare(snapshot.policy(), deciding.trust(), None, deciding.stops()).map_err(Failure::usage)?;
     let request = prepared.request();
     let asker = match request.credential {
         Credential::Verified(identity) if identity.login().auth_time.is_some() => {

@@ -10,7 +10,7 @@ use crate::question::{Asker, Question};
 use luigi_core::analysis::{self, Bounds, Known, Way, who_can};
 use luigi_core::decide::Source;
 use luigi_core::explain::Tone;
-use luigi_core::target::{Host, Target};
+use luigi_core::target::{Host, Readings, Target};
 use std::fmt::Write as _;
 
 pub(crate) fn run(arguments: &WhoCan) -> Result<Found, Failure> {
@@ -20,11 +20,11 @@ pub(crate) fn run(arguments: &WhoCan) -> Result<Found, Failure> {
     let deciding =
         Deciding::policy_or_feed(&arguments.policy, arguments.environment.as_deref(), &arguments.public_key)?;
     let snapshot = deciding.snapshot();
-    let mut prepared = question.prepare(snapshot.policy(), deciding.trust(), None).map_err(Failure::usage)?;
+    let mut prepared =
+        question.prepare(snapshot.policy(), deciding.trust(), None, deciding.stops()).map_err(Failure::usage)?;
     let target = match prepared.request().target {
         Target::Canonical(target) => target,
-        target @ (Target::TwoReadings(_) | Target::Ambiguous(_)) => {
-            let Some(class) = target.ambiguity() else { return Ok(Found::Fine) };
+        Target::TwoReadings(Readings { class, .. }) | Target::Ambiguous(class) => {
             return Err(Failure::usage(format!("`{request}` is refused as `{}`: {}", class.as_str(), class.help())));
         }
     };
