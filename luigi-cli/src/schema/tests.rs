@@ -12,6 +12,8 @@ const ODD: &str = "zzzzzzzzzzzzzzzzzzzzzz";
 /// Each table of the language: its name in the schema, and a policy with an unknown key in it. The root is `""`.
 const TABLES: &[(&str, &str)] = &[
     ("", "KEY = 1"),
+    ("file", "[file]\nKEY = 1"),
+    ("network-file", "[networks]\nx = { file = \"x\", KEY = 1 }"),
     ("issuer", "[issuers.x]\nKEY = 1"),
     ("claim-map", "[issuers.x.claims]\nKEY = 1"),
     ("schedule", "[schedules.x]\nKEY = 1"),
