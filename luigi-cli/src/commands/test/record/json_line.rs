@@ -26,13 +26,13 @@ struct Line {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Identity {
-    Word(Nobody),
+    Word(Unidentified),
     Claims(Map<String, Value>),
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Nobody {
+enum Unidentified {
     Nobody,
     Expired,
     Invalid,
@@ -71,9 +71,9 @@ pub(super) fn read(text: &str) -> Result<Observed, String> {
         time.parse::<Timestamp>().map_err(|_| "`time` is not a time like 2026-03-02T10:00:00+01:00".to_owned())
     });
     let asker = match line.identity {
-        None | Some(Identity::Word(Nobody::Nobody)) => Asker::Nobody,
-        Some(Identity::Word(Nobody::Expired)) => Asker::Expired,
-        Some(Identity::Word(Nobody::Invalid)) => Asker::Invalid,
+        None | Some(Identity::Word(Unidentified::Nobody)) => Asker::Nobody,
+        Some(Identity::Word(Unidentified::Expired)) => Asker::Expired,
+        Some(Identity::Word(Unidentified::Invalid)) => Asker::Invalid,
         Some(Identity::Claims(claims)) => Asker::Claims(claims),
     };
     let headers = line.headers.map(|headers| {

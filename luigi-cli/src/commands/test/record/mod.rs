@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Test) -> Result<Found, Failure> {
         }
     }
     for name in &unsaid {
-        tally.refuse("it comes out otherwise as a test", name);
+        tally.refuse(&"it comes out otherwise as a test", name);
     }
     tests.retain(|(name, _)| !unsaid.contains(name));
     match &target {
@@ -162,11 +162,14 @@ fn with_recorded(policy: &SourceSet, tests: &[(String, String)]) -> SourceSet {
     sources
 }
 
+/// Makes the sources that a policy has with these tests, each with its name.
+type Compose<'a> = dyn Fn(&[(String, String)]) -> SourceSet + 'a;
+
 /// The names of tests that are none or do not pass.
 fn broken(
     tests: &[(String, String)],
     environment: Option<&str>,
-    compose: &dyn Fn(&[(String, String)]) -> SourceSet,
+    compose: &Compose<'_>,
 ) -> Result<HashSet<String>, Failure> {
     let sources = compose(tests);
     let parsed = parse_for(&sources, environment);
@@ -202,7 +205,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn refuse(&mut self, why: impl ToString, place: &str) {
+    fn refuse(&mut self, why: &dyn ToString, place: &str) {
         self.refused.entry(why.to_string()).or_insert_with(|| (0, place.to_owned())).0 += 1;
     }
 
@@ -253,7 +256,7 @@ fn read(path: &Path, recorder: &mut Recorder, tally: &mut Tally) -> Result<(), F
         let observed = match observed {
             Ok(observed) => observed,
             Err(why) => {
-                tally.refuse(why, &place);
+                tally.refuse(&why, &place);
                 continue;
             }
         };
@@ -266,7 +269,7 @@ fn read(path: &Path, recorder: &mut Recorder, tally: &mut Tally) -> Result<(), F
                     Recorded::Tested => tally.tested += 1,
                 }
             }
-            Err(why) => tally.refuse(why, &place),
+            Err(why) => tally.refuse(&why, &place),
         }
     }
     Ok(())
