@@ -158,7 +158,7 @@ pub(crate) struct Explain {
     /// When, as in RFC 3339; now if not given
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) at: Option<Timestamp>,
-    /// A grant in force for whoever asks (repeatable)
+    /// A grant in force for whoever asks (repeatable); `:NAME=VALUE` for each capture that the approval is per
     #[arg(long = "grant", value_name = "SCOPE:APPROVAL", value_parser = NamedGrant::from_argument)]
     pub(crate) grants: Vec<NamedGrant>,
     /// A header of the request, as "NAME: VALUE" (repeatable, all there are); `none` if it has none. Unknown if not given

@@ -11,6 +11,7 @@ use luigi_core::identity::{
     Actor, ClientCertificate, Completeness, Credential, CredentialError, Email, Groups, Identity, InvalidCredential,
     Login, Trust,
 };
+use luigi_core::policy::captures::group_in_tokens;
 use luigi_core::policy::model::{Issuer, Policy};
 use luigi_core::stop_set::StopSet;
 use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
@@ -83,6 +84,9 @@ pub(crate) struct Acts {
 pub(crate) struct NamedGrant {
     pub(crate) scope: String,
     pub(crate) approval: String,
+    /// The values of the captures that the approval is per.
+    #[serde(default)]
+    pub(crate) captures: BTreeMap<String, String>,
     /// Whether it is the person's own even if somebody acts; else it names whoever acts.
     #[serde(rename = "in-person", default)]
     pub(crate) in_person: bool,
@@ -305,10 +309,9 @@ impl Person {
         if self.claims.contains_key("act") {
             return Err("`as`: say who acts as `via`, not as a claim `act`".to_owned());
         }
-        let groups = self.groups.iter().map(|name| {
-            let group = policy.groups.iter().find(|(_, group)| group.name == *name);
-            group.map(|(_, group)| group.value.as_str().into()).ok_or_else(|| unknown("group", name))
-        });
+        let in_tokens =
+            |name: &String| group_in_tokens(policy, name).map(Into::into).map_err(|error| error.to_string());
+        let groups = self.groups.iter().map(in_tokens);
         let groups = Groups::new(groups.collect::<Result<_, _>>()?, Completeness::Complete);
         let expires_at = at.plus_seconds(AROUND_SECONDS);
         let mut identity = Identity::assert("the command line", &issuer.trust.url, subject, expires_at)
@@ -324,7 +327,7 @@ impl Person {
         if let Some(acts) = &self.via {
             identity = identity.actor(acts.actor(policy, issuer)?);
         }
-        Ok(identity.finish())
+        Ok(identity.with_token_claims(&issuer.trust).finish())
     }
 
     fn issuer<'p>(&self, policy: &'p Policy) -> Result<&'p Issuer, String> {
@@ -384,14 +387,22 @@ fn issuer_named<'p>(name: &str, policy: &'p Policy) -> Result<&'p Issuer, String
 }
 
 impl NamedGrant {
-    /// `SCOPE:APPROVAL`, as on the command line.
+    /// `SCOPE:APPROVAL`, with `:NAME=VALUE` for each capture that the approval is per, or an object as in JSON.
     pub(crate) fn from_argument(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some((scope, approval)) if !scope.is_empty() && !approval.is_empty() => {
-                Ok(Self { scope: scope.to_owned(), approval: approval.to_owned(), in_person: false })
-            }
-            Some(_) | None => Err("expected SCOPE:APPROVAL".to_owned()),
+        if text.trim_start().starts_with('{') {
+            return serde_json::from_str(text).map_err(|error| format!("grant: {error}"));
         }
+        let mut parts = text.split(':');
+        let (Some(scope), Some(approval)) = (parts.next(), parts.next().filter(|approval| !approval.is_empty())) else {
+            return Err("expected SCOPE:APPROVAL".to_owned());
+        };
+        if scope.is_empty() {
+            return Err("expected SCOPE:APPROVAL".to_owned());
+        }
+        let capture = |part: &str| part.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let captures = parts.map(|part| capture(part).ok_or("expected SCOPE:APPROVAL:NAME=VALUE"));
+        let captures = captures.collect::<Result<_, _>>()?;
+        Ok(Self { scope: scope.to_owned(), approval: approval.to_owned(), captures, in_person: false })
     }
 
     fn resolve(&self, policy: &Policy, identity: &Identity, at: Timestamp) -> Result<Grant, String> {
@@ -399,6 +410,14 @@ impl NamedGrant {
         let (_, scope) = scope.ok_or_else(|| unknown("scope", &self.scope))?;
         let approval = policy.approvals.iter().find(|(_, approval)| approval.name == self.approval);
         let (_, approval) = approval.ok_or_else(|| unknown("approval", &self.approval))?;
+        let lacking = approval.per.iter().find(|name| !self.captures.contains_key(*name));
+        if let Some(name) = lacking {
+            let shape = format!("{}:{}:{name}=VALUE", self.scope, self.approval);
+            return Err(format!("the approval `{}` is per `{name}`: write `{shape}`", self.approval));
+        }
+        if let Some(name) = self.captures.keys().find(|name| !approval.per.contains(name)) {
+            return Err(format!("the approval `{}` is not per `{}`", self.approval, name.escape_debug()));
+        }
         Ok(Grant {
             id: format!("{}:{}", self.scope, self.approval),
             issuer: identity.issuer().to_owned(),
@@ -410,6 +429,7 @@ impl NamedGrant {
             approval_hash: approval.content_hash,
             path: None,
             networks: Vec::new(),
+            captures: self.captures.clone(),
             from: at.plus_seconds(-AROUND_SECONDS),
             until: at.plus_seconds(AROUND_SECONDS),
         })

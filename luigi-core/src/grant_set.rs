@@ -6,7 +6,7 @@ use crate::policy::model::ContentHash;
 use crate::time::Timestamp;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Access to one scope for one person, under one approval, for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Grant {
     /// If narrowed: the networks it may be used from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<IpNet>,
+    /// The values of the captures that the approval is per, decoded: it counts for these alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub captures: BTreeMap<String, String>,
     /// The first moment it counts.
     pub from: Timestamp,
     /// The first moment it no longer counts.

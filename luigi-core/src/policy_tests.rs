@@ -10,13 +10,11 @@ pub mod record;
 use crate::decide::{Advice, Decision, Evaluation, Reason, Request, RequestFacts, Scratch, Source};
 use crate::explain::{self, Explanation, Line};
 use crate::grant_set::{Grant, GrantSet};
-use crate::identity::{
-    Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, IssuerType, ListFormat, Login,
-};
+use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login};
 use crate::policy::diagnostics::{Code, Diagnostic};
 use crate::policy::model::{Policy, RuleId};
 use crate::policy::source::Span;
-use crate::policy::test_case::{Expectation, TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
+use crate::policy::test_case::{Expectation, TestActor, TestCase, TestCredential, TestGrant, TestGroup, TestIdentity};
 use crate::policy::{Diagnostics, SourceSet};
 use crate::snapshot::Snapshot;
 use crate::stop_set::StopSet;
@@ -399,7 +397,8 @@ fn outcome(decision: &Decision) -> Expectation {
 /// The person of a test, with the claims that a token of the issuer would have.
 fn identity(policy: &Policy, wanted: &TestIdentity, time: Timestamp) -> Identity {
     let trust = &policy.issuers[wanted.issuer].trust;
-    let groups: Vec<&str> = wanted.groups.iter().map(|id| policy.groups[*id].value.as_str()).collect();
+    let in_tokens = |wanted: &TestGroup| policy.groups[wanted.group].value.in_tokens(wanted.captured.as_deref());
+    let groups: Vec<String> = wanted.groups.iter().filter_map(in_tokens).collect();
     let login = wanted.login.map(|id| {
         let required = &policy.logins[id];
         Login {
@@ -411,44 +410,10 @@ fn identity(policy: &Policy, wanted: &TestIdentity, time: Timestamp) -> Identity
     let login = login.unwrap_or_default();
     let kind = wanted.kind.as_ref().or(trust.kind.as_ref());
 
-    let mut claims = wanted.claims.clone();
-    let mut claim = |path: &[&str], value: Value| insert(&mut claims, path, value);
-    let map = &trust.claims;
-    let iss = match &trust.issuer_type {
-        IssuerType::Oidc => Some(&trust.url),
-        IssuerType::Spiffe { iss, .. } => iss.as_ref(),
-    };
-    if let Some(iss) = iss {
-        claim(&["iss"], iss.as_str().into());
-    }
-    claim(&path(&map.subject), wanted.subject.as_str().into());
-    if let Some(email) = &wanted.email {
-        claim(&path(&map.email), email.as_str().into());
-        claim(&["email_verified"], true.into());
-    }
-    if !groups.is_empty() {
-        let value = match map.groups_format {
-            ListFormat::Array => groups.iter().copied().collect(),
-            ListFormat::Words => groups.join(" ").into(),
-        };
-        claim(&path(&map.groups), value);
-    }
-    if let (Some(at), Some(kind)) = (&map.kind, kind) {
-        claim(&path(at), kind.as_str().into());
-    }
-    if let Some(at) = login.auth_time {
-        claim(&["auth_time"], at.unix_seconds().into());
-    }
-    if let Some(acr) = &login.acr {
-        claim(&["acr"], acr.as_ref().into());
-    }
-    if let Some(amr) = &login.amr {
-        claim(&["amr"], amr.iter().map(AsRef::as_ref).collect());
-    }
-
     let actor = wanted.via.as_ref().map(|actor| actor_claim(policy, wanted, actor));
+    let mut claims = wanted.claims.clone();
     if let Some(act) = &actor {
-        claim(&["act"], act.clone());
+        claims.entry("act").or_insert_with(|| act.clone());
     }
 
     let groups = groups.into_iter().map(Into::into).collect();
@@ -465,7 +430,7 @@ fn identity(policy: &Policy, wanted: &TestIdentity, time: Timestamp) -> Identity
     if let Some(act) = &actor {
         assertion = assertion.actor(Actor::from_claim(&trust.url, act));
     }
-    assertion.finish()
+    assertion.with_token_claims(trust).finish()
 }
 
 /// The `act` claim of a token that says who acts.
@@ -478,25 +443,6 @@ fn actor_claim(policy: &Policy, person: &TestIdentity, actor: &TestActor) -> Val
         act.insert("sub".to_owned(), subject.as_str().into());
     }
     Value::Object(act)
-}
-
-fn path(names: &[String]) -> Vec<&str> {
-    names.iter().map(String::as_str).collect()
-}
-
-/// Puts a claim where a token would have it, unless the test says something else there.
-fn insert(claims: &mut Map<String, Value>, path: &[&str], value: Value) {
-    match path {
-        [] => {}
-        [name] => {
-            claims.entry(*name).or_insert(value);
-        }
-        [name, rest @ ..] => {
-            if let Value::Object(inner) = claims.entry(*name).or_insert_with(|| Value::Object(Map::new())) {
-                insert(inner, rest, value);
-            }
-        }
-    }
 }
 
 fn grants(policy: &Policy, test: &TestCase, identity: &Identity, time: Timestamp) -> GrantSet {
@@ -515,6 +461,7 @@ fn grants(policy: &Policy, test: &TestCase, identity: &Identity, time: Timestamp
             approval_hash: approval.content_hash,
             path: None,
             networks: Vec::new(),
+            captures: wanted.captures.clone(),
             from: time.plus_seconds(-AROUND_SECONDS),
             until: time.plus_seconds(AROUND_SECONDS),
         }

@@ -1,7 +1,7 @@
 //! The compiled decision against the evaluator that spells the semantics out, on policies and requests made from random bytes.
 
 use luigi_core::decide::{Advice, Decision, Reason, Scratch};
-use luigi_core::explain::{self, Explanation, Finding};
+use luigi_core::explain::{self, Explanation, Finding, PatternTrace, RuleTrace};
 use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::kleene::Kleene;
 use luigi_core::snapshot::Snapshot;
@@ -72,6 +72,7 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
             }
             for rule in &explanation.rules {
                 note(format!("{:?} {:?}", rule.effect, rule.standing));
+                note_patterns(rule, &mut note);
                 for finding in &rule.predicates {
                     note_finding("match", finding, &mut note);
                 }
@@ -95,6 +96,14 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
         ["an observed rule makes a difference", "a scope leaves a request out", "a regular expression holds a request"]
             .map(str::to_owned)
             .into();
+    for effect in ["Allow", "Restrict", "Deny"] {
+        wanted.push(format!("{effect} with captures is true"));
+        wanted.push(format!("{effect} with captures is unknown"));
+        wanted.push(format!("{effect} comes out differently in two patterns"));
+    }
+    wanted.push("requirements are met in one of two patterns".to_owned());
+    wanted.push("an approval is missing for captures".to_owned());
+    wanted.push("a grant for captures opens a scope".to_owned());
     for reason in Reason::ALL {
         // What the reading of facts and the engine around decisions answer.
         if !matches!(reason, Reason::MalformedFacts | Reason::InternalError) {
@@ -124,6 +133,8 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
         ("match", "from", &all),
         ("match", "during", &all),
         ("match", "unless", &all),
+        ("match", "where", &two),
+        ("match", "claim", &all),
         ("match", "issuers", &two),
         ("match", "kinds", &two),
         ("match", "subjects", &two),
@@ -172,9 +183,35 @@ fn note_decision(which: &str, decision: &Decision, note: &mut impl FnMut(String)
         {
             note("several approvals are missing".to_owned());
         }
+        if let Advice::RequestAccess { approvals, .. } = advice
+            && approvals.iter().any(|missing| missing.pattern.is_some())
+        {
+            note("an approval is missing for captures".to_owned());
+        }
     }
     if decision.restricted_by.is_some() {
         note(format!("{which} {reason} by a restrict rule"));
+    }
+}
+
+fn note_patterns(rule: &RuleTrace, note: &mut impl FnMut(String)) {
+    let effect = rule.effect;
+    let all_met = |one: &PatternTrace| one.requirements.iter().all(|finding| finding.value.is_true());
+    if let [_, ..] = rule.patterns[..] {
+        note(format!("{effect:?} with captures is {}", rule.value.as_str()));
+    }
+    for (one, other) in rule.patterns.iter().zip(rule.patterns.iter().skip(1)) {
+        if one.value != other.value {
+            note(format!("{effect:?} comes out differently in two patterns"));
+        }
+        if all_met(one) != all_met(other) {
+            note("requirements are met in one of two patterns".to_owned());
+        }
+    }
+    for finding in rule.patterns.iter().flat_map(|one| &one.requirements) {
+        if finding.key == "approval" && finding.value.is_true() {
+            note("a grant for captures opens a scope".to_owned());
+        }
     }
 }
 

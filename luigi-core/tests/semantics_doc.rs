@@ -80,6 +80,7 @@ fn grants(policy: &Policy, cell: &str) -> GrantSet {
         approval_hash: approval.content_hash,
         path: Some("/this/".into()),
         networks: vec![],
+        captures: std::collections::BTreeMap::new(),
         from: NOW,
         until: NOW.plus_seconds(1),
     };

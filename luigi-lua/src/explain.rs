@@ -8,6 +8,7 @@ use luigi_core::described::DescribedFacts;
 use luigi_core::explain::evaluate;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Completeness, Credential, Email, Groups, Identity, Login};
+use luigi_core::policy::captures::group_in_tokens;
 use luigi_core::policy::model::Policy;
 use luigi_core::stop_set::StopSet;
 use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
@@ -104,12 +105,8 @@ impl<'a> Caller<'a> {
         let mut identity =
             Identity::assert("haproxy-stats-socket", &issuer.trust.url, self.subject.unwrap_or("test"), expires_at);
         if let Some(names) = self.groups {
-            let values = names.split(',').map(|name| {
-                let group = policy.groups.iter().map(|(_, group)| group).find(|group| group.name == name);
-                group
-                    .map(|group| group.value.as_str().into())
-                    .ok_or_else(|| format!("the policy has no group `{name}`"))
-            });
+            let values = names.split(',').map(|name| group_in_tokens(policy, name).map(Into::into));
+            let values = values.map(|value| value.map_err(|error| error.to_string()));
             identity = identity.groups(Groups::new(values.collect::<Result<_, _>>()?, Completeness::Complete));
         }
         if let Some(address) = self.email {
@@ -124,7 +121,7 @@ impl<'a> Caller<'a> {
                 amr: login.sufficient_amr(),
             });
         }
-        Ok(Some(identity.finish()))
+        Ok(Some(identity.with_token_claims(&issuer.trust).finish()))
     }
 }
 

@@ -7,9 +7,11 @@ use crate::load::Deciding;
 use crate::question::Question;
 use luigi_core::decide::{Advice, Decision, Scratch};
 use luigi_core::policy::model::Policy;
+use luigi_core::target::Target;
 use luigi_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 
 /// The longest line that is read, in bytes.
@@ -84,11 +86,12 @@ fn decide(text: &str, deciding: &Deciding, scratch: &mut Scratch, now: Timestamp
         Ok(prepared) => prepared,
         Err(error) => return Err((id, error)),
     };
-    let evaluation = snapshot.decide(&prepared.request(), scratch);
+    let request = prepared.request();
+    let evaluation = snapshot.decide(&request, scratch);
     let answer = Answer {
         id: &id,
-        decision: Named::new(&evaluation.decision, policy),
-        candidate: Named::new(&evaluation.candidate, policy),
+        decision: Named::new(&evaluation.decision, policy, &request.target),
+        candidate: Named::new(&evaluation.candidate, policy, &request.target),
         privileged: evaluation.privileged,
         revision: snapshot.revision().to_string(),
     };
@@ -133,10 +136,13 @@ enum NamedAdvice<'a> {
 struct NamedMissing<'a> {
     scope: Option<&'a str>,
     approval: Option<&'a str>,
+    /// The values that a grant must be for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    captures: BTreeMap<String, String>,
 }
 
 impl<'a> Named<'a> {
-    fn new(decision: &Decision, policy: &'a Policy) -> Self {
+    fn new(decision: &Decision, policy: &'a Policy, target: &Target<'_>) -> Self {
         let rule = |id| policy.rules.row(id).map(|rule| rule.name.as_str());
         let scope = |id| policy.scopes.row(id).map(|scope| scope.name.as_str());
         let approval = |id| policy.approvals.row(id).map(|approval| approval.name.as_str());
@@ -158,6 +164,7 @@ impl<'a> Named<'a> {
                         .map(|missing| NamedMissing {
                             scope: scope(missing.scope),
                             approval: approval(missing.approval),
+                            captures: missing.captures(policy, target),
                         })
                         .collect(),
                     rule: rule(by),

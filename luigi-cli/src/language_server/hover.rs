@@ -73,9 +73,9 @@ fn requests(policy: &model::Policy, scope: &model::Scope) -> Vec<String> {
 fn host(pattern: &HostPattern) -> String {
     match pattern {
         HostPattern::Any => "any host: ".to_owned(),
-        HostPattern::Exact(name) => name.clone(),
-        HostPattern::OneLabel(suffix) => format!("*.{suffix}"),
-        HostPattern::Labels(suffix) => format!("**.{suffix}"),
+        HostPattern::Exact(_) | HostPattern::OneLabel(_) | HostPattern::Labels(_) | HostPattern::Capture { .. } => {
+            pattern.to_string()
+        }
     }
 }
 

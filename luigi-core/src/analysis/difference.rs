@@ -344,6 +344,7 @@ impl<'a> Comparing<'a> {
             let (group, path, method) = situation.targets[0];
             let (host, path) = (&self.groups[group].hosts[0], &self.groups[group].paths[path]);
             let draft = Draft::new(&self.methods[method].token, Some(&host.name), &path.path, self.now);
+            let draft = draft.capturing(self.sides);
             let sides: Vec<Side<'_>> = self
                 .sides
                 .into_iter()

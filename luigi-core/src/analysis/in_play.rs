@@ -28,6 +28,7 @@ impl<'a> Side<'a> {
         for by_effect in all {
             for effect in [Effect::Deny, Effect::Restrict, Effect::Allow] {
                 rules.extend_from_slice(by_effect.with(effect));
+                rules.extend_from_slice(by_effect.capturing(effect));
             }
         }
         rules.retain(|id| snapshot.policy.rules[*id].methods.is_none_or(|methods| methods.intersects(method)));
@@ -58,6 +59,8 @@ pub(super) struct InPlay<'a> {
     pub(super) authenticated: Vec<usize>,
     /// Headers, query, certificate, facts.
     pub(super) facts: Vec<(usize, &'a FactTest)>,
+    /// Whether some rule has `where`.
+    pub(super) tests_captures: bool,
     pub(super) networks: Vec<(usize, NetworkId)>,
     pub(super) schedules: Vec<(usize, ScheduleId)>,
     pub(super) instants: Vec<Timestamp>,
@@ -114,7 +117,8 @@ impl<'a> InPlay<'a> {
     }
 
     fn conditions(&mut self, at: usize, conditions: &'a Conditions) {
-        let Conditions { subject, via, from, during, facts } = conditions;
+        let Conditions { subject, via, from, during, facts, captures } = conditions;
+        self.tests_captures |= !captures.is_empty();
         facts.iter().for_each(|fact| push(&mut self.facts, (at, fact)));
         if let Some(via) = via {
             push(&mut self.vias, (at, via));

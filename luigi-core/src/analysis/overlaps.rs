@@ -19,10 +19,10 @@ pub(crate) struct Overlaps {
 
 impl Overlaps {
     pub(crate) fn new(policy: &Policy) -> Self {
-        let mut tries: BTreeMap<&HostPattern, Trie<'_>> = BTreeMap::new();
+        let mut tries: BTreeMap<HostPattern, Trie<'_>> = BTreeMap::new();
         for (id, scope) in policy.scopes.iter() {
             for host in &scope.hosts {
-                let trie = tries.entry(host).or_default();
+                let trie = tries.entry(unnamed(host)).or_default();
                 trie.scopes.push(id);
                 for operation in &scope.operations {
                     trie.insert(&operation.path, id, operation.methods);
@@ -59,6 +59,14 @@ impl Overlaps {
     }
 }
 
+/// What a label is called makes no difference to what it holds.
+fn unnamed(host: &HostPattern) -> HostPattern {
+    match host {
+        HostPattern::Capture { parent, .. } => HostPattern::OneLabel(parent.clone()),
+        HostPattern::Any | HostPattern::Exact(_) | HostPattern::OneLabel(_) | HostPattern::Labels(_) => host.clone(),
+    }
+}
+
 /// The patterns that hold whatever this one holds, itself included. Of two patterns with a host in common one is among the other's.
 fn wider(host: &HostPattern) -> Vec<HostPattern> {
     let mut found = vec![host.clone()];
@@ -77,7 +85,7 @@ fn wider(host: &HostPattern) -> Vec<HostPattern> {
             found.extend(above.first().map(|parent| HostPattern::OneLabel(parent.clone())));
             found.extend(above.into_iter().map(HostPattern::Labels));
         }
-        HostPattern::OneLabel(name) => {
+        HostPattern::OneLabel(name) | HostPattern::Capture { parent: name, .. } => {
             found.push(HostPattern::Labels(name.clone()));
             found.extend(ancestors(name).into_iter().map(HostPattern::Labels));
         }

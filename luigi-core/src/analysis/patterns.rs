@@ -264,7 +264,18 @@ pub fn common_path(a: &PathTemplate, b: &PathTemplate) -> Option<PathTemplate> {
 /// What both patterns hold, or `None` if that is nothing.
 #[must_use]
 pub fn common_host(a: &HostPattern, b: &HostPattern) -> Option<HostPattern> {
-    use HostPattern::{Any, Exact, Labels, OneLabel};
+    use HostPattern::{Any, Capture, Exact, Labels, OneLabel};
+    // A label under a name is one label.
+    let unnamed = |host: &HostPattern| match host {
+        Capture { parent, .. } => Some(OneLabel(parent.clone())),
+        Any | Exact(_) | OneLabel(_) | Labels(_) => None,
+    };
+    if let Some(one) = unnamed(a) {
+        return if a == b || *b == Any { Some(a.clone()) } else { common_host(&one, b) };
+    }
+    if let Some(other) = unnamed(b) {
+        return if *a == Any { Some(b.clone()) } else { common_host(a, &other) };
+    }
     let below = |name: &str, parent: &str| name == parent || is_below(name, parent);
     match (a, b) {
         (Any, other) | (other, Any) => Some(other.clone()),
@@ -277,6 +288,8 @@ pub fn common_host(a: &HostPattern, b: &HostPattern) -> Option<HostPattern> {
         }
         (Labels(one), Labels(other)) if below(one, other) => Some(a.clone()),
         (Labels(one), Labels(other)) => below(other, one).then(|| b.clone()),
+        // Neither is left.
+        (Capture { .. }, _) | (_, Capture { .. }) => None,
     }
 }
 
@@ -289,7 +302,10 @@ fn is_below(name: &str, parent: &str) -> bool {
 fn labels(host: &HostPattern) -> impl Iterator<Item = &str> {
     let name = match host {
         HostPattern::Any => "",
-        HostPattern::Exact(name) | HostPattern::OneLabel(name) | HostPattern::Labels(name) => name,
+        HostPattern::Exact(name)
+        | HostPattern::OneLabel(name)
+        | HostPattern::Labels(name)
+        | HostPattern::Capture { parent: name, .. } => name,
     };
     name.split('.')
 }
@@ -312,12 +328,15 @@ fn host_holds(pattern: &HostPattern, place: &Place) -> bool {
     match (pattern, place) {
         (HostPattern::Any, _) => true,
         (HostPattern::Exact(text), Place::Name(name) | Place::Address(name)) => text == name,
-        (HostPattern::OneLabel(parent), Place::Name(name)) => {
+        (HostPattern::OneLabel(parent) | HostPattern::Capture { parent, .. }, Place::Name(name)) => {
             is_below(name, parent) && !name[..name.len() - parent.len() - 1].contains('.')
         }
         (HostPattern::Labels(parent), Place::Name(name)) => is_below(name, parent),
-        (HostPattern::Exact(_) | HostPattern::OneLabel(_) | HostPattern::Labels(_), Place::Absent)
-        | (HostPattern::OneLabel(_) | HostPattern::Labels(_), Place::Address(_)) => false,
+        (HostPattern::Exact(_), Place::Absent)
+        | (
+            HostPattern::OneLabel(_) | HostPattern::Labels(_) | HostPattern::Capture { .. },
+            Place::Address(_) | Place::Absent,
+        ) => false,
     }
 }
 
@@ -483,6 +502,9 @@ impl Searching<'_> {
             HostPattern::Any => vec![Place::Name(format!("{}.example", word())), Place::Absent],
             HostPattern::Exact(name) => vec![Place::of(name)],
             HostPattern::OneLabel(parent) => vec![Place::Name(format!("{}.{parent}", word()))],
+            HostPattern::Capture { name, parent } => {
+                vec![Place::Name(format!("{}.{parent}", self.space.fresh(&name.to_ascii_lowercase())))]
+            }
             HostPattern::Labels(parent) => {
                 let one = format!("{}.{parent}", word());
                 vec![Place::Name(one.clone()), Place::Name(format!("{}.{one}", word()))]

@@ -5,7 +5,7 @@ use super::in_play::{InPlay, Side};
 use super::subject_patterns;
 use crate::identity::{Actor, Assertion, Completeness, Credential, Email, Groups, Identity, Login};
 use crate::kleene::Kleene;
-use crate::matchers::{Person, actor_is, login_meets, subject_fits};
+use crate::matchers::{Captures, Person, actor_is, login_meets, subject_fits};
 use crate::policy::model::{
     ActorMatcher, ClaimTest, ClaimValue, ClaimValues, IssuerId, Policy, SubjectMatcher, TableId, Via,
 };
@@ -98,7 +98,7 @@ impl<'a> Probe<'a> {
             let url = &policy.issuers[IssuerId::from_index(0)].trust.url;
             let identity = with(somebody(url, subject, SOME_TIME.plus_seconds(60))).finish();
             let person = Person::of(&Credential::Verified(&identity), SOME_TIME);
-            value(person.is_any_of(std::slice::from_ref(part), policy))
+            value(person.is_any_of(std::slice::from_ref(part), policy, &Captures::NONE))
         };
         self.parts.iter().map(ask).collect()
     }
@@ -157,21 +157,23 @@ fn credentials(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
 
 fn groups(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
     // By value, because that is what tokens have; with the names of the first policy that has one.
-    let mut held: Vec<(&str, &str, Vec<u8>)> = Vec::new();
+    // A family as it is written: whoever is in it is in its group for what the target captures.
+    let mut held: Vec<(String, &str, Vec<u8>)> = Vec::new();
     for (at, (side, matcher)) in in_play.matchers.iter().enumerate() {
         let SubjectMatcher { groups, groups_all, .. } = matcher;
         let any = groups.iter().map(|id| (id, 1_u8));
         for (id, how) in any.chain(groups_all.iter().map(|id| (id, 2))) {
             let group = &sides[*side].snapshot.policy().groups[*id];
-            let known = held.iter().position(|(value, ..)| *value == group.value).unwrap_or_else(|| {
-                held.push((&group.value, &group.name, vec![0; in_play.matchers.len()]));
+            let written = group.value.to_string();
+            let known = held.iter().position(|(value, ..)| *value == written).unwrap_or_else(|| {
+                held.push((written, &group.name, vec![0; in_play.matchers.len()]));
                 held.len() - 1
             });
             held[known].2[at] |= how;
         }
     }
     // Groups that always stand in the same lists, any of which will do, are as good as one.
-    let mut merged: Vec<(Vec<&str>, Vec<&str>, Vec<u8>)> = Vec::new();
+    let mut merged: Vec<(Vec<String>, Vec<&str>, Vec<u8>)> = Vec::new();
     for (value, name, uses) in held {
         let alike = merged.iter_mut().find(|(.., other)| *other == uses && uses.iter().all(|how| *how < 2));
         match alike {
@@ -221,7 +223,7 @@ fn groups(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
     };
     let raw = sets.iter().flat_map(|(set, rank)| [(*set, *rank, true), (*set, *rank + 2, false)]);
     let raw = raw.map(|(set, rank, complete)| {
-        let names = (0..many).filter(|at| subset(set, *at)).map(|at| merged[at].0[0].into()).collect();
+        let names = (0..many).filter(|at| subset(set, *at)).map(|at| merged[at].0[0].as_str().into()).collect();
         let completeness = if complete { Completeness::Complete } else { Completeness::CutOff };
         Raw {
             setting: Setting::Groups(Groups::new(names, completeness)),

@@ -170,6 +170,8 @@ pub struct Example {
     pub(super) issuer_name: Option<String>,
     /// The login requirement that it meets best, by name.
     pub(super) login_name: Option<String>,
+    /// Scopes and approvals by name, with the values of captures that a grant is for.
+    pub(super) grants: Vec<(String, String, BTreeMap<String, String>)>,
 }
 
 impl Example {
@@ -177,9 +179,18 @@ impl Example {
     pub(super) fn new(draft: Draft, policies: &[&Policy]) -> Self {
         let group = |value: &str| {
             let mut named = policies.iter().flat_map(|policy| policy.groups.iter().map(|(_, group)| group));
-            named.find(|group| group.value == value).map_or_else(|| value.to_owned(), |group| group.name.clone())
+            let Some(group) = named.find(|group| group.value.to_string() == value) else {
+                return vec![value.to_owned()];
+            };
+            match group.value.family() {
+                None => vec![group.name.clone()],
+                Some(family) => {
+                    let captured = draft.captured.get(&family.capture).into_iter().flatten();
+                    captured.map(|value| format!("{}:{value}", group.name)).collect()
+                }
+            }
         };
-        let group_names = draft.groups.names().iter().map(|value| group(value)).collect();
+        let group_names = draft.groups.names().iter().flat_map(|value| group(value)).collect();
         let issuer_name = match &draft.who {
             Who::Nobody | Who::Unverifiable => None,
             Who::Issuer(url) => {
@@ -204,7 +215,14 @@ impl Example {
         };
         let mut logins = policies.iter().flat_map(|policy| policy.logins.iter().map(|(_, login)| login));
         let login_name = logins.find(|login| meets(login)).map(|login| login.name.clone());
-        Self { draft, group_names, issuer_name, login_name }
+        let grants = draft.grants.iter().map(|(scope, approval)| {
+            let mut named = policies.iter().flat_map(|policy| policy.approvals.iter().map(|(_, approval)| approval));
+            let found = named.find(|row| row.name == *approval);
+            let captures = found.map(|approval| draft.captures_of(approval)).unwrap_or_default();
+            (scope.clone(), approval.clone(), captures)
+        });
+        let grants = grants.collect();
+        Self { draft, group_names, issuer_name, login_name, grants }
     }
 
     /// What a policy decides about it.
@@ -275,8 +293,11 @@ impl Example {
             options.push_str(&format!(" --from {address}"));
         }
         options.push_str(&format!(" --at {}", self.draft.time));
-        for (scope, approval) in &self.draft.grants {
-            options.push_str(&format!(" --grant {scope}:{approval}"));
+        for (scope, approval, captures) in &self.grants {
+            let captures: String = captures.iter().map(|(name, value)| format!(":{name}={value}")).collect();
+            let grant = format!("{scope}:{approval}{captures}");
+            let plain = grant.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:=".contains(&b));
+            options.push_str(&format!(" --grant {}", if plain { grant } else { quoted(&grant) }));
         }
         options
     }
@@ -284,8 +305,14 @@ impl Example {
 
 impl Serialize for Example {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let grants: Vec<Value> =
-            self.draft.grants.iter().map(|(scope, approval)| json!({ "scope": scope, "approval": approval })).collect();
+        let grant = |(scope, approval, captures): &(String, String, BTreeMap<String, String>)| {
+            let mut grant = json!({ "scope": scope, "approval": approval });
+            if !captures.is_empty() {
+                grant["captures"] = json!(captures);
+            }
+            grant
+        };
+        let grants: Vec<Value> = self.grants.iter().map(grant).collect();
         json!({
             "request": self.request(),
             "as": self.asker(),

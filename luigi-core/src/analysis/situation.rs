@@ -8,12 +8,13 @@ use crate::decide::{Evaluation, Request, RequestFacts, Scratch, Source};
 use crate::explain::{self, Explanation};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential};
-use crate::policy::model::Policy;
+use crate::matchers::Captures;
+use crate::policy::model::{Approval, Policy};
 use crate::snapshot::Snapshot;
 use crate::target::{CanonicalTarget, Host, Target};
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// For how long identities and grants that are made up last, before and after, in seconds.
@@ -26,6 +27,8 @@ pub(super) struct Draft {
     /// `None` is no host at all.
     pub(super) host: Option<String>,
     pub(super) path: String,
+    /// What the names of captures stand for in host and path.
+    pub(super) captured: BTreeMap<String, BTreeSet<String>>,
     pub(super) who: Who,
     pub(super) subject: String,
     pub(super) email: Option<Email>,
@@ -57,6 +60,7 @@ impl Draft {
             method: method.to_owned(),
             host: host.map(str::to_owned),
             path: path.to_owned(),
+            captured: BTreeMap::new(),
             who: Who::Nobody,
             subject: "somebody".to_owned(),
             email: None,
@@ -70,6 +74,52 @@ impl Draft {
             source: Source::Unknown,
             time,
         }
+    }
+
+    /// With what the rules of these policies capture in host and path.
+    pub(super) fn capturing<'s>(mut self, snapshots: impl IntoIterator<Item = &'s Snapshot>) -> Self {
+        let mut captured: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for snapshot in snapshots {
+            let target = self.target();
+            let method = snapshot.policy.methods.resolve(self.method.as_bytes());
+            snapshot.index.visit(&target, snapshot.hosts.of(target.host), method, &mut |scope, pattern| {
+                let pattern = pattern.and_then(|id| snapshot.policy.scopes[scope].pattern(id));
+                let Some((host, path)) = pattern else { return };
+                let captures = Captures::new(host, path, target);
+                for name in host.capture().into_iter().chain(path.captures()) {
+                    let values = captured.entry(name.to_owned()).or_default();
+                    values.extend(captures.value(name).map(|value| value.to_string()));
+                }
+            });
+        }
+        self.captured = captured;
+        self
+    }
+
+    fn target(&self) -> CanonicalTarget<'_> {
+        let host = match self.host.as_deref() {
+            None => Host::Absent,
+            Some(text) if text.parse::<IpAddr>().is_ok() => Host::Address(text),
+            Some(name) => Host::Name(name),
+        };
+        CanonicalTarget { host, path: &self.path, query: None }
+    }
+
+    /// The groups in tokens: those of families for what is captured.
+    fn groups(&self, policies: &[&Policy]) -> Groups {
+        let families =
+            || policies.iter().flat_map(|policy| policy.groups.iter()).filter_map(|(_, group)| group.value.family());
+        let mut values: Vec<Box<str>> = Vec::new();
+        for held in self.groups.names() {
+            match families().find(|family| family.to_string() == **held) {
+                None => values.push(held.clone()),
+                Some(family) => {
+                    let captured = self.captured.get(&family.capture).into_iter().flatten();
+                    values.extend(captured.map(|value| Box::from(family.member(value))));
+                }
+            }
+        }
+        Groups::new(values, self.groups.completeness())
     }
 
     pub(super) fn apply(&mut self, setting: &Setting) {
@@ -101,7 +151,7 @@ impl Draft {
     }
 
     /// The person, if this is a request of one.
-    fn identity(&self) -> Option<Identity> {
+    fn identity(&self, policy: &Policy) -> Option<Identity> {
         let Who::Issuer(url) = &self.who else { return None };
         let until = self.time.plus_seconds(AROUND_SECONDS);
         let mut claims = self.claims.clone();
@@ -110,7 +160,7 @@ impl Draft {
             claims.insert("_claim_names".to_owned(), Value::Object(elsewhere.collect()));
         }
         let mut identity = people::somebody(url, &self.subject, until)
-            .groups(self.groups.clone())
+            .groups(self.groups(&[policy]))
             .claims(claims)
             .login(people::login_at(&self.login, self.time));
         if let Some(email) = &self.email {
@@ -147,11 +197,18 @@ impl Draft {
                 approval_hash: approval.content_hash,
                 path: None,
                 networks: Vec::new(),
+                captures: self.captures_of(approval),
                 from: self.time.plus_seconds(-AROUND_SECONDS),
                 until: self.time.plus_seconds(AROUND_SECONDS),
             })
         };
         GrantSet::new(self.grants.iter().enumerate().filter_map(grant).collect())
+    }
+
+    /// What a grant under an approval must be for.
+    pub(super) fn captures_of(&self, approval: &Approval) -> BTreeMap<String, String> {
+        let value = |name: &String| Some((name.clone(), self.captured.get(name)?.first()?.clone()));
+        approval.per.iter().filter_map(value).collect()
     }
 
     /// Hands the request as `policy` sees it to `ask`.
@@ -164,14 +221,9 @@ impl Draft {
             None if self.who == Who::Unverifiable => Credential::Invalid(InvalidCredential::BadSignature),
             None => Credential::Absent,
         };
-        let host = match self.host.as_deref() {
-            None => Host::Absent,
-            Some(text) if text.parse::<IpAddr>().is_ok() => Host::Address(text),
-            Some(name) => Host::Name(name),
-        };
         ask(&Request {
             method: self.method.as_bytes(),
-            target: Target::Canonical(CanonicalTarget { host, path: &self.path, query: None }),
+            target: Target::Canonical(self.target()),
             source: self.source,
             credential,
             time: self.time,
@@ -182,12 +234,12 @@ impl Draft {
     }
 
     pub(super) fn decide(&self, snapshot: &Snapshot, scratch: &mut Scratch) -> Evaluation {
-        let identity = self.identity();
+        let identity = self.identity(snapshot.policy());
         self.with_request(snapshot.policy(), identity.as_ref(), |request| snapshot.decide(request, scratch))
     }
 
     pub(super) fn explain(&self, policy: &Policy) -> Explanation {
-        let identity = self.identity();
+        let identity = self.identity(policy);
         self.with_request(policy, identity.as_ref(), |request| explain::evaluate(policy, request))
     }
 }
@@ -260,6 +312,9 @@ pub(super) fn ask(
     let mut gaps: Vec<String> = dimensions.iter().filter_map(|dimension| dimension.gap.clone()).collect();
     if !InPlay::new(sides).facts.is_empty() {
         gaps.push("requests of which no headers, query, certificate and facts are known".to_owned());
+    }
+    if InPlay::new(sides).tests_captures {
+        gaps.push("one value of each capture that rules test by `where`".to_owned());
     }
     gaps.extend(trim(&mut dimensions, budget.points));
     let sizes: Vec<usize> = dimensions.iter().map(|dimension| dimension.choices.len()).collect();

@@ -1,7 +1,7 @@
 //! What two policies consist of, compared by name: what came, what went, what is no longer the same, and which grants end with it.
 
 use super::fingerprint::Fingerprints;
-use crate::policy::model::{HostPattern, HostProperties, Policy};
+use crate::policy::model::{HostProperties, Policy};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ impl Structure {
         table!(logins, row);
         table!(issuers, row);
         let hosts = |policy: &Policy| {
-            let row = |(_, row): (_, &HostProperties)| (pattern(&row.host), format!("{row:?}"));
+            let row = |(_, row): (_, &HostProperties)| (row.host.to_string(), format!("{row:?}"));
             policy.hosts.iter().map(row).collect::<BTreeMap<_, _>>()
         };
         structure.table("hosts", &hosts(old), &hosts(new));
@@ -105,15 +105,5 @@ impl Structure {
         if !changes.added.is_empty() || !changes.removed.is_empty() || !changes.changed.is_empty() {
             self.tables.push(changes);
         }
-    }
-}
-
-/// A host as a policy writes it.
-fn pattern(host: &HostPattern) -> String {
-    match host {
-        HostPattern::Any => "any".to_owned(),
-        HostPattern::Exact(name) => name.clone(),
-        HostPattern::OneLabel(suffix) => format!("*.{suffix}"),
-        HostPattern::Labels(suffix) => format!("**.{suffix}"),
     }
 }

@@ -89,7 +89,9 @@ impl<'a> Targets<'a> {
                     let held = match host {
                         HostPattern::Any => &mut targets.any_host,
                         HostPattern::Exact(name) => targets.exact.entry(name).or_default(),
-                        HostPattern::OneLabel(suffix) => targets.one_label.entry(suffix).or_default(),
+                        HostPattern::OneLabel(suffix) | HostPattern::Capture { parent: suffix, .. } => {
+                            targets.one_label.entry(suffix).or_default()
+                        }
                         HostPattern::Labels(suffix) => targets.labels.entry(suffix).or_default(),
                     };
                     if held.last() != Some(&(at, id)) {

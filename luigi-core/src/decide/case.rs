@@ -1,16 +1,16 @@
 //! One request beside one snapshot: what each rule's predicates and requirements are worth for it.
 
 use super::Source;
-use super::decision::{Decision, Reason};
+use super::decision::{Decision, MissingApproval, Reason};
 use super::lacking::Unmet;
 use super::request::Request;
-use super::scratch::Scratch;
+use super::scratch::{Found, Scratch};
 use crate::grant_set::Grant;
 use crate::kleene::Kleene;
-use crate::matchers::{Person, fact_holds, login_meets};
+use crate::matchers::{Captures, Person, fact_holds, login_meets};
 use crate::method::MethodSet;
 use crate::policy::model::{
-    ApprovalId, Conditions, Effect, FactTest, LoginId, Mode, NetworkId, Rule, RuleId, ScheduleId, ScopeId,
+    ApprovalId, Conditions, Effect, FactTest, LoginId, Mode, NetworkId, PatternId, Rule, RuleId, ScheduleId, ScopeId,
     ScopeSelector,
 };
 use crate::snapshot::{HostTraits, Snapshot};
@@ -28,6 +28,27 @@ pub(super) struct Case<'a> {
     pub(super) person: Person<'a>,
     /// The person's grants, in force or not.
     pub(super) grants: &'a [Grant],
+}
+
+/// Where a rule is evaluated.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The scope that holds the request; `None` for a rule about all requests.
+    pub(super) scope: Option<ScopeId>,
+    /// Which of its patterns does; `None` for a rule that takes no captures, to which they are all the same.
+    pub(super) pattern: Option<PatternId>,
+}
+
+impl Place {
+    const ANY: Self = Self { scope: None, pattern: None };
+
+    pub(super) fn scope(scope: ScopeId) -> Self {
+        Self { scope: Some(scope), pattern: None }
+    }
+
+    pub(super) fn pattern((scope, pattern): &(ScopeId, PatternId)) -> Self {
+        Self { scope: Some(*scope), pattern: Some(*pattern) }
+    }
 }
 
 /// Which rules take part.
@@ -58,22 +79,27 @@ impl Case<'_> {
         Decision { reason, rule: Some(rule), restricted_by: None, scope, advice: None }
     }
 
-    /// The deny or restrict rules of the scopes and of all requests; a rule of several scopes comes once for each.
-    pub(super) fn rules<'s>(&'s self, found: &'s [ScopeId], effect: Effect) -> impl Iterator<Item = RuleId> + 's {
-        self.units(found, effect).map(|(rule, _)| rule)
-    }
-
-    /// The deny or restrict rules with the scope in which each is met.
-    pub(super) fn units<'s>(
-        &'s self,
-        found: &'s [ScopeId],
-        effect: Effect,
-    ) -> impl Iterator<Item = (RuleId, Option<ScopeId>)> + 's {
-        let for_all = self.snapshot.rules_for_all.with(effect).iter().map(|rule| (*rule, None));
-        let of_scopes = found.iter().flat_map(move |scope| {
-            self.snapshot.scope_rules[*scope].with(effect).iter().map(|rule| (*rule, Some(*scope)))
+    /// The deny or restrict rules with each place in which they are evaluated.
+    pub(super) fn units<'s>(&'s self, found: &'s Found, effect: Effect) -> impl Iterator<Item = (RuleId, Place)> + 's {
+        let for_all = self.snapshot.rules_for_all.with(effect).iter().map(|rule| (*rule, Place::ANY));
+        let of_scopes = found.scopes.iter().flat_map(move |scope| {
+            let rules = &self.snapshot.scope_rules[*scope];
+            let plain = rules.with(effect).iter().map(|rule| (*rule, Place::scope(*scope)));
+            let capturing = rules.capturing(effect).iter();
+            plain.chain(
+                capturing.flat_map(|rule| found.patterns(*scope).iter().map(|place| (*rule, Place::pattern(place)))),
+            )
         });
         for_all.chain(of_scopes)
+    }
+
+    /// What captures hold in a place.
+    pub(super) fn captures(&self, place: Place) -> Captures<'_> {
+        let pattern = place.scope.zip(place.pattern);
+        match pattern.and_then(|(scope, pattern)| self.snapshot.policy.scopes[scope].pattern(pattern)) {
+            Some((host, path)) => Captures::new(host, path, self.target).ignoring_case(self.traits.ignores_case),
+            None => Captures::NONE,
+        }
     }
 
     /// The first of a rule's scopes that holds the request.
@@ -88,28 +114,35 @@ impl Case<'_> {
         }
     }
 
-    /// Whether a rule whose scope holds the request matches it.
-    pub(super) fn matches(&self, rule: &Rule, effect: Effect) -> Kleene {
+    /// Whether a rule matches the request in a place that holds it.
+    pub(super) fn matches(&self, rule: &Rule, effect: Effect, place: Place) -> Kleene {
         if !self.in_season(rule) {
             return Kleene::False;
         }
-        let policy = &self.snapshot.policy;
+        let (policy, captures) = (&self.snapshot.policy, &self.captures(place));
+        // Only an allow rule that says `via` means subjects for whom somebody else acts.
+        let in_person = effect == Effect::Allow && rule.when.via.is_none();
         let subject = match (&rule.when.subject, effect) {
             (None, _) => Kleene::True,
-            // Only an allow rule that says `via` means subjects for whom somebody else acts.
-            (Some(subject), Effect::Allow) if rule.when.via.is_none() => self.person.is_allowed_as(subject, policy),
-            (Some(subject), Effect::Deny) => self.person.is_denied_as(subject, policy),
-            (Some(subject), Effect::Allow | Effect::Restrict) => self.person.is(subject, policy),
+            (Some(subject), Effect::Allow) if in_person => self.person.is_allowed_as(subject, policy, captures),
+            (Some(subject), Effect::Deny) => self.person.is_denied_as(subject, policy, captures),
+            (Some(subject), Effect::Allow | Effect::Restrict) => self.person.is(subject, policy, captures),
         };
         let who = subject.and(self.via(&rule.when));
         if who.is_false() {
             return who;
         }
-        let unless = |conditions: &Conditions| match &conditions.subject {
-            Some(subject) => self.person.is(subject, policy).and(self.via(conditions)),
-            None => self.via(conditions),
+        let claims = if in_person {
+            self.person.has_captured_in_person(&rule.when.captures, policy, captures)
+        } else {
+            self.person.has_captured(&rule.when.captures, policy, captures)
         };
-        who.and(self.circumstances(rule, unless))
+        let unless = |conditions: &Conditions| {
+            let subject = conditions.subject.as_ref();
+            let subject = subject.map_or(Kleene::True, |subject| self.person.is(subject, policy, captures));
+            subject.and(self.via(conditions)).and(self.person.has_captured(&conditions.captures, policy, captures))
+        };
+        who.and(claims).and(self.circumstances(rule, captures, unless))
     }
 
     /// Who acts; true if the conditions do not ask.
@@ -126,8 +159,13 @@ impl Case<'_> {
     }
 
     /// Everything of a rule's conditions but who asks and who acts; `unless_who` says what those of an exemption are worth.
-    pub(super) fn circumstances(&self, rule: &Rule, unless_who: impl Fn(&Conditions) -> Kleene) -> Kleene {
-        let mut result = self.required_from(&rule.when.from);
+    pub(super) fn circumstances(
+        &self,
+        rule: &Rule,
+        captures: &Captures<'_>,
+        unless_who: impl Fn(&Conditions) -> Kleene,
+    ) -> Kleene {
+        let mut result = self.required_from(&rule.when.from).and(captures.are_in(&rule.when.captures));
         if !result.is_false() {
             result = result.and(self.required_during(&rule.when.during));
         }
@@ -141,7 +179,8 @@ impl Case<'_> {
             let exempt = self
                 .required_from(&exemption.from)
                 .and(self.required_during(&exemption.during))
-                .and(self.required_facts(&exemption.facts));
+                .and(self.required_facts(&exemption.facts))
+                .and(captures.are_in(&exemption.captures));
             result = result.and(!unless_who(exemption).and(exempt));
         }
         result
@@ -183,11 +222,11 @@ impl Case<'_> {
         result
     }
 
-    pub(super) fn required_subject(&self, rule: &Rule) -> Kleene {
+    pub(super) fn required_subject(&self, rule: &Rule, place: Place) -> Kleene {
         if rule.require.subject.is_empty() {
             return Kleene::True;
         }
-        self.person.is_any_of(&rule.require.subject, &self.snapshot.policy)
+        self.person.is_any_of(&rule.require.subject, &self.snapshot.policy, &self.captures(place))
     }
 
     pub(super) fn unmet_login(&self, rule: &Rule) -> Option<LoginId> {
@@ -196,43 +235,70 @@ impl Case<'_> {
         (!met.is_true()).then_some(login)
     }
 
-    pub(super) fn unmet(&self, rule: &Rule, scratch: &Scratch) -> Unmet {
+    /// What an allow rule requires in a place and is not met.
+    pub(super) fn unmet(&self, rule: &Rule, place: Place, found: &Found, scratch: &Scratch) -> Unmet {
         Unmet {
             login: self.unmet_login(rule),
-            subject: !self.required_subject(rule).is_true(),
+            subject: !self.required_subject(rule, place).is_true(),
             source: !self.required_from(&rule.require.from).is_true(),
             schedule: !self.required_during(&rule.require.during).is_true(),
             fact: !self.required_facts(&rule.require.facts).is_true(),
-            approval: !rule.require.approval.is_empty() && self.scopes_to_open(rule, scratch).next().is_some(),
+            approval: !rule.require.approval.is_empty()
+                && self.places_to_open(rule, place, found, scratch).next().is_some(),
         }
     }
 
-    /// The scopes of an allow rule that still need a grant under one of its approvals: every privileged one that holds the
-    /// request; without any of those the smallest, unless some scope is open.
-    pub(super) fn scopes_to_open<'s>(
+    /// Where an allow rule that is evaluated in `place` still needs a grant under one of its approvals: every privileged scope that holds
+    /// the request; without any of those the scope of the place, for rules that take no captures the smallest, unless some scope is open.
+    ///
+    /// In another scope than that of the place, the captures of any of its patterns will do.
+    pub(super) fn places_to_open<'s>(
         &'s self,
         rule: &'s Rule,
+        place: Place,
+        found: &'s Found,
         scratch: &'s Scratch,
-    ) -> impl Iterator<Item = ScopeId> + 's {
+    ) -> impl Iterator<Item = Place> + 's {
         let scopes = match &rule.scopes {
             ScopeSelector::All => &[][..],
             ScopeSelector::Named(scopes) => scopes,
         };
         let holding = move || scopes.iter().copied().filter(|scope| scratch.holds(*scope));
         let privileged = move |scope: &ScopeId| self.snapshot.policy.scopes[*scope].privileged;
-        let closed = move |scope: &ScopeId| !self.granted(*scope, &rule.require.approval);
+        let closed = move |place: Place| !self.granted(place, &rule.require.approval);
+        let to_open = move |scope: ScopeId| {
+            if place.pattern.is_none() {
+                return Some(Place::scope(scope)).filter(|place| closed(*place));
+            }
+            if place.scope == Some(scope) {
+                return Some(place).filter(|place| closed(*place));
+            }
+            let patterns = found.patterns(scope);
+            let first = patterns.first().map(Place::pattern);
+            first.filter(|_| patterns.iter().all(|pattern| closed(Place::pattern(pattern))))
+        };
         let any_privileged = holding().any(|scope| privileged(&scope));
-        let all = holding().filter(move |scope| any_privileged && privileged(scope) && closed(scope));
-        let one = (!any_privileged && holding().all(|scope| closed(&scope))).then(|| holding().next()).flatten();
+        let all = holding().filter(move |scope| any_privileged && privileged(scope)).filter_map(to_open);
+        let one = match (any_privileged, place.pattern) {
+            (true, _) => None,
+            (false, Some(_)) => place.scope.and_then(to_open),
+            (false, None) => {
+                holding().all(|scope| to_open(scope).is_some()).then(|| holding().next()).flatten().map(Place::scope)
+            }
+        };
         all.chain(one)
     }
 
-    /// Whether a grant opens the scope under one of the approvals.
-    pub(super) fn granted(&self, scope: ScopeId, approvals: &[ApprovalId]) -> bool {
-        self.grants.iter().any(|grant| self.opens(grant, scope, approvals))
+    /// Whether a grant opens the scope of a place, with its captures, under one of the approvals.
+    pub(super) fn granted(&self, place: Place, approvals: &[ApprovalId]) -> bool {
+        let Some(scope) = place.scope else { return false };
+        !self.grants.is_empty() && {
+            let captures = self.captures(place);
+            self.grants.iter().any(|grant| self.opens(grant, scope, approvals, &captures))
+        }
     }
 
-    fn opens(&self, grant: &Grant, scope: ScopeId, approvals: &[ApprovalId]) -> bool {
+    fn opens(&self, grant: &Grant, scope: ScopeId, approvals: &[ApprovalId], captures: &Captures<'_>) -> bool {
         let policy = &self.snapshot.policy;
         let now = self.request.time;
         let scope = &policy.scopes[scope];
@@ -245,7 +311,9 @@ impl Case<'_> {
         };
         let under = |approval: &ApprovalId| {
             let approval = &policy.approvals[*approval];
-            approval.content_hash == grant.approval_hash && approval.name == grant.approval
+            approval.content_hash == grant.approval_hash
+                && approval.name == grant.approval
+                && captures.are_those_of(grant, &approval.per)
         };
         let from_there = grant.networks.is_empty()
             || match self.request.source {
@@ -262,14 +330,27 @@ impl Case<'_> {
             && from_there
     }
 
-    /// Whether the caller may ask for the approval.
-    pub(super) fn may_request(&self, approval: ApprovalId) -> bool {
+    /// Whether the caller may ask for the approval in a place.
+    pub(super) fn may_request(&self, approval: ApprovalId, place: Place) -> bool {
         match self.person {
             Person::Nobody | Person::Unknowable => false,
             Person::Known(_) => {
                 let policy = &self.snapshot.policy;
-                self.person.is(&policy.approvals[approval].requesters, policy).is_true()
+                self.person.is(&policy.approvals[approval].requesters, policy, &self.captures(place)).is_true()
             }
         }
+    }
+
+    /// What to ask for so that an approval opens a place. Of patterns with the same values the first one stands for all.
+    pub(super) fn missing(&self, approval: ApprovalId, place: Place, found: &Found) -> Option<MissingApproval> {
+        let scope = place.scope?;
+        let per = &self.snapshot.policy.approvals[approval].per;
+        let values = self.captures(place);
+        let agrees = |other: &&(ScopeId, PatternId)| {
+            let others = self.captures(Place::pattern(other));
+            per.iter().all(|name| values.value(name).zip(others.value(name)).is_some_and(|(a, b)| a.is_same(b)))
+        };
+        let pattern = if per.is_empty() { None } else { found.patterns(scope).iter().find(agrees).map(|(_, id)| *id) };
+        Some(MissingApproval { scope, approval, pattern })
     }
 }

@@ -1,7 +1,10 @@
 //! What a decision says.
 
-use crate::policy::model::{ApprovalId, LoginId, RuleId, ScopeId};
+use crate::matchers::Captures;
+use crate::policy::model::{ApprovalId, LoginId, PatternId, Policy, RuleId, ScopeId};
+use crate::target::Target;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The decision and the candidate decision on one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +190,28 @@ pub struct MissingApproval {
     pub scope: ScopeId,
     /// The approval; where a rule accepts either of several, each that the caller may ask for is listed.
     pub approval: ApprovalId,
+    /// If the approval is per capture: the pattern of the scope that has the values, the first of those that agree in them.
+    pub pattern: Option<PatternId>,
+}
+
+impl MissingApproval {
+    /// The values that a grant must be for: those of the captures that the approval is per, decoded.
+    ///
+    /// `policy` and `target` are those of the decision. Allocates.
+    #[must_use]
+    pub fn captures(&self, policy: &Policy, target: &Target<'_>) -> BTreeMap<String, String> {
+        let target = match target {
+            Target::Canonical(target) => *target,
+            Target::TwoReadings(readings) => readings.as_it_stands,
+            Target::Ambiguous(_) => return BTreeMap::new(),
+        };
+        let pattern = self.pattern.and_then(|id| policy.scopes.row(self.scope)?.pattern(id));
+        let (Some((host, path)), Some(approval)) = (pattern, policy.approvals.row(self.approval)) else {
+            return BTreeMap::new();
+        };
+        let captures = Captures::new(host, path, target);
+        approval.per.iter().filter_map(|name| Some((name.clone(), captures.value(name)?.to_string()))).collect()
+    }
 }
 
 /// Up to [`MissingApprovals::CAPACITY`] missing approvals, sorted by scope and approval, once each.
@@ -243,6 +268,7 @@ mod tests {
         let missing = |scope, approval| MissingApproval {
             scope: ScopeId::from_index(scope),
             approval: ApprovalId::from_index(approval),
+            pattern: None,
         };
         let mut list = MissingApprovals::new();
         for n in [5, 3, 9, 3, 5, 1] {

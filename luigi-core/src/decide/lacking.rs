@@ -46,7 +46,7 @@ impl Smallest {
 }
 
 /// Which requirements of an allow rule are not met.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Unmet {
     pub(super) login: Option<LoginId>,
     pub(super) subject: bool,
@@ -57,6 +57,11 @@ pub(super) struct Unmet {
 }
 
 impl Unmet {
+    /// What depends on the place where the rule is evaluated.
+    pub(super) fn in_this_place(self) -> (bool, bool) {
+        (self.subject, self.approval)
+    }
+
     pub(super) fn any(self) -> bool {
         self.login.is_some() || self.subject || self.source || self.schedule || self.fact || self.approval
     }

@@ -1,12 +1,12 @@
 //! What the rules say: deny first, then what restrict rules ask for, then who is let in.
 
 use super::advice::{Lack, authenticate, best_of};
-use super::case::{Case, Rules};
+use super::case::{Case, Place, Rules};
 use super::decision::{Decision, Reason};
 use super::lacking::{Blocks, Smallest, Unmet};
-use super::scratch::Scratch;
+use super::scratch::{Found, Scratch};
 use crate::kleene::Kleene;
-use crate::policy::model::{Effect, RuleId, ScopeId};
+use crate::policy::model::{Effect, Rule, RuleId, ScopeSelector};
 
 /// Decides by the rules of the scopes in `scratch`.
 pub(super) fn weigh(case: &Case<'_>, rules: Rules, scratch: &mut Scratch) -> Decision {
@@ -16,7 +16,7 @@ pub(super) fn weigh(case: &Case<'_>, rules: Rules, scratch: &mut Scratch) -> Dec
     decision
 }
 
-fn weigh_in(case: &Case<'_>, rules: Rules, found: &[ScopeId], scratch: &mut Scratch) -> Decision {
+fn weigh_in(case: &Case<'_>, rules: Rules, found: &Found, scratch: &mut Scratch) -> Decision {
     let mut decision = match denied(case, rules, found) {
         Some((reason, rule)) => case.decision(reason, rule, scratch),
         None => {
@@ -31,10 +31,10 @@ fn weigh_in(case: &Case<'_>, rules: Rules, found: &[ScopeId], scratch: &mut Scra
 }
 
 /// The deny rule that determines, if any is not false.
-fn denied(case: &Case<'_>, rules: Rules, found: &[ScopeId]) -> Option<(Reason, RuleId)> {
+fn denied(case: &Case<'_>, rules: Rules, found: &Found) -> Option<(Reason, RuleId)> {
     let mut denies = Smallest::default();
     let mut may_deny = Smallest::default();
-    for id in case.rules(found, Effect::Deny) {
+    for (id, place) in case.units(found, Effect::Deny) {
         // Lists are in order of ids, but there are several: what is larger than a rule that denies changes nothing.
         if denies.0.is_some_and(|smallest| smallest < id) {
             continue;
@@ -43,7 +43,7 @@ fn denied(case: &Case<'_>, rules: Rules, found: &[ScopeId]) -> Option<(Reason, R
         if !rules.include(rule) {
             continue;
         }
-        match case.matches(rule, Effect::Deny) {
+        match case.matches(rule, Effect::Deny, place) {
             Kleene::True => denies.offer(id),
             Kleene::Unknown => may_deny.offer(id),
             Kleene::False => {}
@@ -53,12 +53,12 @@ fn denied(case: &Case<'_>, rules: Rules, found: &[ScopeId]) -> Option<(Reason, R
     denied.or(may_deny.0.map(|id| (Reason::DenyRuleUnknown, id)))
 }
 
-fn restricted(case: &Case<'_>, rules: Rules, found: &[ScopeId], scratch: &mut Scratch) -> Blocks {
+fn restricted(case: &Case<'_>, rules: Rules, found: &Found, scratch: &mut Scratch) -> Blocks {
     let mut blocks = Blocks::default();
     scratch.begin_logins();
-    for (id, scope) in case.units(found, Effect::Restrict) {
+    for (id, place) in case.units(found, Effect::Restrict) {
         let rule = case.rule(id);
-        if !rules.include(rule) || case.matches(rule, Effect::Restrict).is_false() {
+        if !rules.include(rule) || case.matches(rule, Effect::Restrict, place).is_false() {
             continue;
         }
         if let Some(login) = case.unmet_login(rule) {
@@ -68,7 +68,7 @@ fn restricted(case: &Case<'_>, rules: Rules, found: &[ScopeId], scratch: &mut Sc
             blocks.login.offer(id);
             blocks.logins += usize::from(scratch.count_login(login));
         }
-        if !case.required_subject(rule).is_true() {
+        if !case.required_subject(rule, place).is_true() {
             blocks.subject.offer(id);
         }
         if !case.required_from(&rule.require.from).is_true() {
@@ -81,53 +81,56 @@ fn restricted(case: &Case<'_>, rules: Rules, found: &[ScopeId], scratch: &mut Sc
             blocks.fact.offer(id);
         }
         // Approvals are never asked for under `scopes = "all"`.
-        if let Some(scope) = scope
-            && !rule.require.approval.is_empty()
-            && !case.granted(scope, &rule.require.approval)
-        {
+        if place.scope.is_some() && !rule.require.approval.is_empty() && !case.granted(place, &rule.require.approval) {
             blocks.approval.offer(id);
             blocks.approvals += 1;
-            blocks.out_of_reach |= !rule.require.approval.iter().any(|approval| case.may_request(*approval));
+            blocks.out_of_reach |= !rule.require.approval.iter().any(|approval| case.may_request(*approval, place));
         }
     }
     blocks
 }
 
-fn allowed(case: &Case<'_>, rules: Rules, found: &[ScopeId], blocks: &Blocks, scratch: &Scratch) -> Decision {
+fn allowed(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, scratch: &Scratch) -> Decision {
     let blocked = blocks.any();
     let mut met = Smallest::default();
-    let mut unmet = Smallest::default();
+    let mut unmet: Option<(RuleId, Unmet)> = None;
     let mut unknown = Smallest::default();
     let mut least: Option<Lack> = None;
-    for scope in found {
-        for id in &case.snapshot.scope_rules[*scope].allow {
+    let mut weigh = |id: RuleId, value: Kleene, lacks: Unmet, lack: Option<Lack>| match value {
+        Kleene::False => {}
+        Kleene::Unknown => unknown.offer(id),
+        Kleene::True if !blocked && !lacks.any() => met.offer(id),
+        Kleene::True => {
+            if unmet.is_none_or(|(smallest, _)| id < smallest) {
+                unmet = Some((id, lacks));
+            }
+            least = best_of(least, lack);
+        }
+    };
+    for scope in &found.scopes {
+        let of_scope = &case.snapshot.scope_rules[*scope];
+        // A rule of several scopes is looked at in the first of them; its requirements look at all.
+        let is_first = |rule: &Rule| rules.include(rule) && case.smallest_scope(rule, scratch) == Some(*scope);
+        for id in &of_scope.allow {
             let rule = case.rule(*id);
-            // A rule of several scopes is looked at in the first of them; its requirements look at all.
-            if !rules.include(rule) || case.smallest_scope(rule, scratch) != Some(*scope) {
-                continue;
+            if is_first(rule) {
+                let (value, lacks, lack) = in_place(case, *id, rule, Place::scope(*scope), found, blocks, scratch);
+                weigh(*id, value, lacks, lack);
             }
-            match case.matches(rule, Effect::Allow) {
-                Kleene::False => continue,
-                Kleene::Unknown => {
-                    unknown.offer(*id);
-                    continue;
-                }
-                Kleene::True => {}
-            }
-            let lacks = case.unmet(rule, scratch);
-            if !blocked && !lacks.any() {
-                met.offer(*id);
-            } else {
-                unmet.offer(*id);
-                least = best_of(least, Lack::of(case, *id, rule, lacks, blocks, scratch));
+        }
+        for id in of_scope.capturing(Effect::Allow) {
+            let rule = case.rule(*id);
+            if is_first(rule) {
+                let (value, lacks, lack) = in_patterns(case, *id, rule, found, blocks, scratch);
+                weigh(*id, value, lacks, lack);
             }
         }
     }
     if let Some(id) = met.0 {
         return case.decision(Reason::AllowedByRule, id, scratch);
     }
-    if let Some(id) = unmet.0 {
-        let (reason, restricted_by) = first_unmet(case.unmet(case.rule(id), scratch), blocks);
+    if let Some((id, lacks)) = unmet {
+        let (reason, restricted_by) = first_unmet(lacks, blocks);
         let mut decision = case.decision(reason, id, scratch);
         decision.restricted_by = restricted_by;
         decision.advice = least.map(|lack| lack.advice(case, rules, found, blocks, scratch));
@@ -137,6 +140,49 @@ fn allowed(case: &Case<'_>, rules: Rules, found: &[ScopeId], blocks: &Blocks, sc
         Some(id) => case.decision(Reason::AllowRuleUnknown, id, scratch),
         None => Decision::refused(Reason::NoRuleAllows),
     }
+}
+
+/// An allow rule in one place: whether it matches, what it lacks, and what of that can be obtained.
+fn in_place(
+    case: &Case<'_>,
+    id: RuleId,
+    rule: &Rule,
+    place: Place,
+    found: &Found,
+    blocks: &Blocks,
+    scratch: &Scratch,
+) -> (Kleene, Unmet, Option<Lack>) {
+    let value = case.matches(rule, Effect::Allow, place);
+    if !value.is_true() {
+        return (value, Unmet::default(), None);
+    }
+    let lacks = case.unmet(rule, place, found, scratch);
+    let is_met = !lacks.any() && !blocks.any();
+    let lack = if is_met { None } else { Lack::of(case, id, rule, place, lacks, blocks, found, scratch) };
+    (value, lacks, lack)
+}
+
+/// An allow rule that takes captures, in each pattern of its scopes that holds the request, joined by OR. Where it matches and lacks something
+/// in each, it is reported as in the pattern that lacks no subject, else no approval, else in the first.
+fn in_patterns(
+    case: &Case<'_>,
+    id: RuleId,
+    rule: &Rule,
+    found: &Found,
+    blocks: &Blocks,
+    scratch: &Scratch,
+) -> (Kleene, Unmet, Option<Lack>) {
+    let mut joined = (Kleene::False, Unmet::default(), None);
+    let ScopeSelector::Named(scopes) = &rule.scopes else { return joined };
+    for place in scopes.iter().flat_map(|scope| found.patterns(*scope)).map(Place::pattern) {
+        let (value, lacks, lack) = in_place(case, id, rule, place, found, blocks, scratch);
+        if value.is_true() && (!joined.0.is_true() || lacks.in_this_place() < joined.1.in_this_place()) {
+            joined.1 = lacks;
+        }
+        joined.0 = joined.0.or(value);
+        joined.2 = best_of(joined.2, lack);
+    }
+    joined
 }
 
 /// The first requirement that is not met, in the order login, subject, from, during, facts, approval, and the restrict rule that asked

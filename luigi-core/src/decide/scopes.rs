@@ -16,11 +16,11 @@ pub(super) fn find(
 ) -> bool {
     scratch.begin();
     match snapshot.folded_index.as_ref().filter(|_| traits.ignores_case) {
-        None => snapshot.index.visit(target, traits, method, &mut |scope| scratch.note(scope)),
+        None => snapshot.index.visit(target, traits, method, &mut |scope, pattern| scratch.note(scope, pattern)),
         Some(index) => {
             let folded = scratch.take_folded(target.path);
             let target = CanonicalTarget { path: &folded, ..*target };
-            index.visit(&target, traits, method, &mut |scope| scratch.note(scope));
+            index.visit(&target, traits, method, &mut |scope, pattern| scratch.note(scope, pattern));
             scratch.give_back_folded(folded);
         }
     }

@@ -1,12 +1,13 @@
 //! The working memory of decisions: one for each thread, used again and again.
 
-use crate::policy::model::{LoginId, ScopeId, TableId};
+use crate::policy::model::{LoginId, PatternId, ScopeId, TableId};
 use crate::snapshot::{Snapshot, fold_into};
 use crate::target::MAX_TARGET_BYTES;
 
 /// Working memory for [`Snapshot::decide`]; keeps nothing from one decision to the next that could change an answer.
 ///
-/// One thread uses it at a time. It grows with the number of scopes and logins of the largest snapshot it has seen: 12 bytes a scope.
+/// One thread uses it at a time. It grows with the largest snapshot it has seen: 12 bytes a scope, 4 a login, 8 a pattern of scopes whose
+/// rules take captures.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Marks are valid if they carry this round; so nothing has to be cleared between decisions.
@@ -15,10 +16,26 @@ pub struct Scratch {
     /// The count in which a login was last counted.
     logins: Vec<u32>,
     login_count: u32,
-    /// The scopes whose patterns hold the target; after [`Scratch::settle`] those that hold the request, sorted.
-    found: Vec<ScopeId>,
+    found: Found,
     /// The path in lower case, for hosts that ignore case.
     folded: String,
+}
+
+/// The scopes whose patterns hold the target; after [`Scratch::settle`] those that hold the request, sorted.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) scopes: Vec<ScopeId>,
+    /// With each scope of rules that take captures the patterns that hold the target.
+    patterns: Vec<(ScopeId, PatternId)>,
+}
+
+impl Found {
+    /// The patterns of a scope that hold the request, in order; none for a scope of which it does not matter.
+    pub(super) fn patterns(&self, scope: ScopeId) -> &[(ScopeId, PatternId)] {
+        let from = self.patterns.partition_point(|(of, _)| *of < scope);
+        let many = self.patterns[from..].partition_point(|(of, _)| *of == scope);
+        &self.patterns[from..from + many]
+    }
 }
 
 /// What is known of a scope in this round.
@@ -46,7 +63,10 @@ impl Scratch {
         let scopes = snapshot.policy.scopes.len();
         if self.scopes.len() < scopes {
             self.scopes.resize(scopes, (0, Hold::Excepted));
-            self.found.reserve(scopes - self.found.len());
+            self.found.scopes.reserve(scopes - self.found.scopes.len());
+        }
+        if self.found.patterns.capacity() < snapshot.patterns {
+            self.found.patterns.reserve(snapshot.patterns - self.found.patterns.len());
         }
         if snapshot.folded_index.is_some() && self.folded.capacity() < MAX_TARGET_BYTES {
             self.folded.reserve(MAX_TARGET_BYTES);
@@ -70,7 +90,8 @@ impl Scratch {
 
     /// Forgets the decision before.
     pub(super) fn begin(&mut self) {
-        self.found.clear();
+        self.found.scopes.clear();
+        self.found.patterns.clear();
         self.round = self.round.wrapping_add(1);
         if self.round == 0 {
             self.scopes.fill((0, Hold::Excepted));
@@ -79,11 +100,14 @@ impl Scratch {
     }
 
     /// Notes that a pattern of the scope holds the target.
-    pub(super) fn note(&mut self, scope: ScopeId) {
+    pub(super) fn note(&mut self, scope: ScopeId, pattern: Option<PatternId>) {
         let mark = &mut self.scopes[scope.index()];
         if mark.0 != self.round {
             *mark = (self.round, Hold::Pattern);
-            self.found.push(scope);
+            self.found.scopes.push(scope);
+        }
+        if let Some(pattern) = pattern {
+            self.found.patterns.push((scope, pattern));
         }
     }
 
@@ -99,22 +123,27 @@ impl Scratch {
 
     /// The scopes that were found.
     pub(super) fn found(&self) -> &[ScopeId] {
-        &self.found
+        &self.found.scopes
     }
 
     /// Leaves only the scopes that hold the request, in order.
     pub(super) fn settle(&mut self) {
         let (round, scopes) = (self.round, &self.scopes);
-        self.found.retain(|scope| scopes[scope.index()] == (round, Hold::Holds));
-        self.found.sort_unstable();
+        let holds = |scope: ScopeId| scopes[scope.index()] == (round, Hold::Holds);
+        self.found.scopes.retain(|scope| holds(*scope));
+        self.found.scopes.sort_unstable();
+        if !self.found.patterns.is_empty() {
+            self.found.patterns.retain(|(scope, _)| holds(*scope));
+            self.found.patterns.sort_unstable();
+        }
     }
 
     /// The scopes that hold the request, in order: taken out so that rules can be weighed with the rest; give them back.
-    pub(super) fn take_found(&mut self) -> Vec<ScopeId> {
+    pub(super) fn take_found(&mut self) -> Found {
         std::mem::take(&mut self.found)
     }
 
-    pub(super) fn give_back(&mut self, found: Vec<ScopeId>) {
+    pub(super) fn give_back(&mut self, found: Found) {
         self.found = found;
     }
 

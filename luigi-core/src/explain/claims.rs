@@ -10,11 +10,7 @@ use serde_json::{Map, Value};
 pub(super) fn claim(test: &ClaimTest, claims: &Map<String, Value>, now: Timestamp) -> Finding {
     let name = format!("claim {}", quoted(&test.path.join(" > ")));
     let Some(value) = claim_at(&test.path, claims) else {
-        let elsewhere = claims.get("_claim_names").is_some_and(|names| match names {
-            Value::Object(names) => test.path.first().is_some_and(|first| names.contains_key(first)),
-            _ => true,
-        });
-        if elsewhere {
+        if is_elsewhere(&test.path, claims) {
             let because = format!("{name} is not in the token, which says that it stands elsewhere");
             return Finding::new("claims", Kleene::Unknown, because);
         }
@@ -37,6 +33,14 @@ pub(super) fn claim(test: &ClaimTest, claims: &Map<String, Value>, now: Timestam
             Some(_) => Finding::new("claims", false, format!("{name} is over: {shown}")),
         },
     }
+}
+
+/// Whether the token leaves the claim out and says so.
+pub(super) fn is_elsewhere(path: &[String], claims: &Map<String, Value>) -> bool {
+    claims.get("_claim_names").is_some_and(|names| match names {
+        Value::Object(names) => path.first().is_some_and(|first| names.contains_key(first)),
+        _ => true,
+    })
 }
 
 fn accepts(name: &str, shown: &str, held: bool) -> Finding {
@@ -89,7 +93,7 @@ fn moment(value: &Value) -> Option<i64> {
     i64::try_from(at.as_nanosecond().div_euclid(1_000_000_000)).ok()
 }
 
-fn claim_at<'a>(path: &[String], claims: &'a Map<String, Value>) -> Option<&'a Value> {
+pub(super) fn claim_at<'a>(path: &[String], claims: &'a Map<String, Value>) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
 }

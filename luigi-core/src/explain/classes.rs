@@ -7,6 +7,7 @@ use super::{AdviceTrace, DecisionTrace, Explanation, MissingTrace, RequestTrace,
 use super::{ReadingTrace, advice, listed, quoted, scopes, stops};
 use crate::decide::{Advice, Decision, Evaluation, Reason, Request, Source};
 use crate::identity::{Credential, Identity};
+use crate::policy::captures::GroupValue;
 use crate::policy::model::{Effect, Mode, Policy, RuleId};
 use crate::target::{CanonicalTarget, Host, Readings, Target};
 
@@ -75,8 +76,8 @@ fn explain_reading(policy: &Policy, request: &Request<'_>, target: CanonicalTarg
     Explanation {
         evaluation,
         request: request_trace(policy, request),
-        decision: decision_trace(policy, &evaluation.decision),
-        candidate: decision_trace(policy, &evaluation.candidate),
+        decision: decision_trace(policy, request, &evaluation.decision),
+        candidate: decision_trace(policy, request, &evaluation.candidate),
         privileged,
         readings: Vec::new(),
         scopes,
@@ -95,8 +96,8 @@ fn refused(
     Explanation {
         evaluation: Evaluation { decision, candidate: decision, privileged },
         request: request_trace(policy, request),
-        decision: decision_trace(policy, &decision),
-        candidate: decision_trace(policy, &decision),
+        decision: decision_trace(policy, request, &decision),
+        candidate: decision_trace(policy, request, &decision),
         privileged,
         readings: Vec::new(),
         scopes,
@@ -198,15 +199,20 @@ fn request_trace(policy: &Policy, request: &Request<'_>) -> RequestTrace {
 fn identity_trace(policy: &Policy, identity: &Identity) -> String {
     let issuer = policy.issuers.iter().find(|(_, issuer)| issuer.trust.url == identity.issuer());
     let issuer = issuer.map_or_else(|| quoted(identity.issuer()), |(_, issuer)| quoted(&issuer.name));
-    let aliases: Vec<&str> = policy
-        .groups
-        .iter()
-        .filter(|(_, group)| identity.groups().contains(&group.value))
-        .map(|(_, group)| group.name.as_str())
-        .collect();
+    let mut aliases: Vec<String> = Vec::new();
+    for (_, group) in policy.groups.iter() {
+        match &group.value {
+            GroupValue::Literal(value) if identity.groups().contains(value) => aliases.push(group.name.clone()),
+            GroupValue::Literal(_) => {}
+            GroupValue::Family(family) => {
+                let captured = identity.groups().names().iter().filter_map(|held| family.captured(held));
+                aliases.extend(captured.map(|captured| format!("{}:{captured}", group.name)));
+            }
+        }
+    }
     let mut text = format!("{} of {issuer}", quoted(identity.subject()));
     if !aliases.is_empty() {
-        text.push_str(&format!(", in {}", listed(aliases, "and")));
+        text.push_str(&format!(", in {}", listed(aliases.iter().map(String::as_str), "and")));
     }
     if let Some(actor) = identity.actor() {
         text.push_str(&format!(", {} acts for it", super::actors::chain(actor)));
@@ -214,7 +220,7 @@ fn identity_trace(policy: &Policy, identity: &Identity) -> String {
     text
 }
 
-fn decision_trace(policy: &Policy, decision: &Decision) -> DecisionTrace {
+fn decision_trace(policy: &Policy, request: &Request<'_>, decision: &Decision) -> DecisionTrace {
     let rule_name = |id| policy.rules[id].name.clone();
     let rule = decision.rule.map(rule_name);
     let restricted_by = decision.restricted_by.map(rule_name);
@@ -229,6 +235,7 @@ fn decision_trace(policy: &Policy, decision: &Decision) -> DecisionTrace {
                 .map(|missing| MissingTrace {
                     scope: policy.scopes[missing.scope].name.clone(),
                     approval: policy.approvals[missing.approval].name.clone(),
+                    captures: missing.captures(policy, &request.target),
                 })
                 .collect(),
             rule: rule_name(rule),

@@ -9,6 +9,7 @@
 
 mod actors;
 mod advice;
+mod captures;
 mod claims;
 mod classes;
 mod facts;
@@ -28,6 +29,7 @@ use crate::decide::{Evaluation, Reason, Request};
 use crate::kleene::Kleene;
 use crate::policy::model::{Effect, Mode, Policy};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Evaluates a request against every rule of a policy and says how each came out.
 ///
@@ -135,6 +137,9 @@ pub struct MissingTrace {
     pub scope: String,
     /// The approval.
     pub approval: String,
+    /// The values of the captures that it is per.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub captures: BTreeMap<String, String>,
 }
 
 /// One reading of an ambiguous target, and what came out for it. The first denial holds.
@@ -182,6 +187,27 @@ pub struct RuleTrace {
     pub value: Kleene,
     /// What that comes to.
     pub standing: Standing,
+    /// Its predicates; for a rule that takes captures with those that tell most.
+    pub predicates: Vec<Finding>,
+    /// Its requirements, likewise; unknown counts as unmet.
+    pub requirements: Vec<Finding>,
+    /// For a rule that takes captures: each pattern of its scopes that holds the request, and how the rule came out there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<PatternTrace>,
+}
+
+/// A rule with the captures of one pattern.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PatternTrace {
+    /// The scope that has the pattern.
+    pub scope: String,
+    /// The pattern as it is written: host and path.
+    pub pattern: String,
+    /// What its captures hold, decoded.
+    pub captures: BTreeMap<String, String>,
+    /// Whether the rule matches.
+    pub value: Kleene,
     /// Its predicates.
     pub predicates: Vec<Finding>,
     /// Its requirements; unknown counts as unmet.

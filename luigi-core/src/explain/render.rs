@@ -1,6 +1,9 @@
 //! Explanations for people: lines of text whose parts have a tone, which a terminal may colour and a pipe does not.
 
-use super::{AdviceTrace, DecisionTrace, Explanation, Finding, RuleTrace, Standing, count, listed, quoted};
+use super::{
+    AdviceTrace, DecisionTrace, Explanation, Finding, MissingTrace, RuleTrace, Standing, captures, count, listed,
+    quoted,
+};
 use crate::kleene::Kleene;
 use crate::policy::model::{Effect, Mode};
 use std::fmt;
@@ -141,17 +144,13 @@ impl Explanation {
 
         let mut lines = vec![head];
         let width = rule.predicates.iter().chain(&rule.requirements).map(|one| one.key.len()).max().unwrap_or(0);
-        for finding in &rule.predicates {
-            // That the scopes hold the request is why the rule is shown.
-            if finding.key != "scopes" || detail == Detail::Full {
-                finding_lines(finding, width, 2, detail, &mut lines);
-            }
+        if rule.patterns.is_empty() {
+            unit_lines(rule.value, &rule.predicates, &rule.requirements, width, detail, &mut lines);
         }
-        if !rule.requirements.is_empty() && (!rule.value.is_false() || detail == Detail::Full) {
-            lines.push(Line::indented(2).with(Tone::Faint, "requires"));
-            for finding in &rule.requirements {
-                finding_lines(finding, width, 2, detail, &mut lines);
-            }
+        for one in &rule.patterns {
+            let text = format!("with {}, as in {}", captures::shown(&one.captures), quoted(&one.pattern));
+            lines.push(Line::indented(2).with(Tone::Faint, text));
+            unit_lines(one.value, &one.predicates, &one.requirements, width, detail, &mut lines);
         }
         lines
     }
@@ -187,6 +186,29 @@ impl RuleTrace {
     }
 }
 
+/// What a rule comes to in one place.
+fn unit_lines(
+    value: Kleene,
+    predicates: &[Finding],
+    requirements: &[Finding],
+    width: usize,
+    detail: Detail,
+    lines: &mut Vec<Line>,
+) {
+    for finding in predicates {
+        // That the scopes hold the request is why the rule is shown.
+        if finding.key != "scopes" || detail == Detail::Full {
+            finding_lines(finding, width, 2, detail, lines);
+        }
+    }
+    if !requirements.is_empty() && (!value.is_false() || detail == Detail::Full) {
+        lines.push(Line::indented(2).with(Tone::Faint, "requires"));
+        for finding in requirements {
+            finding_lines(finding, width, 2, detail, lines);
+        }
+    }
+}
+
 pub(super) fn decision_lines(decision: &DecisionTrace, prefix: &str) -> Vec<Line> {
     let tone = if decision.decision == "allow" { Tone::Good } else { Tone::Bad };
     let mut lines = vec![
@@ -200,8 +222,12 @@ pub(super) fn decision_lines(decision: &DecisionTrace, prefix: &str) -> Vec<Line
         Some(AdviceTrace::Authenticate) => "authenticate: some identity would be let in or could ask".to_owned(),
         Some(AdviceTrace::StepUp { login, rule }) => format!("step-up: log in as `{login}` wants it, for `{rule}`"),
         Some(AdviceTrace::RequestAccess { approvals, rule }) => {
-            let each: Vec<String> =
-                approvals.iter().map(|one| format!("`{}` for scope `{}`", one.approval, one.scope)).collect();
+            let ask = |one: &MissingTrace| {
+                let captures = captures::shown(&one.captures);
+                let of = if captures.is_empty() { captures } else { format!(" where {captures}") };
+                format!("`{}` for scope `{}`{of}", one.approval, one.scope)
+            };
+            let each: Vec<String> = approvals.iter().map(ask).collect();
             format!("request-access: {}, for `{rule}`", each.join(", "))
         }
     };

@@ -1,13 +1,15 @@
 //! What must also hold: logins of a kind and grants.
 
+use super::captures::{Captures, Place, granted_for, places};
 use super::hosts::HostWays;
+use super::judge::Case;
 use super::subjects::Caller;
 use super::{Finding, count, listed, quoted};
 use crate::decide::{Request, Source};
 use crate::grant_set::Grant;
 use crate::identity::Identity;
 use crate::kleene::Kleene;
-use crate::policy::model::{Approval, ApprovalId, Login, Policy, Scope, ScopeId};
+use crate::policy::model::{Approval, ApprovalId, Effect, Login, Rule, Scope, ScopeId};
 use crate::target::CanonicalTarget;
 use crate::time::Timestamp;
 
@@ -87,39 +89,50 @@ fn age(at: Timestamp, now: Timestamp, max_age: u32) -> Finding {
 /// A scope that holds the request, and whether a grant opens it under one of the approvals.
 pub(super) struct Opening {
     pub(super) scope: ScopeId,
+    /// Where the rule takes captures: the values that the grant must be for, if an approval is per some of them.
+    pub(super) captures: Captures,
     pub(super) granted: bool,
     pub(super) finding: Finding,
 }
 
-/// For each of the scopes, whether some grant of the caller meets one of the approvals there.
-pub(super) fn openings(
-    policy: &Policy,
-    approvals: &[ApprovalId],
-    scopes: &[ScopeId],
-    caller: Caller<'_>,
-    target: &CanonicalTarget<'_>,
-    request: &Request<'_>,
-) -> Vec<Opening> {
+/// Which scopes a rule wants opened, and whether some grant of the caller opens them. `place` is where a rule that takes captures is looked at.
+pub(super) fn openings(case: &Case<'_>, rule: &Rule, scopes: &[ScopeId], place: Option<&Place>) -> Vec<Opening> {
+    let approvals = &rule.require.approval;
+    let in_place = |place: &Place| opening(case, approvals, place.scope, &place.captures);
+    let Some(place) = place else {
+        return scopes.iter().map(|scope| opening(case, approvals, *scope, &Captures::default())).collect();
+    };
+    let privileged: Vec<ScopeId> =
+        scopes.iter().copied().filter(|scope| case.policy.scopes[*scope].privileged).collect();
+    if rule.effect == Effect::Restrict || privileged.is_empty() {
+        return vec![in_place(place)];
+    }
+    // All privileged scopes: this one for the captures of the place, others for those of any of their patterns.
     let mut all = Vec::new();
-    for id in scopes {
-        let finding = opening(policy, approvals, &policy.scopes[*id], caller, target, request);
-        all.push(Opening { scope: *id, granted: finding.value.is_true(), finding });
+    for scope in privileged {
+        if scope == place.scope {
+            all.push(in_place(place));
+        } else {
+            let mut tried: Vec<Opening> = places(case, scope).iter().map(in_place).collect();
+            let first_open = tried.iter().position(|one| one.granted).unwrap_or(0);
+            all.push(tried.swap_remove(first_open));
+        }
     }
     all
 }
 
-fn opening(
-    policy: &Policy,
-    approvals: &[ApprovalId],
-    scope: &Scope,
-    caller: Caller<'_>,
-    target: &CanonicalTarget<'_>,
-    request: &Request<'_>,
-) -> Finding {
+fn opening(case: &Case<'_>, approvals: &[ApprovalId], scope: ScopeId, captures: &Captures) -> Opening {
+    let finding = grants(case, approvals, &case.policy.scopes[scope], captures);
+    Opening { scope, captures: captures.clone(), granted: finding.value.is_true(), finding }
+}
+
+/// Whether a grant opens the scope for these captures.
+fn grants(case: &Case<'_>, approvals: &[ApprovalId], scope: &Scope, captures: &Captures) -> Finding {
+    let Case { policy, request, target, caller, .. } = case;
     let wanted = || listed(approvals.iter().map(|id| policy.approvals[*id].name.as_str()), "or");
     let closed =
         |why: String| Finding::new("scope", false, format!("`{}` is not opened by {}: {why}", scope.name, wanted()));
-    let identity = match caller {
+    let identity = match *caller {
         Caller::Known(identity) => identity,
         // Never unknown: without an identity there is no one a grant could be for.
         Caller::Nobody | Caller::Unproven(_) => {
@@ -132,7 +145,7 @@ fn opening(
     for grant in held {
         let mut mismatch = String::new();
         for id in approvals {
-            match grant_meets(grant, scope, &policy.approvals[*id], identity, (target, &ways), request) {
+            match grant_meets(grant, scope, &policy.approvals[*id], captures, identity, (target, &ways), request) {
                 Ok(()) => {
                     return Finding::new(
                         "scope",
@@ -169,6 +182,7 @@ fn grant_meets(
     grant: &Grant,
     scope: &Scope,
     approval: &Approval,
+    captures: &Captures,
     identity: &Identity,
     (target, ways): (&CanonicalTarget<'_>, &HostWays),
     request: &Request<'_>,
@@ -186,6 +200,7 @@ fn grant_meets(
     if grant.approval_hash != approval.content_hash {
         return Err(format!("is under approval `{}` as it was before it changed", approval.name));
     }
+    granted_for(&grant.captures, &approval.per, captures)?;
     let actor_now = identity.actor();
     let same_actor = match (&grant.actor, actor_now) {
         (None, None) => true,

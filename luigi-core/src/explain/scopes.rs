@@ -5,7 +5,7 @@ use super::hosts::HostWays;
 use crate::decide::Request;
 use crate::matchers::path_regex::{Case, syntax_config};
 use crate::method::MethodSet;
-use crate::policy::model::{HostPattern, Operation, PathRegex, PathTemplate, Policy, Scope, ScopeId, Segment};
+use crate::policy::model::{HostPattern, PathPattern, PathTemplate, Policy, Scope, ScopeId, Segment};
 use crate::target::{CanonicalTarget, Host};
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::{Anchored, Input, MatchKind};
@@ -43,12 +43,7 @@ fn holds(policy: &Policy, id: ScopeId, method: MethodSet, target: &CanonicalTarg
 }
 
 fn fits(scope: &Scope, method: MethodSet, target: &CanonicalTarget<'_>, ways: &HostWays) -> bool {
-    let operation =
-        |operation: &Operation| operation.methods.intersects(method) && path_fits(&operation.path, target.path, ways);
-    let expressions =
-        |regex: &PathRegex| regex.methods.intersects(method) && expression_fits(&regex.patterns, target.path, ways);
-    scope.hosts.iter().any(|host| host_fits(host, target.host))
-        && (scope.operations.iter().any(operation) || scope.path_regex.as_ref().is_some_and(expressions))
+    scope.patterns().any(|(_, host, path)| pattern_fits(host, path, method, target, ways))
 }
 
 /// Whether one of the regular expressions holds the whole path. They are read anew, by an engine that simulates what they say; one that
@@ -69,25 +64,49 @@ fn expression_fits(patterns: &[String], path: &str, ways: &HostWays) -> bool {
     })
 }
 
+/// Whether a host and a path hold the request.
+pub(super) fn pattern_fits(
+    host: &HostPattern,
+    path: PathPattern<'_>,
+    method: MethodSet,
+    target: &CanonicalTarget<'_>,
+    ways: &HostWays,
+) -> bool {
+    host_fits(host, target.host)
+        && match path {
+            PathPattern::Template(operation) => {
+                operation.methods.intersects(method) && path_fits(&operation.path, target.path, ways)
+            }
+            PathPattern::Expressions(regex) => {
+                regex.methods.intersects(method) && expression_fits(&regex.patterns, target.path, ways)
+            }
+        }
+}
+
 pub(super) fn host_fits(pattern: &HostPattern, host: Host<'_>) -> bool {
     match (pattern, host) {
         (HostPattern::Any, _) => true,
         (HostPattern::Exact(text), Host::Name(name) | Host::Address(name)) => text == name,
-        (HostPattern::OneLabel(parent), Host::Name(name)) => match labels_before(name, parent) {
-            Some(labels) => !labels.is_empty() && !labels.contains('.'),
-            None => false,
-        },
+        (HostPattern::OneLabel(parent) | HostPattern::Capture { parent, .. }, Host::Name(name)) => {
+            match labels_before(name, parent) {
+                Some(labels) => !labels.is_empty() && !labels.contains('.'),
+                None => false,
+            }
+        }
         (HostPattern::Labels(parent), Host::Name(name)) => match labels_before(name, parent) {
             Some(labels) => !labels.is_empty(),
             None => false,
         },
-        (HostPattern::Exact(_) | HostPattern::OneLabel(_) | HostPattern::Labels(_), Host::Absent)
-        | (HostPattern::OneLabel(_) | HostPattern::Labels(_), Host::Address(_)) => false,
+        (
+            HostPattern::Exact(_) | HostPattern::OneLabel(_) | HostPattern::Labels(_) | HostPattern::Capture { .. },
+            Host::Absent,
+        )
+        | (HostPattern::OneLabel(_) | HostPattern::Labels(_) | HostPattern::Capture { .. }, Host::Address(_)) => false,
     }
 }
 
 /// What stands before `.parent` in `name`.
-fn labels_before<'a>(name: &'a str, parent: &str) -> Option<&'a str> {
+pub(super) fn labels_before<'a>(name: &'a str, parent: &str) -> Option<&'a str> {
     name.strip_suffix(parent)?.strip_suffix('.')
 }
 

@@ -1,10 +1,12 @@
 //! Who asks: subject predicates over identities, actors and the lack of both.
 
 use super::actors::{self, actor_name};
+use super::captures::Captures;
 use super::claims::claim;
 use super::{Finding, count, listed, quoted};
 use crate::identity::{Completeness, Credential, Identity, InvalidCredential};
 use crate::kleene::Kleene;
+use crate::policy::captures::GroupValue;
 use crate::policy::model::{GroupId, IssuerId, Policy, Subject, SubjectMatcher};
 use crate::time::Timestamp;
 use serde_json::Value;
@@ -82,6 +84,7 @@ pub(super) enum Delegation {
 pub(super) fn subject(
     policy: &Policy,
     wanted: &Subject,
+    captures: &Captures,
     caller: Caller<'_>,
     delegation: Delegation,
     now: Timestamp,
@@ -99,7 +102,7 @@ pub(super) fn subject(
     let in_person = match wanted {
         Subject::Anyone => Finding::new("subject", true, "anyone"),
         Subject::Authenticated => issuers(policy, &[], identity.issuer()).renamed("subject"),
-        Subject::AnyOf(matchers) => any_of(policy, matchers, identity, now).renamed("subject"),
+        Subject::AnyOf(matchers) => any_of(policy, matchers, captures, identity, now).renamed("subject"),
     };
     let Some(actor) = identity.actor() else { return in_person };
     match delegation {
@@ -123,8 +126,14 @@ pub(super) fn subject(
 }
 
 /// Whether any of the matchers matches the identity, whoever acts for it.
-fn any_of(policy: &Policy, matchers: &[SubjectMatcher], identity: &Identity, now: Timestamp) -> Finding {
-    let mut tried: Vec<Finding> = matchers.iter().map(|one| matcher(policy, one, identity, now)).collect();
+fn any_of(
+    policy: &Policy,
+    matchers: &[SubjectMatcher],
+    captures: &Captures,
+    identity: &Identity,
+    now: Timestamp,
+) -> Finding {
+    let mut tried: Vec<Finding> = matchers.iter().map(|one| matcher(policy, one, captures, identity, now)).collect();
     if tried.len() == 1 {
         return tried.remove(0);
     }
@@ -136,7 +145,13 @@ fn any_of(policy: &Policy, matchers: &[SubjectMatcher], identity: &Identity, now
     Finding::new("matchers", value, because).with_parts(tried)
 }
 
-fn matcher(policy: &Policy, wanted: &SubjectMatcher, identity: &Identity, now: Timestamp) -> Finding {
+fn matcher(
+    policy: &Policy,
+    wanted: &SubjectMatcher,
+    captures: &Captures,
+    identity: &Identity,
+    now: Timestamp,
+) -> Finding {
     let mut parts = vec![issuers(policy, &wanted.issuers, identity.issuer())];
     if !wanted.kinds.is_empty() {
         parts.push(kinds(&wanted.kinds, identity.kind()));
@@ -154,10 +169,10 @@ fn matcher(policy: &Policy, wanted: &SubjectMatcher, identity: &Identity, now: T
         parts.push(emails(wanted, identity));
     }
     if !wanted.groups.is_empty() {
-        parts.push(groups_any(policy, &wanted.groups, identity));
+        parts.push(groups_any(policy, &wanted.groups, captures, identity));
     }
     if !wanted.groups_all.is_empty() {
-        parts.push(groups_all(policy, &wanted.groups_all, identity));
+        parts.push(groups_all(policy, &wanted.groups_all, captures, identity));
     }
     parts.extend(wanted.claims.iter().map(|test| claim(test, identity.claims(), now)));
 
@@ -244,9 +259,13 @@ fn emails(wanted: &SubjectMatcher, identity: &Identity) -> Finding {
 }
 
 /// Whether the identity has this group; a list that was cut off says nothing of what it lacks.
-fn has_group(policy: &Policy, id: GroupId, identity: &Identity) -> Kleene {
+fn has_group(policy: &Policy, id: GroupId, captures: &Captures, identity: &Identity) -> Kleene {
     let groups = identity.groups();
-    let present = groups.names().iter().any(|held| **held == *policy.groups[id].value);
+    let present = match &policy.groups[id].value {
+        GroupValue::Literal(value) => groups.names().iter().any(|held| **held == **value),
+        GroupValue::Family(family) if captures.get(&family.capture).is_none() => return Kleene::Unknown,
+        GroupValue::Family(family) => groups.names().iter().any(|held| captures.are_of(family, held) == Some(true)),
+    };
     match (present, groups.completeness()) {
         (true, Completeness::Complete | Completeness::CutOff) => Kleene::True,
         (false, Completeness::Complete) => Kleene::False,
@@ -254,27 +273,41 @@ fn has_group(policy: &Policy, id: GroupId, identity: &Identity) -> Kleene {
     }
 }
 
-fn groups_any(policy: &Policy, wanted: &[GroupId], identity: &Identity) -> Finding {
-    let value = wanted.iter().fold(Kleene::False, |any, id| any.or(has_group(policy, *id, identity)));
+fn groups_any(policy: &Policy, wanted: &[GroupId], captures: &Captures, identity: &Identity) -> Finding {
+    let has = |id: &GroupId| has_group(policy, *id, captures, identity);
+    let value = wanted.iter().fold(Kleene::False, |any, id| any.or(has(id)));
     let telling = match value {
-        Kleene::True => {
-            wanted.iter().copied().filter(|id| has_group(policy, *id, identity).is_true()).take(1).collect()
-        }
+        Kleene::True => wanted.iter().copied().filter(|id| has(id).is_true()).take(1).collect(),
         Kleene::Unknown | Kleene::False => wanted.to_vec(),
     };
-    group_finding(policy, "groups", value, &telling, identity)
+    group_finding(policy, "groups", value, &telling, captures, identity)
 }
 
-fn groups_all(policy: &Policy, wanted: &[GroupId], identity: &Identity) -> Finding {
-    let value = wanted.iter().fold(Kleene::True, |all, id| all.and(has_group(policy, *id, identity)));
-    let telling: Vec<GroupId> = wanted.iter().copied().filter(|id| has_group(policy, *id, identity) == value).collect();
-    group_finding(policy, "groups-all", value, &telling, identity)
+fn groups_all(policy: &Policy, wanted: &[GroupId], captures: &Captures, identity: &Identity) -> Finding {
+    let has = |id: &GroupId| has_group(policy, *id, captures, identity);
+    let value = wanted.iter().fold(Kleene::True, |all, id| all.and(has(id)));
+    let telling: Vec<GroupId> = wanted.iter().copied().filter(|id| has(id) == value).collect();
+    group_finding(policy, "groups-all", value, &telling, captures, identity)
 }
 
-fn group_finding(policy: &Policy, key: &'static str, value: Kleene, about: &[GroupId], identity: &Identity) -> Finding {
+fn group_finding(
+    policy: &Policy,
+    key: &'static str,
+    value: Kleene,
+    about: &[GroupId],
+    captures: &Captures,
+    identity: &Identity,
+) -> Finding {
     let plural = if about.len() == 1 { "group" } else { "groups" };
     let are = if about.len() == 1 { "is" } else { "are" };
-    let names = |word| listed(about.iter().map(|id| policy.groups[*id].name.as_str()), word);
+    // As tests name them: a family with the value of its capture.
+    let alias = |id: &GroupId| {
+        let group = &policy.groups[*id];
+        let captured = group.value.family().and_then(|family| captures.get(&family.capture));
+        captured.map_or_else(|| group.name.clone(), |captured| format!("{}:{captured}", group.name))
+    };
+    let aliases: Vec<String> = about.iter().map(alias).collect();
+    let names = |word| listed(aliases.iter().map(String::as_str), word);
     let held = count(identity.groups().names().len(), "group");
     let because = match value {
         Kleene::True => format!("the identity is in {plural} {}", names("and")),

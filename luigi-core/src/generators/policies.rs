@@ -2,11 +2,12 @@
 
 use super::facts;
 use super::{
-    ACRS, ADDRESSES, AMRS, CLAIM_PATHS, Choices, EMAIL_DOMAINS, EMAILS, GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS,
-    METHODS, MOMENTS, SEGMENTS, SUBJECT_PATTERNS, SUBJECTS,
+    ACRS, ADDRESSES, AMRS, CAPTURED, CAPTURES, CLAIM_PATHS, Choices, EMAIL_DOMAINS, EMAILS, FAMILIES, GROUP_VALUES,
+    HOSTS, ISSUER_URLS, KINDS, METHODS, MOMENTS, SEGMENTS, SUBJECT_PATTERNS, SUBJECTS,
 };
 use crate::identity::{Algorithm, ClaimMap, IssuerTrust, IssuerType};
 use crate::method::MethodSet;
+use crate::policy::captures::{CaptureTest, CaptureValues, GroupFamily, GroupValue};
 use crate::policy::model::{
     ActorMatcher, Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash, Effect,
     Group, GroupId, HostPattern, HostProperties, Issuer, IssuerId, Justification, Login, LoginId, Mode, Network,
@@ -34,8 +35,7 @@ pub fn policy(choices: &mut Choices<'_>) -> Policy {
     let no_default = choices.chance(8);
     policy.default_issuer =
         (!no_default).then(|| IssuerId::from_index(if choices.chance(25) { issuers - 1 } else { 0 }));
-    policy.groups =
-        GROUP_VALUES.iter().map(|value| Group { name: value[2..].to_owned(), value: (*value).to_owned() }).collect();
+    policy.groups = groups();
     policy.networks = (0..choices.between(1, 3)).map(|n| network(n, choices)).collect();
     policy.schedules = (0..choices.between(1, 3)).map(|n| schedule(n, choices)).collect();
     policy.logins = (0..choices.between(1, 3)).map(|n| login(n, choices)).collect();
@@ -72,6 +72,25 @@ fn issuer(n: usize, choices: &mut Choices<'_>) -> Issuer {
             claims: ClaimMap::default(),
         },
     }
+}
+
+/// Single groups, then a family for each capture.
+fn groups() -> Table<GroupId, Group> {
+    let single = GROUP_VALUES.iter().map(|value| (value[2..].to_owned(), GroupValue::Literal((*value).to_owned())));
+    let families = FAMILIES.iter().map(|(prefix, capture, suffix)| {
+        let [prefix, capture, suffix] = [prefix, capture, suffix].map(|text| (*text).to_owned());
+        (format!("family-{capture}"), GroupValue::Family(GroupFamily { prefix, capture, suffix }))
+    });
+    single.chain(families).map(|(name, value)| Group { name, value }).collect()
+}
+
+/// The groups that can be named where these captures are there.
+fn groups_with(policy: &Policy, captures: &[&str]) -> Vec<GroupId> {
+    let has = |group: &Group| group.value.family().is_none_or(|family| captures.contains(&family.capture.as_str()));
+    let held = policy.groups.iter().filter(|(_, group)| has(group));
+    // Families first, and twice: they are what captures are for.
+    let (families, single): (Vec<_>, Vec<_>) = held.partition(|(_, group)| group.value.family().is_some());
+    families.iter().chain(&families).chain(&single).map(|(id, _)| *id).collect()
 }
 
 fn network(n: usize, choices: &mut Choices<'_>) -> Network {
@@ -120,9 +139,13 @@ fn login(n: usize, choices: &mut Choices<'_>) -> Login {
 }
 
 fn scope(n: usize, scopes: usize, methods: &mut crate::method::MethodTable, choices: &mut Choices<'_>) -> Scope {
-    let hosts = (0..choices.between(1, 2)).map(|_| host_pattern(choices)).collect();
+    // Often every pattern has the same captures, so that rules can take them.
+    let captures = choices.few(&CAPTURES, 50);
+    let in_hosts = captures.len() == 2 || choices.chance(25);
+    let (of_host, of_paths) = captures.split_at(if in_hosts { captures.len().min(1) } else { 0 });
+    let hosts = (0..choices.between(1, 2)).map(|_| host_pattern(of_host.first().copied(), choices)).collect();
     let operations: Vec<_> = (0..choices.between(1, 3))
-        .map(|_| Operation { methods: method_set(methods, choices), path: path_template(choices) })
+        .map(|_| Operation { methods: method_set(methods, choices), path: path_template(of_paths, choices) })
         .collect();
     let path_regex = choices.chance(15).then(|| path_regex(choices));
     let operations = if path_regex.is_some() && choices.chance(50) { Vec::new() } else { operations };
@@ -162,7 +185,11 @@ fn hash(kind: u8, n: usize) -> ContentHash {
     ContentHash(bytes)
 }
 
-fn host_pattern(choices: &mut Choices<'_>) -> HostPattern {
+fn host_pattern(capture: Option<&str>, choices: &mut Choices<'_>) -> HostPattern {
+    if let Some(name) = capture {
+        let parent = choices.text(&["a.test", "test", "x.a.test"]);
+        return HostPattern::Capture { name: name.to_owned(), parent };
+    }
     match choices.below(10) {
         0..=4 => HostPattern::Any,
         5 => HostPattern::Exact(choices.text(&HOSTS)),
@@ -184,14 +211,21 @@ fn method_set(methods: &mut crate::method::MethodTable, choices: &mut Choices<'_
     }
 }
 
-fn path_template(choices: &mut Choices<'_>) -> PathTemplate {
-    let segments: Vec<Segment> = (0..*choices.pick(&[0, 0, 1, 1, 2]))
-        .map(|_| match choices.below(5) {
-            0..=2 => Segment::Literal(choices.text(&SEGMENTS)),
-            3 => Segment::Capture("id".to_owned()),
-            _ => Segment::Any,
-        })
+/// A path with these captures, or without any some path.
+fn path_template(captures: &[&str], choices: &mut Choices<'_>) -> PathTemplate {
+    // With captures mostly wide ones, so that often two of a scope hold a request.
+    let (many, wide): (&[usize], usize) =
+        if captures.is_empty() { (&[0, 0, 1, 1, 2], 40) } else { (&[0, 1, 0, 1, 1], 75) };
+    let mut segments: Vec<Segment> = (0..*choices.pick(many))
+        .map(|_| if choices.chance(wide) { Segment::Any } else { Segment::Literal(choices.text(&SEGMENTS)) })
         .collect();
+    for name in captures {
+        let at = choices.below(segments.len() + 1);
+        segments.insert(at, Segment::Capture((*name).to_owned()));
+    }
+    if captures.is_empty() && choices.chance(20) {
+        segments.push(Segment::Capture("other".to_owned()));
+    }
     let rest = !choices.chance(25);
     PathTemplate { slash: !rest && !Vec::is_empty(&segments) && choices.chance(30), segments, rest }
 }
@@ -210,7 +244,8 @@ fn ids<Id: TableId, Row>(table: &Table<Id, Row>) -> Vec<Id> {
 }
 
 fn approval(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Approval {
-    let requesters = if choices.chance(50) { subject(policy, choices) } else { Subject::Authenticated };
+    let per = choices.few(&CAPTURES, 35);
+    let requesters = if choices.chance(50) { subject(policy, &per, choices) } else { Subject::Authenticated };
     Approval {
         name: format!("approval-{n}"),
         requesters,
@@ -219,27 +254,28 @@ fn approval(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Approval {
         duration_seconds: 1800,
         max_duration_seconds: 3600,
         justification: Justification::Required,
+        per: per.into_iter().map(str::to_owned).collect(),
         notify: Vec::new(),
         content_hash: hash(0x20, n),
     }
 }
 
-fn subject(policy: &Policy, choices: &mut Choices<'_>) -> Subject {
+fn subject(policy: &Policy, captures: &[&str], choices: &mut Choices<'_>) -> Subject {
     match choices.below(8) {
         0 => Subject::Authenticated,
         1 | 2 => Subject::Anyone,
-        _ => Subject::AnyOf(matchers(policy, choices)),
+        _ => Subject::AnyOf(matchers(policy, captures, choices)),
     }
 }
 
-fn matchers(policy: &Policy, choices: &mut Choices<'_>) -> Vec<SubjectMatcher> {
+fn matchers(policy: &Policy, captures: &[&str], choices: &mut Choices<'_>) -> Vec<SubjectMatcher> {
     let many = if choices.chance(30) { 2 } else { 1 };
-    (0..many).map(|_| matcher(policy, choices)).collect()
+    (0..many).map(|_| matcher(policy, captures, choices)).collect()
 }
 
-fn matcher(policy: &Policy, choices: &mut Choices<'_>) -> SubjectMatcher {
+fn matcher(policy: &Policy, captures: &[&str], choices: &mut Choices<'_>) -> SubjectMatcher {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
-    let groups: Vec<GroupId> = ids(&policy.groups);
+    let groups: Vec<GroupId> = groups_with(policy, captures);
     let mut matcher = SubjectMatcher { issuers: choices.few(&ids(&policy.issuers), 20), ..SubjectMatcher::default() };
     // Mostly one key; two often make a predicate that nothing meets.
     for _ in 0..if choices.chance(25) { 2 } else { 1 } {
@@ -276,13 +312,14 @@ fn claim_test(choices: &mut Choices<'_>) -> ClaimTest {
     }
 }
 
-fn conditions(policy: &Policy, choices: &mut Choices<'_>, subject_percent: usize) -> Conditions {
+fn conditions(policy: &Policy, captures: &[&str], choices: &mut Choices<'_>, subject_percent: usize) -> Conditions {
     Conditions {
-        subject: choices.chance(subject_percent).then(|| subject(policy, choices)),
+        subject: choices.chance(subject_percent).then(|| subject(policy, captures, choices)),
         via: choices.chance(12).then(|| via(policy, choices)),
         from: choices.few::<NetworkId>(&ids(&policy.networks), 15),
         during: choices.few::<ScheduleId>(&ids(&policy.schedules), 15),
         facts: facts::tests(policy, choices, 25),
+        captures: choices.few(captures, 45).into_iter().map(|name| capture_test(name, policy, choices)).collect(),
     }
 }
 
@@ -307,17 +344,33 @@ fn actor_matcher(policy: &Policy, choices: &mut Choices<'_>) -> ActorMatcher {
     matcher
 }
 
-fn unless(policy: &Policy, choices: &mut Choices<'_>, percent: usize) -> Vec<Conditions> {
+fn capture_test(name: &str, policy: &Policy, choices: &mut Choices<'_>) -> CaptureTest {
+    let accepts = if choices.chance(60) {
+        let path = CLAIM_PATHS[choices.below(16).saturating_sub(12)].iter().map(|name| (*name).to_owned()).collect();
+        CaptureValues::Claim { path, issuers: choices.few(&ids(&policy.issuers), 20) }
+    } else {
+        CaptureValues::In(choices.some(&CAPTURED.map(str::to_owned), 2))
+    };
+    CaptureTest { capture: name.to_owned(), accepts }
+}
+
+fn unless(policy: &Policy, captures: &[&str], choices: &mut Choices<'_>, percent: usize) -> Vec<Conditions> {
     let many = if choices.chance(percent) { choices.between(1, 2) } else { 0 };
     (0..many)
         .map(|_| {
-            let mut entry = conditions(policy, choices, 60);
+            let mut entry = conditions(policy, captures, choices, 60);
             if entry == Conditions::default() {
-                entry.subject = Some(subject(policy, choices));
+                entry.subject = Some(subject(policy, captures, choices));
             }
             entry
         })
         .collect()
+}
+
+/// The captures that every pattern of these scopes has.
+fn captures_of(policy: &Policy, scopes: &[ScopeId]) -> Vec<&'static str> {
+    let has = |name: &&str| scopes.iter().all(|scope| policy.scopes[*scope].has_capture(name).is_ok());
+    CAPTURES.into_iter().filter(has).collect()
 }
 
 fn rule(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Rule {
@@ -337,10 +390,22 @@ fn rule(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Rule {
     let scopes = if everywhere {
         ScopeSelector::All
     } else {
-        ScopeSelector::Named(choices.some::<ScopeId>(&ids(&policy.scopes), 3))
+        let mut named = choices.some::<ScopeId>(&ids(&policy.scopes), 3);
+        // Often only scopes with the captures of the first.
+        if choices.chance(50) {
+            let first = captures_of(policy, &named[..1]);
+            named.retain(|scope| captures_of(policy, &[*scope]) == first);
+        }
+        ScopeSelector::Named(named)
     };
+    let captures = match &scopes {
+        ScopeSelector::All => Vec::new(),
+        ScopeSelector::Named(named) => captures_of(policy, named),
+    };
+    let captures = &captures[..];
     let mut when = conditions(
         policy,
+        captures,
         choices,
         match effect {
             Effect::Allow => 100,
@@ -359,10 +424,12 @@ fn rule(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Rule {
         Effect::Allow => choices.below(3),
     };
     for _ in 0..asks {
-        let approvals: Vec<ApprovalId> = ids(&policy.approvals);
+        let possible =
+            policy.approvals.iter().filter(|(_, one)| one.per.iter().all(|per| captures.contains(&per.as_str())));
+        let approvals: Vec<ApprovalId> = possible.map(|(id, _)| id).collect();
         match choices.below(9) {
-            1..=3 if !everywhere => require.approval = choices.some(&approvals, 2),
-            4 => require.subject = matchers(policy, choices),
+            1..=3 if !everywhere && !approvals.is_empty() => require.approval = choices.some(&approvals, 2),
+            4 => require.subject = matchers(policy, captures, choices),
             5 => require.from = choices.some(&ids(&policy.networks), 2),
             6 => require.during = choices.some(&ids(&policy.schedules), 2),
             7 => require.facts = facts::tests(policy, choices, 100),
@@ -377,7 +444,7 @@ fn rule(n: usize, policy: &Policy, choices: &mut Choices<'_>) -> Rule {
         scopes,
         methods: choices.chance(15).then(|| *choices.pick(&[MethodSet::READ, MethodSet::WRITE, MethodSet::ANY])),
         when,
-        unless: unless(policy, choices, if effect == Effect::Deny { 60 } else { 15 }),
+        unless: unless(policy, captures, choices, if effect == Effect::Deny { 60 } else { 15 }),
         starts: choices.chance(8).then(|| moment(choices)),
         ends: choices.chance(8).then(|| moment(choices)),
         require,

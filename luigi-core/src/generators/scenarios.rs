@@ -3,7 +3,8 @@
 use super::facts;
 use super::policies::moment;
 use super::{
-    ACRS, ADDRESSES, AMRS, Choices, EMAILS, GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS, METHODS, SEGMENTS, SUBJECTS,
+    ACRS, ADDRESSES, AMRS, CAPTURED, Choices, EMAILS, FAMILIES, GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS, METHODS,
+    SEGMENTS, SUBJECTS,
 };
 use crate::decide::{FactValue, Request, RequestFacts, Source};
 use crate::grant_set::{Grant, GrantSet};
@@ -220,7 +221,11 @@ fn identity(time: Timestamp, choices: &mut Choices<'_>) -> Identity {
         }
         Email { address: address.into(), verified: *choices.pick(&[Some(true), None, Some(false), Some(true)]) }
     });
-    let held = choices.some(&GROUP_VALUES, 4).into_iter().map(Into::into).collect();
+    let mut held: Vec<Box<str>> = choices.some(&GROUP_VALUES, 4).into_iter().map(Into::into).collect();
+    for _ in 0..choices.below(3) {
+        let (prefix, _, suffix) = choices.pick(&FAMILIES);
+        held.push(format!("{prefix}{}{suffix}", choices.pick(&CAPTURED)).into());
+    }
     let groups = if choices.chance(20) { Vec::new() } else { held };
     let completeness = if choices.chance(20) { Completeness::CutOff } else { Completeness::Complete };
     // Around the longest leeway; a verified identity may be a little older than its token says.
@@ -281,6 +286,11 @@ fn claims(time: Timestamp, choices: &mut Choices<'_>) -> Map<String, Value> {
         json!(null),
         json!([["admin"]]),
         json!(u64::MAX),
+        json!("a"),
+        json!(["x", "b"]),
+        json!(["*", 1, "c"]),
+        json!("a"),
+        json!(["x", "a", "b"]),
     ];
     let scope = [json!("read write"), json!("write"), json!("readwrite"), json!(["read"]), json!("")];
     let org = [json!({"unit": "admin"}), json!({"unit": {"name": "admin"}}), json!("unit"), json!([{"unit": "admin"}])];
@@ -357,11 +367,14 @@ fn grant(
         approval_hash: approval.content_hash,
         path: None,
         networks: Vec::new(),
+        captures: approval.per.iter().map(|name| (name.clone(), choices.text(&CAPTURED))).collect(),
         from: time,
         until: time.plus_seconds(1),
     };
     if choices.chance(30) {
-        match choices.below(9) {
+        match choices.below(11) {
+            9 => grant.captures.clear(),
+            10 => drop(grant.captures.insert("id".to_owned(), "a".to_owned())),
             0 => grant.path = Some(path.to_owned()),
             1 => grant.path = Some(format!("{}/", path.trim_end_matches('/'))),
             2 => grant.path = Some("/elsewhere".to_owned()),

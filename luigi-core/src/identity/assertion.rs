@@ -3,7 +3,7 @@
 //! The only way to an [`Identity`] besides verification. Its provenance says for good that it was asserted, and by whom. INVARIANT
 //! (asserted-by-embedders): nothing that is derived from a request's facts calls [`Identity::assert`]; what HAProxy passes is a token or nothing.
 
-use super::{Actor, Email, Groups, Identity, Login, Provenance};
+use super::{Actor, Email, Groups, Identity, IssuerTrust, IssuerType, ListFormat, Login, Provenance};
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -86,9 +86,66 @@ impl Assertion {
         self
     }
 
+    /// Adds the claims that a token of the issuer would have for all that was said so far, unless the claims say something else there.
+    pub fn with_token_claims(mut self, trust: &IssuerTrust) -> Self {
+        let Identity { subject, email, kind, groups, login, claims, .. } = &mut self.identity;
+        let mut claim = |path: &[String], value: Value| insert(claims, path, value);
+        let name = |name: &str| [name.to_owned()];
+        let iss = match &trust.issuer_type {
+            IssuerType::Oidc => Some(&trust.url),
+            IssuerType::Spiffe { iss, .. } => iss.as_ref(),
+        };
+        if let Some(iss) = iss {
+            claim(&name("iss"), iss.as_str().into());
+        }
+        claim(&trust.claims.subject, subject.as_ref().into());
+        if let Some(email) = email {
+            claim(&trust.claims.email, email.address.as_ref().into());
+            if let Some(verified) = email.verified {
+                claim(&name("email_verified"), verified.into());
+            }
+        }
+        let groups: Vec<&str> = groups.names.iter().map(AsRef::as_ref).collect();
+        if !groups.is_empty() {
+            let value = match trust.claims.groups_format {
+                ListFormat::Array => groups.iter().copied().collect(),
+                ListFormat::Words => groups.join(" ").into(),
+            };
+            claim(&trust.claims.groups, value);
+        }
+        if let (Some(at), Some(kind)) = (&trust.claims.kind, kind) {
+            claim(at, kind.as_ref().into());
+        }
+        if let Some(at) = login.auth_time {
+            claim(&name("auth_time"), at.unix_seconds().into());
+        }
+        if let Some(acr) = &login.acr {
+            claim(&name("acr"), acr.as_ref().into());
+        }
+        if let Some(amr) = &login.amr {
+            claim(&name("amr"), amr.iter().map(AsRef::as_ref).collect());
+        }
+        self
+    }
+
     /// The identity.
     #[must_use]
     pub fn finish(self) -> Identity {
         self.identity
+    }
+}
+
+/// Puts a claim at the end of a path, unless something else stands there or on the way.
+fn insert(claims: &mut Map<String, Value>, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [name] => {
+            claims.entry(name.as_str()).or_insert(value);
+        }
+        [name, rest @ ..] => {
+            if let Value::Object(inner) = claims.entry(name.as_str()).or_insert_with(|| Value::Object(Map::new())) {
+                insert(inner, rest, value);
+            }
+        }
     }
 }

@@ -17,15 +17,20 @@ pub(super) fn claims_hold(tests: &[ClaimTest], claims: &Map<String, Value>, now:
     result
 }
 
-fn claim_holds(test: &ClaimTest, claims: &Map<String, Value>, now: Timestamp) -> Kleene {
-    let Some((first, rest)) = test.path.split_first() else { return Kleene::False };
+/// The claim at the end of a path of names.
+pub(super) fn claim_at<'a>(path: &[String], claims: &'a Map<String, Value>) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
     let mut value = claims.get(first.as_str());
     for name in rest {
         value = value.and_then(|v| v.as_object()).and_then(|object| object.get(name.as_str()));
     }
-    let Some(value) = value else {
+    value
+}
+
+fn claim_holds(test: &ClaimTest, claims: &Map<String, Value>, now: Timestamp) -> Kleene {
+    let Some(value) = claim_at(&test.path, claims) else {
         return match test.accepts {
-            _ if stands_elsewhere(first, claims) => Kleene::Unknown,
+            _ if is_elsewhere(&test.path, claims) => Kleene::Unknown,
             ClaimValues::Absent => Kleene::True,
             ClaimValues::In(_) | ClaimValues::Words(_) | ClaimValues::Present | ClaimValues::AfterNow => Kleene::False,
         };
@@ -45,10 +50,10 @@ fn claim_holds(test: &ClaimTest, claims: &Map<String, Value>, now: Timestamp) ->
 }
 
 /// Whether the token says that it leaves the claim out although there is one (distributed claims, OpenID Connect Core 1.0, section 5.6.2).
-fn stands_elsewhere(name: &str, claims: &Map<String, Value>) -> bool {
+pub(super) fn is_elsewhere(path: &[String], claims: &Map<String, Value>) -> bool {
     match claims.get("_claim_names") {
         None => false,
-        Some(Value::Object(names)) => names.contains_key(name),
+        Some(Value::Object(names)) => path.first().is_some_and(|name| names.contains_key(name)),
         Some(_) => true,
     }
 }

@@ -1,8 +1,9 @@
-//! The tests that rules are made of, each small and on its own: networks, schedules, subjects, paths, facts.
+//! The tests that rules are made of, each small and on its own: networks, schedules, subjects, captures, paths, facts.
 //!
 //! They are the fast ones that decisions use. [`crate::explain`] has slow ones of its own, written apart from these, so that
 //! each checks the other.
 
+mod captures;
 mod claim;
 mod facts;
 mod method_override;
@@ -13,6 +14,7 @@ mod query;
 mod schedule;
 mod subject;
 
+pub(crate) use captures::Captures;
 pub(crate) use facts::fact_holds;
 pub(crate) use method_override::override_in_query;
 pub(crate) use network::NetworkSet;

@@ -1,11 +1,14 @@
 //! Who asks: the subject predicates.
 
-use super::claim::claims_hold;
+use super::captures::{Captured, Captures};
+use super::claim::{claim_at, claims_hold, is_elsewhere};
 use super::pattern;
 use crate::identity::{Acting, Credential, Identity};
 use crate::kleene::Kleene;
-use crate::policy::model::{ActorMatcher, IssuerId, Login, Policy, Subject, SubjectMatcher, Via};
+use crate::policy::captures::{CaptureTest, CaptureValues, GroupValue};
+use crate::policy::model::{ActorMatcher, GroupId, IssuerId, Login, Policy, Subject, SubjectMatcher, Via};
 use crate::time::Timestamp;
+use serde_json::{Map, Value};
 
 /// How far in the future an `auth_time` may lie before it says nothing, in seconds.
 const AUTH_TIME_LEEWAY_SECONDS: i64 = 300;
@@ -77,16 +80,16 @@ impl<'a> Person<'a> {
     }
 
     /// The predicate as a condition of an allow rule: a delegated identity is nobody that it could mean, but for `"anyone"`.
-    pub(crate) fn is_allowed_as(self, subject: &Subject, policy: &Policy) -> Kleene {
+    pub(crate) fn is_allowed_as(self, subject: &Subject, policy: &Policy, captures: &Captures<'_>) -> Kleene {
         match self {
             Self::Known(Known { actor: Some(_), .. }) => Kleene::from(matches!(subject, Subject::Anyone)),
-            _ => self.is(subject, policy),
+            _ => self.is(subject, policy, captures),
         }
     }
 
     /// The predicate as a condition of a deny rule: it holds for who acts as well as for whom.
-    pub(crate) fn is_denied_as(self, subject: &Subject, policy: &Policy) -> Kleene {
-        let value = self.is(subject, policy);
+    pub(crate) fn is_denied_as(self, subject: &Subject, policy: &Policy, captures: &Captures<'_>) -> Kleene {
+        let value = self.is(subject, policy, captures);
         match self {
             Self::Known(Known { actor: Some(actor), .. }) if value != Kleene::True => {
                 value.or(actor_is(&actor, subject, policy))
@@ -96,7 +99,7 @@ impl<'a> Person<'a> {
     }
 
     /// The predicate anywhere else: a delegated identity is judged like its subject.
-    pub(crate) fn is(self, subject: &Subject, policy: &Policy) -> Kleene {
+    pub(crate) fn is(self, subject: &Subject, policy: &Policy, captures: &Captures<'_>) -> Kleene {
         match subject {
             Subject::Anyone => Kleene::True,
             Subject::Authenticated => match self {
@@ -104,16 +107,50 @@ impl<'a> Person<'a> {
                 Self::Unknowable => Kleene::Unknown,
                 Self::Known(known) => is_default_issuer(known.identity.issuer(), policy).into(),
             },
-            Subject::AnyOf(matchers) => self.is_any_of(matchers, policy),
+            Subject::AnyOf(matchers) => self.is_any_of(matchers, policy, captures),
         }
     }
 
+    /// As [`Self::has_captured`], as a condition of an allow rule without `via`: whoever acts for somebody has none of that person's claims.
+    pub(crate) fn has_captured_in_person(
+        self,
+        tests: &[CaptureTest],
+        policy: &Policy,
+        captures: &Captures<'_>,
+    ) -> Kleene {
+        match self {
+            Self::Known(Known { actor: Some(_), .. }) => {
+                Kleene::from(!tests.iter().any(CaptureTest::is_about_the_caller))
+            }
+            _ => self.has_captured(tests, policy, captures),
+        }
+    }
+
+    /// Those tests of captures that are about the caller's claims: all of them.
+    pub(crate) fn has_captured(self, tests: &[CaptureTest], policy: &Policy, captures: &Captures<'_>) -> Kleene {
+        let mut result = Kleene::True;
+        for test in tests {
+            let CaptureValues::Claim { path, issuers } = &test.accepts else { continue };
+            let value = match self {
+                Self::Nobody => Kleene::False,
+                Self::Unknowable => Kleene::Unknown,
+                Self::Known(known) if !is_issuer_of(issuers, known.identity.issuer(), policy) => Kleene::False,
+                Self::Known(known) => match captures.value(&test.capture) {
+                    Some(captured) => claim_is(path, known.identity.claims(), captured),
+                    None => Kleene::Unknown,
+                },
+            };
+            result = result.and(value);
+        }
+        result
+    }
+
     /// Whether any matcher matches.
-    pub(crate) fn is_any_of(self, matchers: &[SubjectMatcher], policy: &Policy) -> Kleene {
+    pub(crate) fn is_any_of(self, matchers: &[SubjectMatcher], policy: &Policy, captures: &Captures<'_>) -> Kleene {
         match self {
             Self::Nobody => Kleene::False,
             Self::Unknowable => Kleene::Unknown,
-            Self::Known(known) => any(matchers.iter().map(|matcher| matches(matcher, known, policy))),
+            Self::Known(known) => any(matchers.iter().map(|matcher| matches(matcher, known, policy, captures))),
         }
     }
 }
@@ -142,7 +179,7 @@ fn any(values: impl Iterator<Item = Kleene>) -> Kleene {
     result
 }
 
-fn matches(matcher: &SubjectMatcher, known: Known<'_>, policy: &Policy) -> Kleene {
+fn matches(matcher: &SubjectMatcher, known: Known<'_>, policy: &Policy, captures: &Captures<'_>) -> Kleene {
     let identity = known.identity;
     if !is_issuer_of(&matcher.issuers, identity.issuer(), policy) {
         return Kleene::False;
@@ -159,8 +196,15 @@ fn matches(matcher: &SubjectMatcher, known: Known<'_>, policy: &Policy) -> Kleen
         return result;
     }
     let absent = if identity.groups().complete { Kleene::False } else { Kleene::Unknown };
-    let has = |group: &crate::policy::model::GroupId| {
-        if identity.groups().contains(&policy.groups[*group].value) { Kleene::True } else { absent }
+    let has = |group: &GroupId| {
+        let present = match &policy.groups[*group].value {
+            GroupValue::Literal(value) => identity.groups().contains(value),
+            GroupValue::Family(family) => match captures.value(&family.capture) {
+                Some(captured) => captured.is_in(family, identity.groups().names()),
+                None => return Kleene::Unknown,
+            },
+        };
+        if present { Kleene::True } else { absent }
     };
     if !matcher.groups.is_empty() {
         result = result.and(any(matcher.groups.iter().map(has)));
@@ -192,6 +236,16 @@ fn email_matches(matcher: &SubjectMatcher, identity: &Identity) -> Kleene {
         (false, _) | (true, Some(false)) => Kleene::False,
         (true, None) => Kleene::Unknown,
         (true, Some(true)) => Kleene::True,
+    }
+}
+
+/// Whether a claim is the value of a capture: a string, or one of several in an array.
+fn claim_is(path: &[String], claims: &Map<String, Value>, captured: Captured<'_>) -> Kleene {
+    match claim_at(path, claims) {
+        None if is_elsewhere(path, claims) => Kleene::Unknown,
+        Some(Value::String(text)) => captured.is(text).into(),
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).any(|text| captured.is(text)).into(),
+        None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Kleene::False,
     }
 }
 

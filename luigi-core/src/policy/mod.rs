@@ -4,6 +4,7 @@
 //! [`mod@test_case`] for the tests that stand in the text. [`diagnostics`] says what is wrong. What follows from a
 //! model lives in [`crate::snapshot`]; reading files is the caller's.
 
+pub mod captures;
 pub mod diagnostics;
 pub mod model;
 pub(crate) mod places;

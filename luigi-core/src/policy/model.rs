@@ -10,6 +10,7 @@ mod facts;
 
 pub use facts::{CertificateTest, Fact, FactKey, FactTest, MAX_FACTS, ValueTest, is_fact_name, is_header_name};
 
+use super::captures::{CaptureTest, GroupValue};
 use crate::identity::IssuerTrust;
 use crate::method::{MethodSet, MethodTable};
 use crate::target::Ambiguity;
@@ -146,6 +147,8 @@ ids! {
     ApprovalId,
     /// A rule; ids are in byte order of the rules' names.
     RuleId,
+    /// A pattern of one scope: one of its hosts and one of its operations. Hosts are the slower index.
+    PatternId,
 }
 
 /// A whole policy.
@@ -194,8 +197,8 @@ pub struct Issuer {
 pub struct Group {
     /// The alias; ledger and tests use it.
     pub name: String,
-    /// The value as it stands in tokens.
-    pub value: String,
+    /// What stands in tokens.
+    pub value: GroupValue,
 }
 
 /// A named set of networks; never empty. IPv4-mapped IPv6 networks have become IPv4.
@@ -293,6 +296,85 @@ pub struct Scope {
     pub content_hash: ContentHash,
 }
 
+impl Scope {
+    /// What a path can be held by: each operation, then the regular expressions, which are one.
+    pub fn paths(&self) -> impl Iterator<Item = PathPattern<'_>> {
+        let templates = self.operations.iter().map(PathPattern::Template);
+        templates.chain(self.path_regex.as_ref().map(PathPattern::Expressions))
+    }
+
+    /// Every pair of a host and a path, in order of their ids.
+    pub fn patterns(&self) -> impl Iterator<Item = (PatternId, &HostPattern, PathPattern<'_>)> {
+        let pairs = self.hosts.iter().flat_map(|host| self.paths().map(move |path| (host, path)));
+        pairs.enumerate().map(|(at, (host, path))| (PatternId::from_index(at), host, path))
+    }
+
+    /// One of these pairs; `None` if the id is of another scope.
+    #[must_use]
+    pub fn pattern(&self, id: PatternId) -> Option<(&HostPattern, PathPattern<'_>)> {
+        let of_each_host = self.paths_of_each_host();
+        let host = self.hosts.get(id.index().checked_div(of_each_host)?)?;
+        let path = match self.operations.get(id.index() % of_each_host) {
+            Some(operation) => PathPattern::Template(operation),
+            None => PathPattern::Expressions(self.path_regex.as_ref()?),
+        };
+        Some((host, path))
+    }
+
+    /// How many patterns there are for each host.
+    pub(crate) fn paths_of_each_host(&self) -> usize {
+        self.operations.len() + usize::from(self.path_regex.is_some())
+    }
+
+    /// Whether every pattern has this capture; else the first one that has not.
+    ///
+    /// # Errors
+    /// The host and the path that lack it.
+    pub fn has_capture(&self, name: &str) -> Result<(), (&HostPattern, PathPattern<'_>)> {
+        let host = self.hosts.iter().find(|host| host.capture() != Some(name));
+        let path = self.paths().find(|path| path.captures().all(|held| held != name));
+        match (host, path) {
+            (Some(host), Some(path)) => Err((host, path)),
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+}
+
+/// What can hold a path.
+#[derive(Clone, Copy, Debug)]
+pub enum PathPattern<'a> {
+    /// An operation's template.
+    Template(&'a Operation),
+    /// Regular expressions.
+    Expressions(&'a PathRegex),
+}
+
+impl<'a> PathPattern<'a> {
+    /// The template, if it is one.
+    #[must_use]
+    pub fn template(self) -> Option<&'a PathTemplate> {
+        match self {
+            Self::Template(operation) => Some(&operation.path),
+            Self::Expressions(_) => None,
+        }
+    }
+
+    /// The names of the segments that it captures; regular expressions capture nothing.
+    pub fn captures(self) -> impl Iterator<Item = &'a str> {
+        self.template().into_iter().flat_map(PathTemplate::captures)
+    }
+}
+
+/// As it is written.
+impl std::fmt::Display for PathPattern<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Template(operation) => operation.path.fmt(f),
+            Self::Expressions(regex) => f.write_str(&regex.patterns.join(" | ")),
+        }
+    }
+}
+
 /// SHA-256 of something's canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -309,6 +391,37 @@ pub enum HostPattern {
     OneLabel(String),
     /// `**.x`: one or more labels before `.x`; holds `x` without the `**.`.
     Labels(String),
+    /// `{name}.x`: one label before `.x`, under a name.
+    Capture {
+        /// The name of the label.
+        name: String,
+        /// `x`, without the label and its dot.
+        parent: String,
+    },
+}
+
+impl HostPattern {
+    /// The name of the label that it captures, if it does.
+    #[must_use]
+    pub fn capture(&self) -> Option<&str> {
+        match self {
+            Self::Capture { name, .. } => Some(name),
+            Self::Any | Self::Exact(_) | Self::OneLabel(_) | Self::Labels(_) => None,
+        }
+    }
+}
+
+/// As it is written.
+impl std::fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Exact(name) => f.write_str(name),
+            Self::OneLabel(parent) => write!(f, "*.{parent}"),
+            Self::Labels(parent) => write!(f, "**.{parent}"),
+            Self::Capture { name, parent } => write!(f, "{{{name}}}.{parent}"),
+        }
+    }
 }
 
 /// Methods on a path.
@@ -383,6 +496,34 @@ pub struct PathTemplate {
     pub slash: bool,
 }
 
+impl PathTemplate {
+    /// The names of the segments that it captures.
+    pub fn captures(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Capture(name) => Some(name.as_str()),
+            Segment::Literal(_) | Segment::Any => None,
+        })
+    }
+}
+
+/// As it is written, in canonical form.
+impl std::fmt::Display for PathTemplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Capture(name) => write!(f, "/{{{name}}}")?,
+                Segment::Any => f.write_str("/*")?,
+            }
+        }
+        match (self.rest, self.segments.is_empty()) {
+            (true, _) => f.write_str("/**"),
+            (false, true) => f.write_str("/"),
+            (false, false) => Ok(()),
+        }
+    }
+}
+
 /// One segment of a path template.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Segment {
@@ -411,6 +552,8 @@ pub struct Approval {
     pub max_duration_seconds: u32,
     /// Whether the requester must say why.
     pub justification: Justification,
+    /// The captures whose values a grant is for; sorted. Every pattern of the scopes of a rule that asks for the approval has them.
+    pub per: Vec<String>,
     /// Where to tell: `slack:#channel` and the like.
     pub notify: Vec<String>,
     /// SHA-256 over the approval's meaning: everything but its name and `notify`.
@@ -518,6 +661,8 @@ pub struct Conditions {
     pub during: Vec<ScheduleId>,
     /// Headers, query, certificate, facts: all of these.
     pub facts: Vec<FactTest>,
+    /// `where`: all of these tests of captures; sorted.
+    pub captures: Vec<CaptureTest>,
 }
 
 /// Who a predicate is about.

@@ -1,10 +1,11 @@
 //! The tests that stand in a policy, with their names resolved. What runs them is elsewhere.
 
-use super::model::{ApprovalId, GroupId, IssuerId, LoginId, RuleId, ScopeId};
+use super::model::{ApprovalId, GroupId, IssuerId, LoginId, Policy, RuleId, ScopeId};
 use super::source::Span;
 use crate::decide::Reason;
 use crate::described::DescribedFacts;
 use crate::time::Timestamp;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A request and what must come out: a `[[tests]]` table, or one of its cases with one of its requests.
@@ -76,7 +77,7 @@ pub struct TestIdentity {
     /// The e-mail address, taken as verified.
     pub email: Option<String>,
     /// The groups; sorted, once each. The list is complete.
-    pub groups: Vec<GroupId>,
+    pub groups: Vec<TestGroup>,
     /// Further claims, as they would stand in a token.
     pub claims: serde_json::Map<String, serde_json::Value>,
     /// A login that the person has just made: it meets this requirement.
@@ -96,13 +97,33 @@ pub struct TestActor {
     pub claims: serde_json::Map<String, serde_json::Value>,
 }
 
+/// A group of a person in a test.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TestGroup {
+    /// The group or family of groups.
+    pub group: GroupId,
+    /// Of a family, the value of its capture; of a single group `None`.
+    pub captured: Option<String>,
+}
+
+impl TestGroup {
+    /// The name by which a test of `policy` names it: `tenant-members:acme` for one of a family.
+    #[must_use]
+    pub fn named(&self, policy: &Policy) -> String {
+        let name = &policy.groups[self.group].name;
+        self.captured.as_ref().map_or_else(|| name.clone(), |captured| format!("{name}:{captured}"))
+    }
+}
+
 /// A grant in a test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TestGrant {
     /// What it opens, with the scope's present content.
     pub scope: ScopeId,
     /// Under which approval, with its present content.
     pub approval: ApprovalId,
+    /// The values of the captures that the approval is per.
+    pub captures: BTreeMap<String, String>,
     /// Whether it is the person's own even if somebody acts for it; else it names whoever acts.
     pub in_person: bool,
 }

@@ -101,13 +101,19 @@ impl View<'_> {
             (true, Effect::Deny | Effect::Restrict) => Asker::MeetsExceptions,
         };
         let settled = |finding: &Finding| {
-            let wished = matches!(finding.key, "subject" | "via") && asker == Asker::MeetsSubjects;
+            let wished = about_the_asker(finding) && asker == Asker::MeetsSubjects;
             finding.value.is_false() && !wished && needs(finding, self.test, asker).is_none()
         };
-        if !rule.concerned || rule.predicates.iter().any(settled) {
+        if !rule.concerned {
             return None;
         }
-        let mut findings = rule.predicates.iter().chain(&rule.requirements);
+        // With the captures of one pattern a rule may be settled, and with those of another it may not.
+        let one = [(&rule.predicates, &rule.requirements)];
+        let patterns: Vec<_> = rule.patterns.iter().map(|one| (&one.predicates, &one.requirements)).collect();
+        let places = if patterns.is_empty() { &one[..] } else { &patterns };
+        let mut open = places.iter().filter(|(predicates, _)| !predicates.iter().any(settled)).peekable();
+        open.peek()?;
+        let mut findings = open.flat_map(|(predicates, requirements)| predicates.iter().chain(*requirements));
         Some((rule, findings.find_map(|finding| needs(finding, self.test, asker))))
     }
 
@@ -120,6 +126,11 @@ impl View<'_> {
         };
         self.test.from.is_none() && rule.predicates.iter().chain(&rule.requirements).any(waits)
     }
+}
+
+/// Whether a finding may be another for another asker.
+fn about_the_asker(finding: &Finding) -> bool {
+    matches!(finding.key, "subject" | "via" | "claim")
 }
 
 /// Whose predicates on the subject a rule is looked at with.
@@ -143,7 +154,7 @@ fn needs(finding: &Finding, test: &TestCase, asker: Asker) -> Option<Fact> {
         "certificate" if test.facts.certificate.is_none() => Some(Fact::Certificate),
         "unless" => {
             let settled = |part: &Finding| {
-                let wished = matches!(part.key, "subject" | "via") && asker == Asker::MeetsExceptions;
+                let wished = about_the_asker(part) && asker == Asker::MeetsExceptions;
                 part.value.is_false() && !wished && needs(part, test, asker).is_none()
             };
             let parts = &finding.parts;

@@ -11,9 +11,10 @@ use super::{Fact, Outcome, outcome_of, with_request};
 use crate::decide::{Advice, Reason, Scratch};
 use crate::described::DescribedFacts;
 use crate::identity::ListFormat;
+use crate::policy::captures::GroupValue;
 use crate::policy::diagnostics::Style;
-use crate::policy::model::{self, GroupId, IssuerId, Login, Policy};
-use crate::policy::test_case::{TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
+use crate::policy::model::{self, IssuerId, Login, Policy};
+use crate::policy::test_case::{TestActor, TestCase, TestCredential, TestGrant, TestGroup, TestIdentity};
 use crate::policy::{SourceSet, parse_for};
 use crate::snapshot::Snapshot;
 use crate::target::TargetBuffer;
@@ -166,7 +167,7 @@ enum Who {
     Nobody,
     Expired,
     Invalid,
-    Person { issuer: IssuerId, groups: Vec<GroupId>, delegated: bool },
+    Person { issuer: IssuerId, groups: Vec<TestGroup>, delegated: bool },
 }
 
 impl Recorder {
@@ -282,18 +283,27 @@ impl Recorder {
         let mut cured = test.clone();
         let was_allowed = observed.then.as_ref().is_some_and(|then| then.allowed);
         for _ in 0..MAX_CURES {
-            let advice = with_request(self.snapshot.policy(), &cured, &mut self.buffer, |request| {
-                self.snapshot.decide(request, &mut self.scratch).decision.advice
+            let policy = self.snapshot.policy();
+            let (advice, missing) = with_request(policy, &cured, &mut self.buffer, |request| {
+                let advice = self.snapshot.decide(request, &mut self.scratch).decision.advice;
+                let missing: Vec<_> = match &advice {
+                    Some(Advice::RequestAccess { approvals, .. }) => {
+                        approvals.iter().map(|missing| (missing, missing.captures(policy, &request.target))).collect()
+                    }
+                    Some(Advice::Authenticate | Advice::StepUp { .. }) | None => Vec::new(),
+                };
+                (advice, missing)
             });
             let TestCredential::Identity(person) = &mut cured.credential else { break };
             match advice {
                 Some(Advice::StepUp { login, .. }) if had_login(&self.snapshot.policy().logins[login], observed) => {
                     person.login = Some(login);
                 }
-                Some(Advice::RequestAccess { approvals, .. }) if was_allowed => {
-                    cured.grants.extend(approvals.iter().map(|missing| TestGrant {
+                Some(Advice::RequestAccess { .. }) if was_allowed => {
+                    cured.grants.extend(missing.into_iter().map(|(missing, captures)| TestGrant {
                         scope: missing.scope,
                         approval: missing.approval,
+                        captures,
                         in_person: false,
                     }));
                 }
@@ -357,7 +367,7 @@ impl Recorder {
             TestCredential::Invalid => "with an invalid credential".to_owned(),
             TestCredential::Identity(person) if person.groups.is_empty() => "by somebody".to_owned(),
             TestCredential::Identity(person) => {
-                let names: Vec<&str> = person.groups.iter().map(|id| policy.groups[*id].name.as_str()).collect();
+                let names: Vec<String> = person.groups.iter().map(|held| held.named(policy)).collect();
                 format!("by {}", names.join(", "))
             }
         };
@@ -384,11 +394,23 @@ fn issuer_of(policy: &Policy, url: &str) -> Result<IssuerId, Unusable> {
 }
 
 /// The groups that the policy has names for.
-fn aliases(policy: &Policy, groups: &[String]) -> Vec<GroupId> {
-    policy.groups.iter().filter(|(_, group)| groups.contains(&group.value)).map(|(id, _)| id).collect()
+fn aliases(policy: &Policy, groups: &[String]) -> Vec<TestGroup> {
+    let mut held: Vec<TestGroup> = Vec::new();
+    for (group, row) in policy.groups.iter() {
+        match &row.value {
+            GroupValue::Literal(value) if groups.contains(value) => held.push(TestGroup { group, captured: None }),
+            GroupValue::Literal(_) => {}
+            GroupValue::Family(family) => held.extend(
+                groups
+                    .iter()
+                    .filter_map(|value| Some(TestGroup { group, captured: Some(family.captured(value)?.to_owned()) })),
+            ),
+        }
+    }
+    held
 }
 
-fn person(issuer: IssuerId, subject: &str, groups: Vec<GroupId>) -> TestIdentity {
+fn person(issuer: IssuerId, subject: &str, groups: Vec<TestGroup>) -> TestIdentity {
     TestIdentity {
         issuer,
         subject: subject.to_owned(),

@@ -8,11 +8,13 @@ use super::{MAX_EXCEPT_DEPTH, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revis
 use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
 use crate::matchers::{LocalHours, NetworkSet};
 use crate::method::MethodTable;
+use crate::policy::captures::{CaptureTest, CaptureValues, of_matchers};
 use crate::policy::model::{
     Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, HostProperties, Issuer, Login, MAX_FACTS, Mode,
-    Network, PathRegex, Policy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector, Subject,
-    SubjectMatcher, Table, TableId, ValueTest, Via, is_fact_name, is_header_name,
+    Network, PathRegex, PatternId, Policy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector,
+    Subject, SubjectMatcher, Table, TableId, ValueTest, Via, is_fact_name, is_header_name,
 };
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Why a policy cannot be compiled.
@@ -118,6 +120,8 @@ pub(super) struct Builder {
     indexed: usize,
     /// How many bytes the automata of the scopes have so far.
     automaton_bytes: usize,
+    /// See [`Snapshot::patterns`].
+    patterns: usize,
 }
 
 impl Builder {
@@ -202,8 +206,14 @@ impl Builder {
 
     pub(super) fn approval(&mut self, row: Approval) -> Result<(), Problem> {
         self.check_subject(&row.requesters)?;
+        let mut taken = BTreeSet::new();
+        row.requesters.captures(&self.policy.groups, &mut taken);
         if let Approvers::Matching(matchers) = &row.approvers {
             self.check_matchers(matchers)?;
+            of_matchers(matchers, &self.policy.groups, &mut taken);
+        }
+        if !taken.iter().all(|name| row.per.iter().any(|per| per == name)) {
+            return Err(Problem::Inconsistent { what: "an approval takes a capture that it is not per" });
         }
         self.policy.approvals.push(row);
         Ok(())
@@ -233,8 +243,12 @@ impl Builder {
         self.check_conditions(&row.when)?;
         row.unless.iter().try_for_each(|conditions| self.check_conditions(conditions))?;
         self.check_requirements(&row.require)?;
+        let taken = row.captures(&self.policy.groups, &self.policy.approvals);
         match &row.scopes {
             ScopeSelector::All => {
+                if !taken.is_empty() {
+                    return Err(Problem::Inconsistent { what: "a rule about all requests takes a capture" });
+                }
                 if row.effect == Effect::Allow || !row.require.approval.is_empty() {
                     return Err(Problem::Inconsistent { what: "an allow rule or an approval is about all requests" });
                 }
@@ -246,7 +260,19 @@ impl Builder {
                 }
                 for scope in scopes {
                     in_table(&self.scope_rules, *scope)?;
-                    self.scope_rules.row_mut(*scope).add(id, &row);
+                    // INVARIANT (captures-held): every pattern of a rule's scopes has the captures that the rule takes.
+                    if taken.iter().any(|name| self.policy.scopes[*scope].has_capture(name).is_err()) {
+                        return Err(Problem::Inconsistent {
+                            what: "a rule takes a capture that its scopes do not have",
+                        });
+                    }
+                    let rules = self.scope_rules.row_mut(*scope);
+                    rules.any_observed |= row.mode == Mode::Observe;
+                    if taken.is_empty() {
+                        rules.add(id, &row)
+                    } else {
+                        rules.capturing.get_or_insert_default().add(id, &row)
+                    }
                 }
             }
         }
@@ -265,20 +291,27 @@ impl Builder {
             let id = ScopeId::from_index(self.settled);
             let scope = &self.policy.scopes[id];
             let pairs = scope.hosts.len() * scope.operations.len();
+            let matters = self.scope_rules[id].capturing.is_some();
+            let pattern = |host: usize, path: usize| {
+                matters.then(|| PatternId::from_index(host * scope.paths_of_each_host() + path))
+            };
             if let Some(regex) = scope.path_regex.as_ref().filter(|_| self.indexed == 0) {
                 for index in std::iter::once(&mut self.index).chain(&mut self.folded_index) {
-                    scope.hosts.iter().for_each(|host| index.insert_expressions(id, host, regex.methods));
+                    for (at, host) in scope.hosts.iter().enumerate() {
+                        index.insert_expressions(id, host, regex.methods, pattern(at, scope.operations.len()));
+                    }
                 }
+                self.patterns += if matters { scope.hosts.len() } else { 0 };
             }
             while self.indexed < pairs {
                 if left == 0 {
                     return Ok(false);
                 }
-                let host = &scope.hosts[self.indexed / scope.operations.len()];
-                let operation = &scope.operations[self.indexed % scope.operations.len()];
+                let (host, path) = (self.indexed / scope.operations.len(), self.indexed % scope.operations.len());
                 for index in std::iter::once(&mut self.index).chain(&mut self.folded_index) {
-                    index.insert(id, host, operation);
+                    index.insert(id, &scope.hosts[host], &scope.operations[path], pattern(host, path));
                 }
+                self.patterns += usize::from(matters);
                 self.indexed += 1;
                 left -= 1;
             }
@@ -299,6 +332,7 @@ impl Builder {
             hosts: self.hosts,
             scope_rules: self.scope_rules,
             rules_for_all: self.rules_for_all,
+            patterns: self.patterns,
             networks: self.networks,
             hours: self.hours,
             revision,
@@ -311,6 +345,14 @@ impl Builder {
         }
         if let Some(Via::AnyOf(matchers)) = &conditions.via {
             matchers.iter().flat_map(|one| &one.issuers).try_for_each(|id| in_table(&self.policy.issuers, *id))?;
+        }
+        for CaptureTest { accepts, .. } in &conditions.captures {
+            match accepts {
+                CaptureValues::In(_) => {}
+                CaptureValues::Claim { issuers, .. } => {
+                    issuers.iter().try_for_each(|id| in_table(&self.policy.issuers, *id))?;
+                }
+            }
         }
         conditions.from.iter().try_for_each(|id| in_table(&self.policy.networks, *id))?;
         conditions.during.iter().try_for_each(|id| in_table(&self.policy.schedules, *id))?;

@@ -78,7 +78,9 @@ impl HostTable {
         };
         match &row.host {
             HostPattern::Exact(name) => entry(name, |entry| &mut entry.exact),
-            HostPattern::OneLabel(name) => entry(name, |entry| &mut entry.one_label),
+            HostPattern::OneLabel(name) | HostPattern::Capture { parent: name, .. } => {
+                entry(name, |entry| &mut entry.one_label)
+            }
             HostPattern::Labels(name) => entry(name, |entry| &mut entry.labels),
             HostPattern::Any => false,
         }

@@ -6,7 +6,7 @@
 use super::hosts::{HostTraits, fold_into};
 use crate::matchers::path_regex::PathDfa;
 use crate::method::MethodSet;
-use crate::policy::model::{HostPattern, Operation, ScopeId, Segment};
+use crate::policy::model::{HostPattern, Operation, PatternId, ScopeId, Segment};
 use crate::target::{CanonicalTarget, Host};
 use std::collections::HashMap;
 
@@ -41,13 +41,22 @@ struct Node {
     /// `{name}` and `*`.
     any: Option<NodeId>,
     /// Operations that end here.
-    here: Vec<(ScopeId, MethodSet)>,
+    here: Vec<End>,
     /// Those that are written with a final `/`.
-    here_with_slash: Vec<(ScopeId, MethodSet)>,
+    here_with_slash: Vec<End>,
     /// Operations with a final `**` here.
-    rest: Vec<(ScopeId, MethodSet)>,
+    rest: Vec<End>,
     /// In a root: scopes whose regular expressions are asked about the whole path.
-    expressions: Vec<(ScopeId, MethodSet)>,
+    expressions: Vec<End>,
+}
+
+/// What is found where a pattern ends.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    scope: ScopeId,
+    methods: MethodSet,
+    /// Which pattern it is, where that matters; else all of a scope that end at one node are one.
+    pattern: Option<PatternId>,
 }
 
 /// Which operations a path ends at.
@@ -65,8 +74,14 @@ impl Index {
         Self { ignores_case: true, ..Self::default() }
     }
 
-    /// Adds one operation of a scope on one host pattern.
-    pub(super) fn insert(&mut self, scope: ScopeId, host: &HostPattern, operation: &Operation) {
+    /// Adds one operation of a scope on one host pattern; `pattern` is `None` if it does not matter which of the scope's holds a target.
+    pub(super) fn insert(
+        &mut self,
+        scope: ScopeId,
+        host: &HostPattern,
+        operation: &Operation,
+        pattern: Option<PatternId>,
+    ) {
         let mut at = self.root(host);
         for segment in &operation.path.segments {
             let folded;
@@ -101,9 +116,9 @@ impl Index {
             (false, true) => &mut node.here_with_slash,
             (false, false) => &mut node.here,
         };
-        match ends.iter_mut().find(|(held, _)| *held == scope) {
-            Some((_, methods)) => *methods = methods.union(operation.methods),
-            None => ends.push((scope, operation.methods)),
+        match ends.iter_mut().find(|end| end.scope == scope && end.pattern == pattern) {
+            Some(end) => end.methods = end.methods.union(operation.methods),
+            None => ends.push(End { scope, methods: operation.methods, pattern }),
         }
     }
 
@@ -113,9 +128,15 @@ impl Index {
     }
 
     /// Asks the regular expressions of a scope about requests on one host pattern.
-    pub(super) fn insert_expressions(&mut self, scope: ScopeId, host: &HostPattern, methods: MethodSet) {
+    pub(super) fn insert_expressions(
+        &mut self,
+        scope: ScopeId,
+        host: &HostPattern,
+        methods: MethodSet,
+        pattern: Option<PatternId>,
+    ) {
         let root = self.root(host);
-        self.nodes[root as usize].expressions.push((scope, methods));
+        self.nodes[root as usize].expressions.push(End { scope, methods, pattern });
     }
 
     /// The trie of a host pattern.
@@ -123,20 +144,23 @@ impl Index {
         let slot = match host {
             HostPattern::Any => &mut self.any_host,
             HostPattern::Exact(name) => &mut self.hosts.entry(name.as_str().into()).or_default().exact,
-            HostPattern::OneLabel(suffix) => &mut self.hosts.entry(suffix.as_str().into()).or_default().one_label,
+            // What a label is called makes no difference to what it holds.
+            HostPattern::OneLabel(suffix) | HostPattern::Capture { parent: suffix, .. } => {
+                &mut self.hosts.entry(suffix.as_str().into()).or_default().one_label
+            }
             HostPattern::Labels(suffix) => &mut self.hosts.entry(suffix.as_str().into()).or_default().labels,
         };
         *slot.get_or_insert_with(|| new_node(&mut self.nodes))
     }
 
-    /// Calls `found` for each scope with a pattern that holds the target and method; a scope may come more than once. The path is in lower
-    /// case if the index is.
+    /// Calls `found` for each scope with a pattern that holds the target and method; a scope may come more than once, but with each of
+    /// the patterns that matter only once. The path is in lower case if the index is.
     pub(crate) fn visit(
         &self,
         target: &CanonicalTarget<'_>,
         traits: HostTraits,
         method: MethodSet,
-        found: &mut impl FnMut(ScopeId),
+        found: &mut impl FnMut(ScopeId, Option<PatternId>),
     ) {
         // The asterisk- and the authority-form lie in no scope.
         if !target.path.starts_with('/') {
@@ -181,21 +205,34 @@ impl Index {
     }
 
     /// The scopes of a root one of whose regular expressions holds the path.
-    fn match_expressions(&self, root: NodeId, path: &str, method: MethodSet, found: &mut impl FnMut(ScopeId)) {
-        for (scope, methods) in &self.nodes[root as usize].expressions {
+    fn match_expressions(
+        &self,
+        root: NodeId,
+        path: &str,
+        method: MethodSet,
+        found: &mut impl FnMut(ScopeId, Option<PatternId>),
+    ) {
+        for End { scope, methods, pattern } in &self.nodes[root as usize].expressions {
             if methods.intersects(method) && self.expressions.get(scope).is_some_and(|dfa| dfa.holds(path)) {
-                found(*scope);
+                found(*scope, *pattern);
             }
         }
     }
 
     /// `path` begins with `/`, or is empty where a template ended with the path.
-    fn walk(&self, node: NodeId, path: &str, end: Ends, method: MethodSet, found: &mut impl FnMut(ScopeId)) {
+    fn walk(
+        &self,
+        node: NodeId,
+        path: &str,
+        end: Ends,
+        method: MethodSet,
+        found: &mut impl FnMut(ScopeId, Option<PatternId>),
+    ) {
         let node = &self.nodes[node as usize];
-        let mut report = |ends: &[(ScopeId, MethodSet)]| {
-            for (scope, methods) in ends {
-                if methods.intersects(method) {
-                    found(*scope);
+        let mut report = |ends: &[End]| {
+            for end in ends {
+                if end.methods.intersects(method) {
+                    found(end.scope, end.pattern);
                 }
             }
         };

@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub(crate) scope_rules: Table<ScopeId, RulesByEffect>,
     /// The deny and restrict rules about every request.
     pub(crate) rules_for_all: RulesByEffect,
+    /// How many patterns there are in scopes of which it matters which pattern holds a request: no more are found at once.
+    pub(crate) patterns: usize,
     pub(crate) networks: Table<NetworkId, NetworkSet>,
     pub(crate) hours: Table<ScheduleId, LocalHours>,
     revision: Revision,
@@ -58,9 +60,17 @@ pub(crate) struct RulesByEffect {
     pub(crate) allow: Vec<RuleId>,
     /// Whether one of them is only observed.
     pub(crate) any_observed: bool,
+    /// Those that take captures, which are none of the above: they are evaluated once for each pattern that holds a request.
+    pub(crate) capturing: Option<Box<RulesByEffect>>,
 }
 
 impl RulesByEffect {
+    /// Those of the rules that take captures.
+    pub(crate) fn capturing(&self, effect: Effect) -> &[RuleId] {
+        self.capturing.as_ref().map_or(&[], |rules| rules.with(effect))
+    }
+
+    /// Those of the rules that take none.
     pub(crate) fn with(&self, effect: Effect) -> &[RuleId] {
         match effect {
             Effect::Deny => &self.deny,

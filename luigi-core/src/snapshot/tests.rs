@@ -58,6 +58,7 @@ fn hosts() -> Vec<HostPattern> {
         HostPattern::Exact("192.0.2.1".into()),
         HostPattern::OneLabel("example.com".into()),
         HostPattern::Labels("example.com".into()),
+        HostPattern::Capture { name: "tenant".into(), parent: "example.com".into() },
     ]
 }
 
@@ -205,14 +206,14 @@ fn expressions_are_loaded_as_they_were_compiled_or_refused() {
     let held = |snapshot: &Snapshot, path| {
         let mut found = 0;
         let target = CanonicalTarget { host: Host::Name("x.example.com"), path, query: None };
-        snapshot.index.visit(&target, HostTraits::default(), MethodSet::READ, &mut |_| found += 1);
+        snapshot.index.visit(&target, HostTraits::default(), MethodSet::READ, &mut |_, _| found += 1);
         found
     };
     let snapshot = Snapshot::compile(with(vec![regex("/v[0-9]+/orders"), regex("/v2/.*")])).unwrap();
     // The scopes come once for each of the hosts that holds the request.
     for slice in [1, 100_000] {
         let (read, _) = load(snapshot.encode(), slice).unwrap();
-        for (path, times) in [("/v1/orders", 3), ("/v1/orders/", 3), ("/v2/orders", 6), ("/v1", 0), ("*", 0), ("", 0)] {
+        for (path, times) in [("/v1/orders", 4), ("/v1/orders/", 4), ("/v2/orders", 8), ("/v1", 0), ("*", 0), ("", 0)] {
             assert_eq!((held(&snapshot, path), held(&read, path)), (times, times), "{path}");
         }
     }
@@ -262,7 +263,7 @@ fn the_index_finds_what_asking_each_pattern_finds() {
         for path in paths {
             let target = CanonicalTarget { host, path, query: None };
             let mut found = Vec::new();
-            snapshot.index.visit(&target, HostTraits::default(), MethodSet::READ, &mut |scope| found.push(scope));
+            snapshot.index.visit(&target, HostTraits::default(), MethodSet::READ, &mut |scope, _| found.push(scope));
             found.sort();
             found.dedup();
             let expected: Vec<ScopeId> = snapshot
@@ -281,7 +282,7 @@ fn host_holds(pattern: &HostPattern, host: Host<'_>) -> bool {
     match (pattern, host) {
         (HostPattern::Any, _) => true,
         (HostPattern::Exact(name), Host::Name(text) | Host::Address(text)) => name == text,
-        (HostPattern::OneLabel(suffix), Host::Name(text)) => {
+        (HostPattern::OneLabel(suffix) | HostPattern::Capture { parent: suffix, .. }, Host::Name(text)) => {
             text.strip_suffix(suffix).and_then(|t| t.strip_suffix('.')).is_some_and(|label| !label.contains('.'))
         }
         (HostPattern::Labels(suffix), Host::Name(text)) => {

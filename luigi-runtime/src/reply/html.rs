@@ -58,7 +58,15 @@ pub(super) fn page(refusal: &Refusal) -> String {
             escape_into(&wanted.approval, &mut page);
             page.push_str("</b><span>for <code>");
             escape_into(&wanted.scope, &mut page);
-            page.push_str("</code>, ");
+            page.push_str("</code>");
+            for (name, value) in &wanted.captures {
+                page.push_str(" with ");
+                escape_into(name, &mut page);
+                page.push_str(" <code>");
+                escape_into(value, &mut page);
+                page.push_str("</code>");
+            }
+            page.push_str(", ");
             escape_into(&words::terms(wanted), &mut page);
             page.push_str("</span></li>\n");
         }

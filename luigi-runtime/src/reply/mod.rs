@@ -28,6 +28,7 @@ use luigi_core::identity::{Credential, InvalidCredential};
 use luigi_core::policy::model::{Approval, Justification, Login};
 use luigi_core::target::{Host, Readings, Target};
 use luigi_core::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// A response that takes the place of the backend's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +105,8 @@ enum BadCredential {
 struct Wanted {
     scope: String,
     approval: String,
+    /// The values that a grant must be for: those of the captures that the approval is per.
+    captures: BTreeMap<String, String>,
     justification: Justification,
     duration_seconds: u32,
     max_duration_seconds: u32,
@@ -129,7 +132,8 @@ impl Refusal {
                     let wanted = approvals.iter().filter_map(|missing| {
                         let scope = policy.scopes.row(missing.scope)?;
                         let approval = policy.approvals.row(missing.approval)?;
-                        Some(Wanted::new(&scope.name, approval))
+                        let captures = answer.target().map(|target| missing.captures(policy, &target));
+                        Some(Wanted::new(&scope.name, approval, captures.unwrap_or_default()))
                     });
                     Remedy::RequestAccess(wanted.collect())
                 }
@@ -203,10 +207,11 @@ impl Refusal {
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 impl Wanted {
-    fn new(scope: &str, approval: &Approval) -> Self {
+    fn new(scope: &str, approval: &Approval, captures: BTreeMap<String, String>) -> Self {
         Self {
             scope: scope.to_owned(),
             approval: approval.name.clone(),
+            captures,
             justification: approval.justification,
             duration_seconds: approval.duration_seconds,
             max_duration_seconds: approval.max_duration_seconds,

@@ -82,7 +82,7 @@ fn access_request(refusal: &Refusal, wanted: &[Wanted]) -> Value {
     let approvals: Vec<_> = wanted
         .iter()
         .map(|wanted| {
-            json!({
+            let mut approval = json!({
                 "scope": wanted.scope,
                 "approval": wanted.approval,
                 "justification": match wanted.justification {
@@ -91,7 +91,11 @@ fn access_request(refusal: &Refusal, wanted: &[Wanted]) -> Value {
                 },
                 "duration_seconds": wanted.duration_seconds,
                 "max_duration_seconds": wanted.max_duration_seconds,
-            })
+            });
+            if !wanted.captures.is_empty() {
+                approval["captures"] = json!(wanted.captures);
+            }
+            approval
         })
         .collect();
     json!({ "template": template, "approvals": approvals })

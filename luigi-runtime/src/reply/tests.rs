@@ -25,6 +25,7 @@ fn approvals() -> Remedy {
     let wanted = |approval: &str, duration_seconds, max_duration_seconds, justification| Wanted {
         scope: "billing".to_owned(),
         approval: approval.to_owned(),
+        captures: BTreeMap::new(),
         justification,
         duration_seconds,
         max_duration_seconds,

@@ -59,7 +59,7 @@ fn stats_uri(linter: &mut Linter<'_>, id: ScopeId, scope: &Scope) {
         let problem = Diagnostic::lint(Lint::StatsUri, linter.name(Row::Scope(id)), message);
         let host = scope.hosts.iter().find_map(|host| match host {
             HostPattern::Exact(name) => Some(name.as_str()),
-            HostPattern::Any | HostPattern::OneLabel(_) | HostPattern::Labels(_) => None,
+            HostPattern::Any | HostPattern::OneLabel(_) | HostPattern::Labels(_) | HostPattern::Capture { .. } => None,
         });
         let host = host.unwrap_or("lb.example.com");
         problem.help(format!("if it is, add `[hosts.\"{host}\"]` with `accept-ambiguous = [\"matrix-parameter\"]`"))

@@ -120,7 +120,19 @@ codes! {
         "At most one issuer can be the one that a matcher without `issuers` means.";
     /// A value of `[groups]` cannot be a group.
     InvalidGroup = "invalid-group":
-        "A group is the exact text that stands in tokens. Braces are kept for group families, which this version of the language does not have.";
+        "A group is the exact text that stands in tokens. Braces hold the one capture of a family of groups, as in `tenant-{tenant}`.";
+    /// Two groups of `[groups]` could be one.
+    FamilyOverlap = "family-overlap":
+        "A family stands for one group for each value of a capture. If it can be the same group as another family or a single group, whoever \
+         may name a tenant, say, could make members of one into members of the other: with `tenant-{tenant}` and `tenant-{tenant}-admins` \
+         the members of a tenant called `acme-admins` would be the admins of `acme`.";
+    /// A capture is taken where some pattern has none of that name.
+    MissingCapture = "missing-capture":
+        "A family of groups, `where` and an approval `per` something take the value of a captured path segment or host label. It must be there \
+         whichever host and path of the rule's scopes holds the request; otherwise there would be nothing to compare with.";
+    /// A name stands in a host and in a path of one scope.
+    CaptureTwice = "capture-twice":
+        "A capture has one value. The same name in a host and in a path of one scope would have two.";
     /// A network is not one.
     InvalidNetwork = "invalid-network":
         "A network is an address, or an address and a prefix length whose host bits are zero. `10.1.2.3/8` could be a typo for \
@@ -153,7 +165,7 @@ codes! {
         "A rule that ends before it starts is never in force.";
     /// A host pattern is not one.
     InvalidHost = "invalid-host":
-        "A host is a name, `*.` and a name for one more label, `**.` and a name for one or more, an IP address, or the word \"any\" instead of the \
+        "A host is a name, `*.` or `{label}.` and a name for one more label, `**.` and a name for one or more, an IP address, or the word \"any\" instead of the \
          list. Ports, user names, paths and other wildcards have no place there.";
     /// Two entries of `[hosts]` contradict each other.
     HostConflict = "host-conflict":

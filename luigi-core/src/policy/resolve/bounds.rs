@@ -133,20 +133,23 @@ impl Scene {
 
 /// Whether every host that `pattern` holds is one that `bound` holds.
 fn holds(bound: &HostPattern, pattern: &HostPattern) -> bool {
-    use HostPattern::{Any, Exact, Labels, OneLabel};
+    use HostPattern::{Any, Capture, Exact, Labels, OneLabel};
     // What stands before `.name` in a host below it.
     let before = |host: &str, name: &str| host.strip_suffix(name)?.strip_suffix('.').map(str::to_owned);
     match (bound, pattern) {
         (Any, _) => true,
         (_, Any) => false,
         (Exact(bound), Exact(name)) => bound == name,
-        (Exact(_), OneLabel(_) | Labels(_)) | (OneLabel(_), Labels(_)) => false,
-        (OneLabel(bound), Exact(name)) => {
+        (Exact(_), OneLabel(_) | Capture { .. } | Labels(_)) | (OneLabel(_) | Capture { .. }, Labels(_)) => false,
+        // A label under a name holds what a label without one does.
+        (OneLabel(bound) | Capture { parent: bound, .. }, Exact(name)) => {
             before(name, bound).is_some_and(|label| !label.is_empty() && !label.contains('.'))
         }
-        (OneLabel(bound), OneLabel(name)) => bound == name,
+        (OneLabel(bound) | Capture { parent: bound, .. }, OneLabel(name) | Capture { parent: name, .. }) => {
+            bound == name
+        }
         (Labels(bound), Exact(name)) => before(name, bound).is_some_and(|labels| !labels.is_empty()),
-        (Labels(bound), OneLabel(name) | Labels(name)) => {
+        (Labels(bound), OneLabel(name) | Capture { parent: name, .. } | Labels(name)) => {
             bound == name || before(name, bound).is_some_and(|labels| !labels.is_empty())
         }
     }

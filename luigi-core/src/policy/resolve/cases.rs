@@ -1,17 +1,25 @@
 //! Tests that stand in the policy.
 
 use super::Scene;
+use super::captures::Tables;
 use super::environments::EnvironmentId;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
+use crate::policy::model::Approval;
 use crate::policy::model::{IssuerId, RuleId, TableId};
 use crate::policy::source::{SourceSet, Span};
-use crate::policy::syntax::{self, Text, quoted};
-use crate::policy::test_case::{TestActor, TestCase, TestCredential, TestGrant, TestIdentity};
+use crate::policy::syntax::{self, Text, listed, quoted};
+use crate::policy::test_case::{TestActor, TestCase, TestCredential, TestGrant, TestGroup, TestIdentity};
 use std::collections::HashMap;
 
 impl Scene {
     /// The tests, in order of their sources' names and their places.
-    pub(super) fn cases(&self, cases: &[syntax::Case], sources: &SourceSet, out: &mut Diagnostics) -> Vec<TestCase> {
+    pub(super) fn cases(
+        &self,
+        cases: &[syntax::Case],
+        tables: Option<Tables<'_>>,
+        sources: &SourceSet,
+        out: &mut Diagnostics,
+    ) -> Vec<TestCase> {
         let mut first: HashMap<&str, Span> = HashMap::new();
         for name in cases.iter().filter_map(|case| case.name.as_ref()) {
             if let Some(earlier) = first.insert(&name.value, name.span) {
@@ -20,7 +28,7 @@ impl Scene {
                 out.push(problem.also(earlier, "first here"));
             }
         }
-        let mut resolved: Vec<_> = cases.iter().filter_map(|case| self.case(case, out)).collect();
+        let mut resolved: Vec<_> = cases.iter().filter_map(|case| self.case(case, tables, out)).collect();
         resolved.sort_by(|a, b| {
             let key = |case: &TestCase| (case.span.source, case.span.start);
             (sources.name(a.span.source), key(a)).cmp(&(sources.name(b.span.source), key(b)))
@@ -29,20 +37,24 @@ impl Scene {
     }
 
     /// A test of the environment that the policy is compiled for; those of others are checked and left out.
-    fn case(&self, case: &syntax::Case, out: &mut Diagnostics) -> Option<TestCase> {
+    fn case(&self, case: &syntax::Case, tables: Option<Tables<'_>>, out: &mut Diagnostics) -> Option<TestCase> {
         let environment = self.environments.of_case(case, out);
         let credential = match &case.credential {
             syntax::CaseCredential::Absent => Some(TestCredential::Absent),
             syntax::CaseCredential::Expired => Some(TestCredential::Expired),
             syntax::CaseCredential::Invalid => Some(TestCredential::Invalid),
-            syntax::CaseCredential::Identity(identity) => self.identity(identity, out).map(TestCredential::Identity),
+            syntax::CaseCredential::Identity(identity) => {
+                self.identity(identity, tables, out).map(TestCredential::Identity)
+            }
         };
         let mut grants = Vec::new();
         for grant in &case.grants {
             let scope = grant.scope.as_ref().and_then(|name| self.scopes.find_text(name, out));
             let approval = grant.approval.as_ref().and_then(|name| self.approvals.find_text(name, out));
-            let in_person = grant.in_person;
-            grants.extend(scope.zip(approval).map(|(scope, approval)| TestGrant { scope, approval, in_person }));
+            let (Some(scope), Some(approval)) = (scope, approval) else { continue };
+            tables.and_then(|tables| tables.approvals.row(approval)).inspect(|row| check_captures(grant, row, out));
+            let values = grant.captures.iter().map(|(name, value)| (name.value.clone(), value.value.clone()));
+            grants.push(TestGrant { scope, approval, captures: values.collect(), in_person: grant.in_person });
         }
         grants.sort();
         grants.dedup();
@@ -94,13 +106,20 @@ impl Scene {
         Some((place.id?, name.span))
     }
 
-    fn identity(&self, identity: &syntax::CaseIdentity, out: &mut Diagnostics) -> Option<TestIdentity> {
+    fn identity(
+        &self,
+        identity: &syntax::CaseIdentity,
+        tables: Option<Tables<'_>>,
+        out: &mut Diagnostics,
+    ) -> Option<TestIdentity> {
         let issuer = match &identity.issuer {
             Some(name) => self.issuers.find_text(name, out),
             None => self.needs_default(identity.span, "`as` without `issuer`", "name the `issuer` here", out),
         };
         let login = identity.login.as_ref().map(|name| self.logins.find_text(name, out));
-        let groups = self.groups.find_all(&identity.groups, out);
+        let mut groups: Vec<_> = identity.groups.iter().filter_map(|text| self.test_group(text, tables, out)).collect();
+        groups.sort();
+        groups.dedup();
         if identity.claims.contains_key("act") {
             let problem = Diagnostic::error(Code::InvalidTest, identity.span, "`claims` of a person have no `act`");
             out.push(problem.help("say who acts as `via = { sub = \"agent:assistant\" }`"));
@@ -130,5 +149,58 @@ impl Scene {
             out.push(problem.help("write `sub` and `issuer` beside `claims`"));
         }
         Some(TestActor { issuer: issuer?, subject: actor.subject.clone(), claims: actor.claims.clone() })
+    }
+
+    /// `alias`, or `alias:value` for one group of a family.
+    fn test_group(&self, text: &Text, tables: Option<Tables<'_>>, out: &mut Diagnostics) -> Option<TestGroup> {
+        let (alias, captured) = match text.value.split_once(':') {
+            Some((alias, captured)) => (alias, Some(captured)),
+            None => (text.value.as_str(), None),
+        };
+        let span = if captured.is_some() { text.part(0..alias.len()) } else { text.span };
+        let group = self.groups.find_text(&Text::new(alias.to_owned(), span), out)?;
+        let value = &tables?.groups.row(group)?.value;
+        let problem = match (value.family(), captured) {
+            (None, Some(_)) => {
+                let message = format!("{} is one group, not a family", quoted(alias));
+                Diagnostic::error(Code::InvalidTest, text.part(alias.len()..text.value.len()), message)
+                    .label("a value of a capture")
+                    .help(format!("write {}", quoted(alias)))
+            }
+            (Some(family), None) => {
+                let message = format!("{} is a family of groups", quoted(alias));
+                let help = format!("say which of them, like `{alias}:x` for `{}`", family.member("x"));
+                Diagnostic::error(Code::InvalidTest, text.span, message).label("which one?").help(help)
+            }
+            (Some(family), Some(captured)) if family.captured(&family.member(captured)).is_none() => {
+                let message = format!("{} is not something that a path segment or label can hold", quoted(captured));
+                Diagnostic::error(Code::InvalidTest, text.span, message).help("it is not empty and has no `/`")
+            }
+            (None, None) | (Some(_), Some(_)) => {
+                return Some(TestGroup { group, captured: captured.map(str::to_owned) });
+            }
+        };
+        out.push(problem);
+        None
+    }
+}
+
+/// A grant carries exactly what its approval is per.
+fn check_captures(grant: &syntax::CaseGrant, approval: &Approval, out: &mut Diagnostics) {
+    for (name, _) in grant.captures.iter().filter(|(name, _)| !approval.per.contains(&name.value)) {
+        let message = format!("approval {} is not per {}", quoted(&approval.name), quoted(&name.value));
+        let problem = Diagnostic::error(Code::InvalidTest, name.span, message);
+        out.push(if approval.per.is_empty() {
+            problem.help("leave `captures` out")
+        } else {
+            problem.help(format!("it is per {}", listed(approval.per.iter().map(String::as_str), "and")))
+        });
+    }
+    let lacking = approval.per.iter().filter(|per| grant.captures.iter().all(|(name, _)| name.value != **per));
+    let lacking: Vec<&str> = lacking.map(String::as_str).collect();
+    if let Some(first) = lacking.first() {
+        let message = format!("approval {} is per {}", quoted(&approval.name), listed(lacking.iter().copied(), "and"));
+        let problem = Diagnostic::error(Code::InvalidTest, grant.span, message).label("a grant for which?");
+        out.push(problem.help(format!("add `captures = {{ {first} = \"...\" }}` to the grant")));
     }
 }

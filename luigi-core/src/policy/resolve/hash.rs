@@ -8,11 +8,12 @@
 //! * A scope: the text `luigi scope 1`, the set of its hosts, the set of its operations (path, methods), the set of the hashes of the scopes
 //!   it leaves out; with `path-regex`, that text, the set of its expressions and the set of its methods. Not its name and not whether it is
 //!   privileged. With entries of `[hosts]` that concern its hosts, that text and the set of these (host, case, slash, set of accepted classes).
-//! * An approval: the text `luigi approval 1`, requesters, approvers, quorum, duration, longest duration, justification. Not its name and not
-//!   whom it notifies.
+//! * An approval: the text `luigi approval 1`, requesters, approvers, quorum, duration, longest duration, justification, and, if there are any,
+//!   the text `per` and the captures. Not its name and not whom it notifies.
 
 use super::hosts;
 use crate::method::{MethodSet, MethodTable};
+use crate::policy::captures::GroupValue;
 use crate::policy::model::{
     Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, ContentHash, HostPattern, HostProperties,
     IssuerId, Justification, Operation, Policy, Scope, ScopeId, Segment, Subject, SubjectMatcher, Table,
@@ -125,6 +126,7 @@ fn host(host: &HostPattern) -> Encoding {
         HostPattern::Exact(name) => of("exact").text(name),
         HostPattern::OneLabel(name) => of("one label").text(name),
         HostPattern::Labels(name) => of("labels").text(name),
+        HostPattern::Capture { name, parent } => of("capture").text(name).text(parent),
     }
 }
 
@@ -165,14 +167,14 @@ fn approval(approval: &Approval, policy: &Policy) -> ContentHash {
         Subject::Authenticated => of("authenticated").then(issuers(&[], policy)),
         Subject::AnyOf(matchers) => any_of(matchers, policy),
     };
-    of("luigi approval 1")
+    let encoding = of("luigi approval 1")
         .then(requesters)
         .then(approvers)
         .number(approval.quorum.into())
         .number(approval.duration_seconds.into())
         .number(approval.max_duration_seconds.into())
-        .text(justification)
-        .hash()
+        .text(justification);
+    if approval.per.is_empty() { encoding.hash() } else { encoding.text("per").texts(&approval.per).hash() }
 }
 
 fn any_of(matchers: &[SubjectMatcher], policy: &Policy) -> Encoding {
@@ -192,9 +194,14 @@ fn matcher(matcher: &SubjectMatcher, policy: &Policy) -> Encoding {
         .texts(&matcher.subject_patterns)
         .texts(&matcher.emails)
         .texts(&matcher.email_domains)
-        .texts(matcher.groups.iter().map(|id| &policy.groups[*id].value))
-        .texts(matcher.groups_all.iter().map(|id| &policy.groups[*id].value))
+        .set(matcher.groups.iter().map(|id| group(&policy.groups[*id].value)))
+        .set(matcher.groups_all.iter().map(|id| group(&policy.groups[*id].value)))
         .set(matcher.claims.iter().map(claim))
+}
+
+/// Braces stand in no literal.
+fn group(value: &GroupValue) -> Encoding {
+    of(&value.to_string())
 }
 
 fn claim(test: &ClaimTest) -> Encoding {

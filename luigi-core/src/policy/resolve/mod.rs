@@ -4,6 +4,7 @@
 //! is settled before anything that uses it is looked at, so a definition with a problem of its own is still defined.
 
 mod bounds;
+mod captures;
 mod cases;
 mod environments;
 mod expressions;
@@ -93,6 +94,7 @@ pub(super) fn resolve(
     let scene = scene(syntax, Environments::new(&syntax.environments, environment, out)?, out);
     check_issuer_urls(&syntax.issuers, out);
     scene.check_bounds(syntax, out);
+    captures::check_families(&syntax.groups, out);
 
     let issuers = rows(&syntax.issuers, |name, issuer| Issuer { name: name.to_owned(), trust: issuer.trust.clone() });
     let groups = rows(&syntax.groups, |name, value| Group { name: name.to_owned(), value: value.clone() });
@@ -103,12 +105,23 @@ pub(super) fn resolve(
     let mut expressions = expressions::Compiler::new(&hosts);
     let scopes = rows(&syntax.scopes, |name, scope| scene.scope(name, scope, &hosts, &mut expressions, out));
     let order = scopes::except_order(&syntax.scopes, &scene.scopes, out);
+    captures::check_scopes(&syntax.scopes, &scopes, out);
     let approvals = rows(&syntax.approvals, |name, approval| scene.approval(name, approval, out));
     let mut rules: BTreeMap<&str, Rule> = BTreeMap::new();
+    // Ids of names are those of rows only if something could be made of every definition; if not, that is to be solved first.
+    let whole = groups.len() == scene.groups.len()
+        && scopes.len() == scene.scopes.len()
+        && approvals.len() == scene.approvals.len();
+    let tables = whole.then_some(captures::Tables { groups: &groups, scopes: &scopes, approvals: &approvals });
+    for approval in syntax.approvals.iter().filter_map(|entry| entry.item.as_ref()) {
+        tables.inspect(|tables| scene.check_approval(approval, *tables, out));
+    }
     for rule in &syntax.rules {
-        if let Some((id, row)) = scene.rule(rule, out)
-            && is_in_force(&scene.rules, &scene.rule_places, id)
-        {
+        if let Some((id, row)) = scene.rule(rule, out) {
+            tables.inspect(|tables| scene.check_rule(rule, &row.scopes, *tables, out));
+            if !is_in_force(&scene.rules, &scene.rule_places, id) {
+                continue;
+            }
             rules.insert(id, row);
         }
     }
@@ -121,7 +134,7 @@ pub(super) fn resolve(
         scopes: scene.scopes.named(),
         approvals: scene.approvals.named(),
     };
-    let cases = scene.cases(&syntax.cases, sources, out);
+    let cases = scene.cases(&syntax.cases, tables, sources, out);
 
     if out.has_errors() {
         return None;
@@ -365,6 +378,7 @@ impl Scene {
             duration_seconds: approval.duration_seconds,
             max_duration_seconds: approval.max_duration_seconds,
             justification: approval.justification,
+            per: approval.per.clone(),
             notify: approval.notify.clone(),
             content_hash: ContentHash([0; 32]),
         }
@@ -406,6 +420,7 @@ impl Scene {
             from: self.networks.find_all(&conditions.from, out),
             during: self.schedules.find_all(&conditions.during, out),
             facts: self.fact_tests(&conditions.facts, out),
+            captures: self.capture_tests(&conditions.captures, out),
         }
     }
 

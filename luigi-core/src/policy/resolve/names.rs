@@ -37,6 +37,11 @@ impl<Id: TableId> Names<Id> {
         Self { kind, by_name, named: RefCell::default(), id: PhantomData }
     }
 
+    /// How many names there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
     /// Whether nothing is defined.
     pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()

@@ -3,7 +3,8 @@
 use super::node::{Fields, Node, Text, quoted};
 use super::rules::tables_of;
 use super::{
-    Case, CaseActor, CaseCredential, CaseGrant, CaseIdentity, CaseRequest, Spanned, Syntax, case_facts, values,
+    Case, CaseActor, CaseCredential, CaseGrant, CaseIdentity, CaseRequest, Spanned, Syntax, captures, case_facts,
+    values,
 };
 use crate::decide::Reason;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
@@ -354,12 +355,14 @@ fn grants(node: Node<'_>, out: &mut Diagnostics) -> Vec<CaseGrant> {
     nodes
         .into_iter()
         .filter_map(|node| {
-            let fields = Fields::open(node, "a grant", &["scope", "approval", "in-person"], out)?;
+            let fields = Fields::open(node, "a grant", &["scope", "approval", "captures", "in-person"], out)?;
             let mut name = |key: &str, help: &str| fields.require(key, help, out).and_then(|node| node.text(key, out));
             let scope = name("scope", "which scope the grant opens");
             let approval = name("approval", "under which approval it was given");
+            let captures = fields.get("captures").map(|node| captures::values(node, out)).unwrap_or_default();
             let in_person = fields.get("in-person").and_then(|node| node.boolean("in-person", out));
-            Some(CaseGrant { scope, approval, in_person: in_person.is_some_and(|flag| flag.value) })
+            let in_person = in_person.is_some_and(|flag| flag.value);
+            Some(CaseGrant { span: fields.span(), scope, approval, captures, in_person })
         })
         .collect()
 }

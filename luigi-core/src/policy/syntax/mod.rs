@@ -7,6 +7,7 @@
 //! syntax with errors is ever used.
 
 mod accept;
+mod captures;
 mod case_facts;
 mod cases;
 mod document;
@@ -25,6 +26,7 @@ mod targets;
 mod values;
 mod via;
 
+pub(super) use captures::{CaptureTest, CaptureValues};
 pub(super) use facts::{FactTests, unknown_value};
 pub(super) use networks::files_named;
 pub(super) use node::{Text, listed, quoted};
@@ -32,6 +34,7 @@ pub(super) use suggest::suggestion;
 pub(super) use targets::{Doubtful, Methods, host_of};
 pub(super) use values::written;
 
+use super::captures::GroupValue;
 use super::diagnostics::{Code, Diagnostic, Diagnostics};
 use super::model::{self, ClaimTest, Effect, Justification, Mode, PathTemplate};
 use super::places::Place;
@@ -52,7 +55,7 @@ pub(super) struct Syntax {
     pub(super) files: Vec<FileHeader>,
     pub(super) environments: Vec<Entry<Environment>>,
     pub(super) issuers: Vec<Entry<Issuer>>,
-    pub(super) groups: Vec<Entry<String>>,
+    pub(super) groups: Vec<Entry<GroupValue>>,
     pub(super) networks: Vec<Entry<Vec<IpNet>>>,
     pub(super) schedules: Vec<Entry<model::Schedule>>,
     pub(super) logins: Vec<Entry<model::Login>>,
@@ -130,6 +133,7 @@ pub(super) struct Approval {
     pub(super) duration_seconds: u32,
     pub(super) max_duration_seconds: u32,
     pub(super) justification: Justification,
+    pub(super) per: Vec<String>,
     pub(super) notify: Vec<String>,
     /// Where it is defined.
     pub(super) span: Span,
@@ -169,6 +173,7 @@ pub(super) struct Conditions {
     pub(super) from: Vec<Text>,
     pub(super) during: Vec<Text>,
     pub(super) facts: FactTests,
+    pub(super) captures: Vec<CaptureTest>,
 }
 
 #[derive(Default)]
@@ -272,8 +277,11 @@ pub(super) struct CaseActor {
 }
 
 pub(super) struct CaseGrant {
+    pub(super) span: Span,
     pub(super) scope: Option<Text>,
     pub(super) approval: Option<Text>,
+    /// Names and values.
+    pub(super) captures: Vec<(Text, Text)>,
     pub(super) in_person: bool,
 }
 

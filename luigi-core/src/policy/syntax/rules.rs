@@ -2,7 +2,9 @@
 
 use super::node::{Fields, Node, quoted};
 use super::tables::strings;
-use super::{Conditions, Matcher, Requirements, Rule, Scopes, Subject, Syntax, Text, facts, targets, values, via};
+use super::{
+    Conditions, Matcher, Requirements, Rule, Scopes, Subject, Syntax, Text, captures, facts, targets, values, via,
+};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, Effect, Mode};
 use crate::policy::source::Spanned;
@@ -47,6 +49,7 @@ fn rule(node: Node<'_>, out: &mut Diagnostics) -> Option<Rule> {
         "query",
         "certificate",
         "facts",
+        "where",
         "unless",
         "starts",
         "ends",
@@ -128,6 +131,7 @@ fn conditions(fields: &Fields<'_>, out: &mut Diagnostics) -> Conditions {
         from: fields.texts("from", out).unwrap_or_default(),
         during: fields.texts("during", out).unwrap_or_default(),
         facts: facts::tests(fields, out),
+        captures: fields.get("where").map(|node| captures::tests(node, out)).unwrap_or_default(),
     }
 }
 
@@ -150,15 +154,13 @@ fn unless(node: Node<'_>, out: &mut Diagnostics) -> Vec<Conditions> {
     one_or_more(node, "unless", out)
         .into_iter()
         .filter_map(|node| {
-            let known = [&["subject", "via", "claim-after-now", "from", "during"][..], &facts::KEYS].concat();
+            let known = [&["subject", "via", "claim-after-now", "from", "during", "where"][..], &facts::KEYS].concat();
             let fields = Fields::open(node, "`unless`", &known, out)?;
             if fields.is_empty() {
                 let problem = Diagnostic::error(Code::EmptyValue, fields.span(), "`unless` is an empty table");
-                out.push(
-                    problem.help(
-                        "name what exempts from the rule: `subject`, `via`, `claim-after-now`, `from` or `during`",
-                    ),
-                );
+                out.push(problem.help(
+                    "name what exempts from the rule: `subject`, `via`, `claim-after-now`, `from`, `during` or `where`",
+                ));
             }
             let conditions = conditions(&fields, out);
             if let (Some(Subject::Anyone), Some(node)) = (&conditions.subject, fields.get("subject")) {
@@ -204,7 +206,7 @@ fn requirements(rule: &Fields<'_>, effect: Option<Effect>, about_all: bool, out:
         let problem = Diagnostic::error(Code::EmptyValue, fields.span(), "`require` is an empty table");
         out.push(problem.help("name what must also hold: `login`, `subject`, `from`, `during` or `approval`"));
     }
-    let Conditions { subject, via: _, claim_after_now: _, from, during, facts } = conditions(&fields, out);
+    let Conditions { subject, via: _, claim_after_now: _, from, during, facts, captures: _ } = conditions(&fields, out);
     if let (Some(Subject::Anyone), Some(node)) = (&subject, fields.get("subject")) {
         let problem =
             Diagnostic::error(Code::MisplacedKey, node.span(), "a requirement that \"anyone\" meets says nothing");

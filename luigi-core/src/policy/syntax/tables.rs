@@ -3,9 +3,10 @@
 use super::node::{Fields, Node, Text, quoted};
 use super::values::{self, Edge, MAX_DURATION_SECONDS};
 use super::{
-    Approval, Approvers, Entry, Hosts, Scope, Subject, Syntax, facts, issuers, path_regex, rules, suggestion, targets,
-    written,
+    Approval, Approvers, Entry, Hosts, Scope, Subject, Syntax, captures, facts, issuers, path_regex, rules, suggestion,
+    targets, written,
 };
+use crate::policy::captures::GroupValue;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{self, Justification, Weekdays};
 
@@ -50,25 +51,12 @@ pub(super) fn strings(texts: Vec<Text>) -> Vec<String> {
 /// `a.b = ...` is a table `a` to TOML.
 pub(super) const QUOTE_DOTS: &str = "a name with a dot is written in quotes: `\"a.b\" = ...`";
 
-fn group(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<String> {
+fn group(node: Node<'_>, name: &Text, _: &str, out: &mut Diagnostics) -> Option<GroupValue> {
     if let toml::de::DeValue::Table(_) = node.value() {
         out.push(node.wrong_type(&name.value, "a string").help(QUOTE_DOTS));
         return None;
     }
-    let value = node.text(&name.value, out)?;
-    if let Some(at) = value.value.find(['{', '}']) {
-        let message = format!("{} is not the name of a group", quoted(&value.value));
-        let problem = Diagnostic::error(Code::InvalidGroup, value.part(at..value.value.len()), message);
-        out.push(problem.help("group families are not part of this version of the policy language"));
-        return None;
-    }
-    if value.value.chars().any(char::is_control) || value.value.trim() != value.value {
-        let message = format!("{} is not the name of a group", quoted(&value.value));
-        let problem = Diagnostic::error(Code::InvalidGroup, value.span, message);
-        out.push(problem.label("a control character, or a space at the beginning or end"));
-        return None;
-    }
-    Some(value.value)
+    captures::group_value(&node.text(&name.value, out)?, out)
 }
 
 fn schedule(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<model::Schedule> {
@@ -249,13 +237,14 @@ fn operations(
 }
 
 fn approval(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Option<Approval> {
-    const KEYS: [&str; 9] = [
+    const KEYS: [&str; 10] = [
         "requesters",
         "approvers",
         "quorum",
         "duration",
         "max-duration",
         "justification",
+        "per",
         "notify",
         "description",
         "accept",
@@ -309,6 +298,7 @@ fn approval(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> O
         duration_seconds: seconds?,
         max_duration_seconds: longest_seconds.or(seconds)?,
         justification: justification.unwrap_or(Justification::Required),
+        per: captures::per(&fields, out),
         notify: strings(notify),
         span: name.span,
     })

@@ -138,6 +138,15 @@ pub(super) fn path_template(
     fine.then_some(template)
 }
 
+const CAPTURE_NAMES: &str = "a name begins with a letter and has letters, digits, `-` and `_`";
+
+/// Whether a label of a host, a segment of a path or a part of a group can go by this name.
+pub(super) fn is_capture_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        && name.len() <= 64
+}
+
 /// A path that only hosts which accept a class of ambiguous targets have, with the problem that it is on all others.
 pub(in crate::policy) type Doubtful = (Ambiguity, Diagnostic);
 
@@ -154,13 +163,8 @@ fn segment_of(segment: &str, before: &PathTemplate) -> Result<Segment, (String, 
         return error("an empty segment", "requests reach rules with repeated slashes collapsed");
     }
     if let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        let identifier = name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-        if !identifier || name.len() > 64 {
-            return error(
-                "not a name for a segment",
-                "a name begins with a letter and has letters, digits, `-` and `_`",
-            );
+        if !is_capture_name(name) {
+            return error("not a name for a segment", CAPTURE_NAMES);
         }
         let capture = Segment::Capture(name.to_owned());
         if before.segments.contains(&capture) {
@@ -183,14 +187,12 @@ fn segment_of(segment: &str, before: &PathTemplate) -> Result<Segment, (String, 
     }
 }
 
-/// A host pattern, lower case, or what is wrong with the text and what to do. Variables stand for their values already.
+/// A host pattern, lower case, or what is wrong with the text and what to do. Variables stand for their values already: what is in braces now
+/// is a capture.
 pub(in crate::policy) fn host_of(text: &str) -> Result<HostPattern, (String, String)> {
     let error = |label: &str, help: &str| Err((label.to_owned(), help.to_owned()));
     if text == "any" {
         return error("a word, not a host", "`hosts = \"any\"` stands instead of the list");
-    }
-    if text.contains(['{', '}']) {
-        return error("a placeholder", "placeholders in hosts are not part of this version of the policy language");
     }
     if text.contains('/') {
         return error("a host has neither scheme nor path", "paths stand in `paths` or `operations`");
@@ -198,10 +200,10 @@ pub(in crate::policy) fn host_of(text: &str) -> Result<HostPattern, (String, Str
     if !text.is_ascii() {
         return error("not ASCII", "write the form that is sent, which begins with `xn--`");
     }
-    type Wildcard = fn(String) -> HostPattern;
-    let wildcard = |prefix, pattern: Wildcard| text.strip_prefix(prefix).map(|name| (Some(pattern), name));
-    let (wildcard, name) =
-        wildcard("**.", HostPattern::Labels).or_else(|| wildcard("*.", HostPattern::OneLabel)).unwrap_or((None, text));
+    let (first, name) = first_label(text)?;
+    if name.contains(['{', '}']) {
+        return error("braces in the wrong place", "`{name}.` stands for the whole first label, only at the beginning");
+    }
     if name.contains('*') {
         return error(
             "a wildcard in the wrong place",
@@ -216,13 +218,35 @@ pub(in crate::policy) fn host_of(text: &str) -> Result<HostPattern, (String, Str
     let Ok(name) = canonical_host(name) else {
         return error("neither the name of a host nor an address", "");
     };
-    match wildcard {
-        Some(_) if is_address(&name) => {
-            error("an address has no labels", "write a network under `[networks]` for addresses of clients")
-        }
-        Some(pattern) => Ok(pattern(name)),
-        None => Ok(HostPattern::Exact(name)),
+    if !matches!(first, First::Literal) && is_address(&name) {
+        return error("an address has no labels", "write a network under `[networks]` for addresses of clients");
     }
+    Ok(match first {
+        First::Literal => HostPattern::Exact(name),
+        First::One => HostPattern::OneLabel(name),
+        First::Some => HostPattern::Labels(name),
+        First::Capture(label) => HostPattern::Capture { name: label.to_owned(), parent: name },
+    })
+}
+
+/// What a host pattern begins with.
+enum First<'t> {
+    Literal,
+    One,
+    Some,
+    Capture(&'t str),
+}
+
+/// What stands before the literal part of a host, and that part.
+fn first_label(text: &str) -> Result<(First<'_>, &str), (String, String)> {
+    if let Some((label, name)) = text.strip_prefix('{').and_then(|rest| rest.split_once("}.")) {
+        if !is_capture_name(label) {
+            return Err(("not a name for a label".to_owned(), CAPTURE_NAMES.to_owned()));
+        }
+        return Ok((First::Capture(label), name));
+    }
+    let wildcard = |prefix, first| text.strip_prefix(prefix).map(|name| (first, name));
+    Ok(wildcard("**.", First::Some).or_else(|| wildcard("*.", First::One)).unwrap_or((First::Literal, text)))
 }
 
 #[cfg(test)]
@@ -238,17 +262,8 @@ mod tests {
 
     #[test]
     fn path_templates_are_canonical_or_refused() {
-        let shown = |template: PathTemplate| {
-            let segment = |segment: &Segment| match segment {
-                Segment::Literal(text) => format!("/{text}"),
-                Segment::Capture(name) => format!("/{{{name}}}"),
-                Segment::Any => "/*".to_owned(),
-            };
-            let path: String = template.segments.iter().map(segment).collect();
-            path + if template.rest { "/**" } else { "" }
-        };
         for (path, expected) in [
-            ("/", Some("")),
+            ("/", Some("/")),
             ("/**", Some("/**")),
             ("/a/", Some("/a")),
             ("/v1/orders/{id}/items/**", Some("/v1/orders/{id}/items/**")),
@@ -283,7 +298,8 @@ mod tests {
         ] {
             let mut out = Diagnostics::default();
             let mut doubtful = Vec::new();
-            let found = path_template(&text(path), 0..path.len(), &mut doubtful, &mut out).map(shown);
+            let found =
+                path_template(&text(path), 0..path.len(), &mut doubtful, &mut out).map(|template| template.to_string());
             doubtful.into_iter().for_each(|(_, problem)| out.push(problem));
             assert_eq!(found.filter(|_| out.is_empty()).as_deref(), expected, "{path}");
             assert_eq!(out.is_empty(), expected.is_some(), "{path}");
@@ -306,7 +322,20 @@ mod tests {
             ("*", None),
             ("**", None),
             ("a.*.com", None),
-            ("{tenant}.example.com", None),
+            (
+                "{tenant}.Example.com",
+                Some(HostPattern::Capture { name: "tenant".to_owned(), parent: "example.com".to_owned() }),
+            ),
+            ("{tenant}", None),
+            ("{tenant}.", None),
+            ("{}.example.com", None),
+            ("{1}.example.com", None),
+            ("a{tenant}.example.com", None),
+            ("{tenant}a.example.com", None),
+            ("a.{tenant}.example.com", None),
+            ("{a}.{b}.example.com", None),
+            ("{tenant}.*.example.com", None),
+            ("{tenant}.10.0.0.1", None),
             ("example.com:443", None),
             ("example.com.", exact("example.com")),
             ("*.10.0.0.1", None),

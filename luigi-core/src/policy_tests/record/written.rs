@@ -73,7 +73,11 @@ pub(super) fn table(policy: &Policy, test: &TestCase, outcome: &Outcome) -> Stri
     if !test.grants.is_empty() {
         let grants = test.grants.iter().map(|grant| {
             let (scope, approval) = (&policy.scopes[grant.scope].name, &policy.approvals[grant.approval].name);
-            format!("{{ scope = {}, approval = {} }}", text(scope), text(approval))
+            let captures = grant.captures.iter().map(|(name, value)| format!("{} = {}", text(name), text(value)));
+            let captures: Vec<_> = captures.collect();
+            let captures =
+                if captures.is_empty() { String::new() } else { format!(", captures = {{ {} }}", captures.join(", ")) };
+            format!("{{ scope = {}, approval = {}{captures} }}", text(scope), text(approval))
         });
         line("grants", format!("[{}]", grants.collect::<Vec<_>>().join(", ")));
     }
@@ -103,8 +107,8 @@ fn person_table(policy: &Policy, person: &TestIdentity) -> String {
     parts.extend(person.kind.as_ref().map(|kind| format!("kind = {}", text(kind))));
     parts.extend(person.email.as_ref().map(|email| format!("email = {}", text(email))));
     if !person.groups.is_empty() {
-        let names = person.groups.iter().map(|id| policy.groups[*id].name.as_str());
-        parts.push(format!("groups = {}", texts(names)));
+        let names: Vec<String> = person.groups.iter().map(|held| held.named(policy)).collect();
+        parts.push(format!("groups = {}", texts(names.iter().map(String::as_str))));
     }
     parts.extend(person.login.map(|login| format!("login = {}", text(&policy.logins[login].name))));
     parts.extend(claims("claims", &person.claims));
