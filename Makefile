@@ -49,7 +49,7 @@ module-%:
 	@install -m 0644 $(MODULE_TARGET)/$(notdir $(BUILT))/libluigi.so $(HOME_FOLDER)/$*/luigi.so
 
 test: ## every test, also those against real HAProxy
-	@$(NEED) haproxy $(NEED_CC) curl
+	@$(NEED) haproxy $(NEED_CC) curl openssl
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --doc
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \

@@ -119,6 +119,12 @@ impl Place {
         place
     }
 
+    /// Where the frontend will listen for HTTP/1.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     fn configuration_files(&self) -> Vec<PathBuf> {
         let names: &[&str] = match self.setup.integration {
             Integration::Pasted => &["haproxy.cfg"],
@@ -171,8 +177,15 @@ impl Place {
             command.arg("-f").arg(file);
         }
         // Where the tests run must not matter: what is not set here is not there.
-        for name in ["LUIGI_FEED", "LUIGI_PUBLIC_KEY", "LUIGI_POLICY", "LUIGI_ENVIRONMENT", "LUIGI_JWKS", "LUIGI_MODE"]
-        {
+        for name in [
+            "LUIGI_FEED",
+            "LUIGI_PUBLIC_KEY",
+            "LUIGI_POLICY",
+            "LUIGI_ENVIRONMENT",
+            "LUIGI_JWKS",
+            "LUIGI_MODE",
+            "LUIGI_FACTS",
+        ] {
             command.env_remove(name);
         }
         let home = self.setup.home.clone().unwrap_or_else(|| home(self.setup.build));

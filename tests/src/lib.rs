@@ -3,6 +3,7 @@
 //! Nothing here stands in for a part of Luigi or for HAProxy. Nothing sleeps for luck: whatever takes time is waited for by its
 //! effect, see [`wait`].
 
+pub mod certificates;
 pub mod client;
 pub mod feed;
 pub mod haproxy;
