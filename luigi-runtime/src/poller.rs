@@ -164,8 +164,8 @@ impl FeedPoller {
         let candidate = Candidate::begin(&self.directory, &self.key, None).map_err(why)?;
         let mut candidate = candidate.ok_or("there is nothing new")?;
         loop {
-            if let Step::Done(manifest, parts) = candidate.step(&self.directory, Budget::UNLIMITED).map_err(why)? {
-                return Ok((manifest, parts));
+            if let Step::Done(done) = candidate.step(&self.directory, Budget::UNLIMITED).map_err(why)? {
+                return Ok(*done);
             }
         }
     }
@@ -177,7 +177,7 @@ impl FeedPoller {
                     self.candidate = Some(candidate);
                     Slice::Worked
                 }
-                Ok(Step::Done(manifest, parts)) => Slice::Published(Box::new((manifest, parts))),
+                Ok(Step::Done(done)) => Slice::Published(done),
                 Err(refusal) => Slice::Refused(refusal),
             };
         }

@@ -39,7 +39,7 @@ pub(crate) enum Step {
     /// There is more to do.
     More,
     /// Everything is there and sound.
-    Done(Manifest, Parts),
+    Done(Box<(Manifest, Parts)>),
 }
 
 /// A version that is being read.
@@ -170,7 +170,7 @@ impl Candidate {
                 return Ok(Step::More);
             }
             self.held = Parts::default();
-            return Ok(Step::Done(self.manifest.clone(), std::mem::take(&mut self.ready)));
+            return Ok(Step::Done(Box::new((self.manifest.clone(), std::mem::take(&mut self.ready)))));
         };
         match self.held.keys.remove(&issuer) {
             Some(held) if held.digest == entry.sha256 => {
