@@ -57,7 +57,7 @@ fn the_example_policies_are_clean() {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let sources = sources_at(&path);
-        let parsed = luigi_core::policy::parse_everywhere(&sources);
+        let parsed = parse_everywhere(&sources);
         assert_eq!(parsed.diagnostics.render(&sources, Style::PLAIN), "");
         for (_, here) in &parsed.environments {
             assert!(here.policy.is_some() && !here.tests.is_empty(), "{}", path.display());
