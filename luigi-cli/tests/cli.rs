@@ -20,6 +20,60 @@ const FINANCE: &str = r#"{"groups": ["finance"], "login": "fresh-mfa"}"#;
 const MARCH: &str = "2026-03-02T10:00:00Z";
 
 const CASES: &[Case] = &[
+    Case { name: "diff", arguments: &["diff", "shop.toml", "shop-later.toml", "--at", MARCH], input: "" },
+    Case {
+        name: "diff-json",
+        arguments: &["diff", "shop.toml", "shop-later.toml", "--at", MARCH, "--format", "json", "--exit-code"],
+        input: "",
+    },
+    Case {
+        name: "diff-explain",
+        arguments: &["diff", "shop.toml", "shop-later.toml", "--at", MARCH, "--explain", "--limit", "100"],
+        input: "",
+    },
+    Case { name: "diff-same", arguments: &["diff", "shop.toml", "shop.toml", "--at", MARCH, "--exit-code"], input: "" },
+    Case { name: "diff-broken", arguments: &["diff", "shop.toml", "broken.toml", "--exit-code"], input: "" },
+    Case {
+        name: "who-can",
+        arguments: &["who-can", "shop.toml", "POST", "https://shop.example.com/orders/7/refund", "--at", MARCH],
+        input: "",
+    },
+    Case {
+        name: "who-can-json",
+        arguments: &[
+            "who-can",
+            "shop.toml",
+            "GET",
+            "https://shop.example.com/orders/7",
+            "--at",
+            MARCH,
+            "--from",
+            "203.0.113.9",
+            "--format",
+            "json",
+        ],
+        input: "",
+    },
+    Case {
+        name: "who-can-nobody",
+        arguments: &["who-can", "shop.toml", "GET", "https://elsewhere.example.com/", "--at", MARCH],
+        input: "",
+    },
+    Case {
+        name: "who-can-ambiguous",
+        arguments: &["who-can", "shop.toml", "GET", "https://shop.example.com/a%00b", "--at", MARCH],
+        input: "",
+    },
+    Case {
+        name: "what-can",
+        arguments: &["what-can", "shop.toml", "--groups", "staff,finance", "--at", MARCH],
+        input: "",
+    },
+    Case {
+        name: "what-can-json",
+        arguments: &["what-can", "shop.toml", "--as", FINANCE, "--at", MARCH, "--format", "json"],
+        input: "",
+    },
     Case { name: "check-fine", arguments: &["check", "shop.toml"], input: "" },
     Case { name: "check-fine-json", arguments: &["check", "--format", "json", "shop.toml"], input: "" },
     Case { name: "check-several", arguments: &["check", "shop.toml", "broken.toml"], input: "" },

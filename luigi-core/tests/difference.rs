@@ -94,3 +94,104 @@ fn a_new_allow_rule_opens_for_its_groups() {
         "-r 'GET https://orders.example.com/v1/orders' --as '{\"groups\":[\"engineering\"]}' --from 203.0.113.1 --at 2026-03-02T09:00:00Z"
     );
 }
+
+/// The policy with one piece of text in the place of another.
+fn with(old: &str, piece: &str, other: &str) -> String {
+    assert!(old.contains(piece), "{piece}");
+    old.replace(piece, other)
+}
+
+#[test]
+fn policies_that_mean_the_same_differ_in_nothing() {
+    // One rule for two groups, and a rule for each.
+    let one = with(ORDERS, "groups = [\"support\"]", "groups = [\"support\", \"engineering\"]");
+    let two = format!(
+        "{ORDERS}[[rules]]\nid = \"engineers\"\neffect = \"allow\"\nscopes = [\"orders\"]\nsubject = {{ groups = [\"engineering\"] }}\n"
+    );
+    for (old, new) in [(&one, &two), (&two, &one)] {
+        let comparison = differences(old, new);
+        assert!(!comparison.differs() && comparison.is_complete(), "{comparison:#?}");
+        assert!(comparison.effort.requests > 0, "they are not the same text");
+    }
+    // Another name for a group; another name and another order of paths for a scope.
+    let renamed =
+        ORDERS.replace("support = ", "helpers = ").replace("groups = [\"support\"]", "groups = [\"helpers\"]");
+    let moved = with(ORDERS, "[\"/v1/orders/{id}\", \"/v1/orders\"]", "[\"/v1/orders\", \"/v1/orders/{number}\"]");
+    for new in [&renamed, &moved] {
+        let comparison = differences(ORDERS, new);
+        assert!(!comparison.differs() && comparison.is_complete(), "{comparison:#?}");
+        assert!(!comparison.structure.is_empty());
+    }
+}
+
+#[test]
+fn what_observed_rules_would_change_stands_apart() {
+    let deny = "[[rules]]\nid = \"shut\"\neffect = \"deny\"\nscopes = [\"orders\"]\n";
+    let watched = format!("{ORDERS}{deny}mode = \"observe\"\n");
+    let comparison = differences(ORDERS, &watched);
+    assert!(comparison.differences.is_empty());
+    let said: Vec<String> = comparison.candidate_differences.iter().map(said).collect();
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert!(said[0].starts_with("members of `support`; GET, HEAD"), "{said:#?}");
+    // Enforced it does the same to decisions, and the candidate is no news.
+    let comparison = differences(ORDERS, &format!("{ORDERS}{deny}"));
+    assert_eq!(comparison.differences.len(), 2);
+    assert!(comparison.candidate_differences.is_empty());
+}
+
+#[test]
+fn what_opens_comes_first_and_privilege_is_a_difference() {
+    let opened = with(ORDERS, "methods = \"read\"", "methods = [\"GET\", \"DELETE\"]\nprivileged = true");
+    let comparison = differences(ORDERS, &opened);
+    let kinds: Vec<String> = comparison
+        .differences
+        .iter()
+        .map(|one| format!("{:?} {}", one.kind, one.targets[0].methods.join(" ")))
+        .collect();
+    assert_eq!(kinds, ["Opens DELETE", "Closes HEAD", "Privileged GET DELETE", "Advice DELETE", "Advice HEAD"]);
+}
+
+#[test]
+fn a_period_and_a_schedule_are_told_by_their_times() {
+    let new = with(
+        ORDERS,
+        "subject = { groups = [\"support\"] }",
+        "subject = { groups = [\"support\"] }\nends = 2026-06-01T00:00:00Z",
+    );
+    let comparison = differences(ORDERS, &new);
+    let first = said(&comparison.differences[0]);
+    assert!(first.starts_with("members of `support`, from 2026-06-01T00:00:00Z on; GET, HEAD"), "{first}");
+    assert!(comparison.is_complete(), "{:#?}", comparison.gaps);
+}
+
+#[test]
+fn bounds_that_are_hit_are_told() {
+    let new = with(ORDERS, "groups = [\"support\"]", "groups = [\"engineering\"]");
+    let (old, new) = (snapshot(ORDERS), snapshot(&new));
+    for bounds in
+        [Bounds { requests: 3, ..Bounds::default() }, Bounds { requests_per_situation: 3, ..Bounds::default() }]
+    {
+        let comparison = compare(&old, &new, NOW, bounds);
+        assert!(!comparison.is_complete(), "{bounds:?}");
+        assert!(comparison.effort.requests <= 3);
+    }
+}
+
+#[test]
+fn grants_that_end_are_told() {
+    let approved = format!(
+        "{}[approvals.lead]\napprovers = {{ groups = [\"engineering\"] }}\nduration = \"30m\"\njustification = \"required\"\n",
+        with(
+            ORDERS,
+            "subject = { groups = [\"support\"] }",
+            "subject = { groups = [\"support\"] }\nrequire = { approval = [\"lead\"] }"
+        )
+    );
+    let narrower = with(&approved, ", \"/v1/orders\"]", "]");
+    let comparison = differences(&approved, &narrower);
+    assert_eq!(comparison.structure.grants_end_for_scopes, ["orders"]);
+    let longer = with(&approved, "30m", "31m");
+    let comparison = differences(&approved, &longer);
+    assert_eq!(comparison.structure.grants_end_under_approvals, ["lead"]);
+    assert!(!comparison.differs(), "with a grant for what each policy means nothing is decided otherwise");
+}

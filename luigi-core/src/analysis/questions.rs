@@ -85,7 +85,8 @@ pub fn who_can(
     let scopes = side.scopes.iter().map(|id| policy.scopes[*id].name.clone()).collect();
     let privileged = side.scopes.iter().any(|id| policy.scopes[*id].privileged);
     let mut who = WhoCan { scopes, privileged, allowed: Vec::new(), denied: Vec::new(), gaps: Vec::new(), requests: 0 };
-    let draft = Draft::new(method, host, path, known.time.unwrap_or(known.now));
+    let mut draft = Draft::new(method, host, path, known.time.unwrap_or(known.now));
+    draft.source = known.source.unwrap_or(draft.source);
     let given = Given { source: known.source, time: known.time, person: None };
     let mut budget = budget(bounds);
     let Some(answers) = ask(&[side], &draft, &given, &mut budget, &mut scratch) else {
@@ -255,6 +256,7 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
         let words: Vec<TargetWords> = targets.iter().flat_map(|at| target_words(&groups, &methods, *at)).collect();
         can.gaps.extend(answers.gaps.iter().map(|gap| format!("{} and the like: looked at {gap}", words[0])));
         let mut draft = draft;
+        draft.source = known.source.unwrap_or(draft.source);
         for setting in given.person.iter().flat_map(|person| &person.settings) {
             draft.apply(setting);
         }
