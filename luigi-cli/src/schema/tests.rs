@@ -28,6 +28,8 @@ const TABLES: &[(&str, &str)] = &[
     ("requirements", "[[rules]]\nid = \"x\"\nrequire = { KEY = 1 }"),
     ("value-test-table", "[[rules]]\nid = \"x\"\nheaders = { a = { KEY = 1 } }"),
     ("certificate", "[[rules]]\nid = \"x\"\ncertificate = { KEY = 1 }"),
+    ("capture-test", "[[rules]]\nid = \"x\"\nwhere = { a = { KEY = 1 } }"),
+    ("host", "[hosts.\"a.test\"]\nKEY = 1"),
     ("fact", "[facts.x]\nKEY = 1"),
     ("test-certificate", "[[tests]]\nname = \"x\"\ncertificate = { KEY = 1 }"),
     ("test", "[[tests]]\nname = \"x\"\nKEY = 1"),
