@@ -1,12 +1,15 @@
-//! Policies from arbitrary text, up to three files of it and a list of networks beside them: there is a policy or an error, problems can be shown, and a policy that compiles
+//! Policies from arbitrary text, up to three files of it and a list of networks beside them: there is a policy or an error, problems can be shown, lints look
+//! at it and show what they find, and a policy that compiles
 //! is the same one after writing and reading.
 //!
 //! An input is the files' texts, separated by NUL.
 
 use super::snapshot::load;
+use luigi_core::analysis::lint;
 use luigi_core::policy::diagnostics::{Color, Style};
 use luigi_core::policy::{Parsed, SourceSet, parse_everywhere};
 use luigi_core::snapshot::Snapshot;
+use luigi_core::time::Timestamp;
 
 pub(crate) fn run(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
@@ -38,6 +41,11 @@ fn one(sources: &SourceSet, parsed: Parsed) {
     }
     let json = parsed.diagnostics.to_json(sources);
     assert_eq!(json.as_array().map(Vec::len), Some(parsed.diagnostics.len()));
+
+    let findings = lint::run(&parsed, &sources, Some(Timestamp::from_unix_seconds(1_767_225_600)));
+    let shown = findings.diagnostics.render(&sources, Style::PLAIN);
+    assert_eq!(shown.is_empty(), findings.diagnostics.is_empty());
+    assert!(parsed.policy.is_some() || (findings.diagnostics.is_empty() && findings.accepted.is_empty()));
 
     let Some(policy) = parsed.policy else { return };
     match Snapshot::compile(policy.clone()) {

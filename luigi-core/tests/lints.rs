@@ -199,3 +199,23 @@ fn what_holds_in_some_environment_is_not_missed_in_another() {
     let production = parsed.environments.iter().find(|(name, _)| name.as_deref() == Some("production")).unwrap();
     assert!(!has(&lint::run(&production.1, &sources, None), Lint::UnreachableScope));
 }
+
+/// The heading of the table of lints in the reference, and the one that follows it.
+const TABLE: (&str, &str) = ("| lint | | meaning |\n|---|---|---|\n", "\n## When something is wrong\n");
+
+#[test]
+fn the_reference_explains_every_lint() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/POLICY.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(TABLE.0).expect("the page has a table of lints");
+    let (table, after) = rest.split_once(TABLE.1).expect("another section follows");
+    let line = |lint: &Lint| {
+        format!("| `{}` | {} | {} |\n", lint.as_str(), lint.severity().as_str(), lint.explanation().replace('|', "\\|"))
+    };
+    let expected: String = Lint::ALL.iter().map(line).collect();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, format!("{before}{}{expected}{}{after}", TABLE.0, TABLE.1)).unwrap();
+    } else {
+        assert_eq!(table, expected, "write the table anew with UPDATE_GOLDEN=1");
+    }
+}

@@ -4,7 +4,10 @@
 
 use super::hosts::HostTable;
 use super::index::Index;
-use super::{MAX_EXCEPT_DEPTH, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision, RulesByEffect, Snapshot, format};
+use super::{
+    MAX_EXCEPT_DEPTH, MAX_POLICY_OPERATIONS, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision, RulesByEffect,
+    Snapshot, format,
+};
 use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
 use crate::matchers::{LocalHours, NetworkSet};
 use crate::method::MethodTable;
@@ -27,6 +30,7 @@ pub struct CompileError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
     TooManyOperations { scope: String },
+    PolicyTooLarge { scope: String },
     TemplateTooLong { scope: String },
     ExceptTooDeep { scope: String },
     UnusableExpressions { scope: String },
@@ -51,6 +55,12 @@ impl fmt::Display for Problem {
         match self {
             Self::TooManyOperations { scope } => {
                 write!(f, "scope `{scope}` has more than {MAX_SCOPE_OPERATIONS} pairs of a host and an operation")
+            }
+            Self::PolicyTooLarge { scope } => {
+                write!(
+                    f,
+                    "with scope `{scope}` the policy has more than {MAX_POLICY_OPERATIONS} pairs of a host and an operation"
+                )
             }
             Self::TemplateTooLong { scope } => {
                 write!(f, "scope `{scope}` has a path template of more than {MAX_TEMPLATE_SEGMENTS} segments")
@@ -116,6 +126,8 @@ pub(super) struct Builder {
     settled: usize,
     /// The nesting of `except` below each settled scope.
     depths: Vec<u8>,
+    /// The pairs of a host and an operation of all scopes.
+    pairs: usize,
     /// What of the next scope has been put into the index: pairs of host and operation.
     indexed: usize,
     /// How many bytes the automata of the scopes have so far.
@@ -180,6 +192,10 @@ impl Builder {
         }
         if row.hosts.len().saturating_mul(row.operations.len()) > MAX_SCOPE_OPERATIONS {
             return Err(Problem::TooManyOperations { scope: row.name });
+        }
+        self.pairs += row.hosts.len() * row.operations.len();
+        if self.pairs > MAX_POLICY_OPERATIONS {
+            return Err(Problem::PolicyTooLarge { scope: row.name });
         }
         if row.operations.iter().any(|operation| operation.path.segments.len() > MAX_TEMPLATE_SEGMENTS) {
             return Err(Problem::TemplateTooLong { scope: row.name });

@@ -32,6 +32,8 @@ pub const MAX_EXCEPT_DEPTH: usize = 16;
 pub const MAX_TEMPLATE_SEGMENTS: usize = 64;
 /// How many pairs of a host and an operation one scope may have. Bounds what is done between two slices of loading.
 pub const MAX_SCOPE_OPERATIONS: usize = 65_536;
+/// How many such pairs all scopes may have together. Bounds the memory of the index.
+pub const MAX_POLICY_OPERATIONS: usize = 1 << 20;
 
 /// A compiled policy. Immutable; share it behind an `Arc`.
 #[derive(Debug)]

@@ -39,7 +39,7 @@ use std::collections::{BTreeMap, HashMap};
 pub const SOON_SECONDS: i64 = 14 * 24 * 3600;
 
 /// How many pairs of scopes are looked into exactly.
-const MAX_PAIRS: usize = 200_000;
+const MAX_PAIRS: usize = 50_000;
 
 /// How many comparisons one pair of scopes may take.
 const MAX_COMPARISONS: usize = 200_000;

@@ -1,9 +1,11 @@
 //! Scopes by themselves: how much a privileged one opens, what `except` leaves of one, HAProxy's statistics page.
 
 use super::{Linter, Row, rules};
+use crate::analysis::patterns::common_host;
 use crate::method::MethodSet;
 use crate::policy::diagnostics::{Diagnostic, Lint};
 use crate::policy::model::{HostPattern, Scope, ScopeId, Segment};
+use crate::target::Ambiguity;
 
 pub(super) fn look(linter: &mut Linter<'_>) {
     for (id, scope) in linter.policy.scopes.iter() {
@@ -54,6 +56,14 @@ fn stats_uri(linter: &mut Linter<'_>, id: ScopeId, scope: &Scope) {
         STATISTICS.iter().find(|page| **page == segments).map(|page| page.join("/"))
     });
     let Some(page) = page else { return };
+    let mut properties = linter.policy.hosts.iter();
+    let accepts = properties.any(|(_, row)| {
+        row.accepts.contains(&Ambiguity::MatrixParameter)
+            && scope.hosts.iter().any(|host| common_host(host, &row.host).is_some())
+    });
+    if accepts {
+        return;
+    }
     linter.find(Lint::StatsUri, &[Row::Scope(id)], |linter| {
         let message = format!("`/{page}` may be HAProxy's statistics page, and `/{page};csv` is refused as ambiguous");
         let problem = Diagnostic::lint(Lint::StatsUri, linter.name(Row::Scope(id)), message);

@@ -194,6 +194,10 @@ codes! {
     /// Scopes leave each other out.
     ExceptCycle = "except-cycle":
         "A scope leaves out a scope that, directly or through others, leaves out the first one. What is left cannot be said.";
+    /// A scope that is larger than compiled policies can be.
+    ScopeTooLarge = "scope-too-large":
+        "Scopes have limits, so that checking, loading and deciding take a bounded time: 64 segments in a path, 65,536 pairs of a host and a path in a \
+         scope and 1,048,576 in a policy, and `except` 16 deep. Wildcards and `**` say in one line what thousands of lines would.";
     /// A code under `accept` is not a lint.
     UnknownLint = "unknown-lint":
         "`accept` names the lints whose finding is all right here, each with its reason.";

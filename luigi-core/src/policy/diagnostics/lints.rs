@@ -479,7 +479,9 @@ subject = { groups = ["admins"] }
         right r#"[scopes.statistics]
 hosts = ["lb.example.com"]
 operations = ["GET /stats"]
-accept = { stats-uri = "this is the shop's own page, not HAProxy's" }
+
+[hosts."lb.example.com"]
+accept-ambiguous = ["matrix-parameter"]
 
 [[rules]]
 id = "admins-see-statistics"

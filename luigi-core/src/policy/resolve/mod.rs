@@ -11,6 +11,7 @@ mod expressions;
 mod facts;
 mod hash;
 mod hosts;
+mod limits;
 mod names;
 mod scopes;
 mod subjects;
@@ -106,6 +107,7 @@ pub(super) fn resolve(
     let scopes = rows(&syntax.scopes, |name, scope| scene.scope(name, scope, &hosts, &mut expressions, out));
     let order = scopes::except_order(&syntax.scopes, &scene.scopes, out);
     captures::check_scopes(&syntax.scopes, &scopes, out);
+    limits::check(&syntax.scopes, &scene.scopes, &scopes, &order, out);
     let approvals = rows(&syntax.approvals, |name, approval| scene.approval(name, approval, out));
     let mut rules: BTreeMap<&str, Rule> = BTreeMap::new();
     // Ids of names are those of rows only if something could be made of every definition; if not, that is to be solved first.

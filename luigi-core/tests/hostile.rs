@@ -1,0 +1,172 @@
+//! Policies that nobody means well: refused, or handled with a clear message, in bounded effort.
+
+use luigi_core::analysis::lint;
+use luigi_core::policy::diagnostics::{Code, Lint, MAX_DIAGNOSTICS, Style};
+use luigi_core::policy::{Parsed, SourceSet, parse};
+use luigi_core::snapshot::Snapshot;
+use luigi_core::time::Timestamp;
+use std::fmt::Write as _;
+
+fn check(files: &[String]) -> (SourceSet, Parsed, lint::Findings) {
+    let mut sources = SourceSet::new();
+    for (number, text) in files.iter().enumerate() {
+        sources.add(format!("{number}.toml"), text.as_str());
+    }
+    let parsed = parse(&sources);
+    let findings = lint::run(&parsed, &sources, Some(Timestamp::from_unix_seconds(0)));
+    for problems in [&parsed.diagnostics, &findings.diagnostics] {
+        assert!(problems.len() <= MAX_DIAGNOSTICS + 1);
+        assert_eq!(problems.render(&sources, Style::PLAIN).is_empty(), problems.is_empty());
+    }
+    if let Some(policy) = parsed.policy.clone() {
+        Snapshot::compile(policy).expect("whatever the parser lets pass can be compiled");
+    }
+    (sources, parsed, findings)
+}
+
+fn codes(parsed: &Parsed) -> Vec<&'static str> {
+    let mut codes: Vec<_> = parsed.diagnostics.iter().map(|item| item.code.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+const ISSUER: &str = "schema = 1\n[issuers.i]\nurl = \"https://i.example\"\naudiences = [\"a\"]\n";
+
+/// So many scopes on as many hosts, each with a rule.
+fn estate(rules: usize) -> String {
+    let mut text = format!("{ISSUER}[groups]\n");
+    for n in 0..rules.min(50) {
+        let _ = writeln!(text, "g{n} = \"group-{n}\"");
+    }
+    for n in 0..rules {
+        let _ = write!(
+            text,
+            "[scopes.s{n}]\nhosts = [\"h{}.example.com\"]\npaths = [\"/v1/service-{n}/items/{{id}}\"]\nmethods = \"read\"\n\
+             [[rules]]\nid = \"r{n}\"\neffect = \"allow\"\nscopes = [\"s{n}\"]\nsubject = {{ groups = [\"g{}\"] }}\n",
+            n % 100,
+            n % 50
+        );
+    }
+    text
+}
+
+#[test]
+fn large_estates_are_checked_without_comparing_everything_with_everything() {
+    let (_, parsed, findings) = check(&[estate(3_000)]);
+    assert_eq!(parsed.policy.map(|policy| policy.rules.len()), Some(3_000));
+    assert!(findings.diagnostics.is_empty());
+}
+
+#[test]
+fn scopes_on_any_host_with_any_path_are_cut_short_and_said_to_be() {
+    let mut text = ISSUER.to_owned();
+    for n in 0..330 {
+        let _ = write!(
+            text,
+            "[scopes.s{n}]\nhosts = \"any\"\npaths = [\"/{{a}}/**\", \"/x{n}\"]\nmethods = \"any\"\n\
+             [[rules]]\nid = \"r{n}\"\neffect = \"allow\"\nscopes = [\"s{n}\"]\nsubject = {{ subjects = [\"p{n}\"] }}\n"
+        );
+    }
+    let (_, _, findings) = check(&[text]);
+    assert!(findings.diagnostics.iter().any(|item| item.code == Code::Lint(Lint::CutShort)));
+    assert!(!findings.diagnostics.has_errors());
+}
+
+#[test]
+fn thousands_of_findings_are_counted_and_errors_come_first() {
+    let mut text = format!("{ISSUER}[scopes.s]\nhosts = \"any\"\noperations = [\"GET /a\"]\n[groups]\n");
+    for n in 0..3_000 {
+        let _ = writeln!(text, "g{n} = \"group-{n}\"");
+    }
+    text += "[[rules]]\nid = \"dead\"\neffect = \"deny\"\nscopes = [\"s\"]\nmethods = [\"POST\"]\n";
+    let (_, _, findings) = check(&[text]);
+    assert!(findings.diagnostics.has_errors());
+    assert!(findings.diagnostics.iter().any(|item| item.code == Code::Lint(Lint::DeadRule)));
+    assert!(findings.diagnostics.iter().any(|item| item.code == Code::TooManyProblems));
+    // Warnings alone, however many, are no error.
+    let warnings: String =
+        (0..3_000).fold(format!("{ISSUER}[groups]\n"), |text, n| text + &format!("g{n} = \"x{n}\"\n"));
+    let (_, _, findings) = check(&[warnings]);
+    assert_eq!(findings.diagnostics.len(), MAX_DIAGNOSTICS + 1);
+    assert!(!findings.diagnostics.has_errors());
+}
+
+#[test]
+fn what_is_too_large_is_refused_with_its_place() {
+    // 300 hosts x 300 paths in few kilobytes of text.
+    let list = |from: &str| {
+        (0..300).map(|n| format!("\"{}\"", from.replace('#', &n.to_string()))).collect::<Vec<_>>().join(",")
+    };
+    let scope = |name: usize, hosts: &str, paths: &str| {
+        format!("[scopes.s{name}]\nhosts = [{hosts}]\npaths = [{paths}]\nmethods = \"read\"\n")
+    };
+    let (_, parsed, _) = check(&[format!("schema = 1\n{}", scope(0, &list("h#.example.com"), &list("/p#")))]);
+    assert_eq!(codes(&parsed), ["scope-too-large"]);
+    // Each scope is within bounds, all of them are not.
+    let hosts: Vec<String> = (0..200).map(|n| format!("\"h{n}.example.com\"")).collect();
+    let many: String = (0..18).map(|n| scope(n, &hosts.join(","), &list("/p#"))).collect();
+    let (_, parsed, _) = check(&[format!("schema = 1\n{many}")]);
+    assert_eq!(codes(&parsed), ["scope-too-large"]);
+    assert_eq!(parsed.diagnostics.len(), 1);
+
+    let (_, parsed, _) = check(&[format!("schema = 1\n# {}\n", "x".repeat(8 * 1024 * 1024))]);
+    assert_eq!(codes(&parsed), ["source-too-large"]);
+}
+
+#[test]
+fn long_chains_and_circles_of_exceptions_are_refused() {
+    let chain = |circle: bool| {
+        let mut text = "schema = 1\n".to_owned();
+        for n in 0..5_000 {
+            let next = if n + 1 < 5_000 { n + 1 } else { 0 };
+            let except = if n + 1 < 5_000 || circle { format!("except = [\"s{next}\"]\n") } else { String::new() };
+            let _ = write!(text, "[scopes.s{n}]\nhosts = \"any\"\noperations = [\"GET /{n}\"]\n{except}");
+        }
+        check(&[text]).1
+    };
+    assert_eq!(codes(&chain(true)), ["except-cycle"]);
+    assert_eq!(codes(&chain(false)), ["scope-too-large"]);
+}
+
+#[test]
+fn exceptions_that_fan_out_at_each_level_are_looked_at_once() {
+    // Sixteen levels of six scopes, each leaving out all of the next: 6^16 ways down.
+    let mut text = "schema = 1\n".to_owned();
+    for level in 0..16 {
+        for n in 0..6 {
+            let below: Vec<String> = (0..6).map(|m| format!("\"l{}-{m}\"", level + 1)).collect();
+            let except = if level < 15 { format!("except = [{}]\n", below.join(",")) } else { String::new() };
+            let _ =
+                write!(text, "[scopes.l{level}-{n}]\nhosts = \"any\"\npaths = [\"/**\"]\nmethods = \"any\"\n{except}");
+        }
+    }
+    let (_, parsed, _) = check(&[text]);
+    assert!(parsed.policy.is_some());
+}
+
+#[test]
+fn deeply_nested_values_and_repeated_keys_are_reported() {
+    for text in [
+        format!("schema = 1\nx = {}", "[".repeat(100_000)),
+        format!("schema = 1\n[{}]\n", vec!["a"; 50_000].join(".")),
+        format!("schema = 1\nx = {}1{}", "{a=".repeat(50_000), "}".repeat(50_000)),
+    ] {
+        let (_, parsed, _) = check(&[text]);
+        assert!(parsed.policy.is_none() && !parsed.diagnostics.is_empty());
+    }
+    let group = "schema = 1\n[groups]\na = \"a\"\n".to_owned();
+    let (_, parsed, _) = check(&vec![group; 2_000]);
+    assert_eq!(codes(&parsed), ["duplicate-name", "too-many-problems"]);
+}
+
+#[test]
+fn names_that_look_alike_are_refused() {
+    for name in ["b\u{456}lling", "billing\u{200b}", "\u{202e}gnillib", "bi\u{301}lling"] {
+        let rule = format!("[[rules]]\nid = \"{name}\"\neffect = \"deny\"\nscopes = \"all\"\n");
+        let (sources, parsed, _) = check(&[format!("schema = 1\n{rule}")]);
+        assert_eq!(codes(&parsed), ["invalid-name"], "{name:?}");
+        let shown = parsed.diagnostics.render(&sources, Style::PLAIN);
+        assert!(!shown.contains('\u{202e}'), "{shown}");
+    }
+}
