@@ -470,3 +470,12 @@ fn coverage_names_what_was_never_tried() {
     assert!(!gaps(&granted).contains(&"vault".to_owned()));
     assert!(gaps(docs).contains(&"vault".to_owned()));
 }
+
+/// With one issuer everybody who is somebody is authenticated; that nobody is not is the other way for it to come out.
+#[test]
+fn coverage_counts_who_is_authenticated() {
+    let rule = "[scopes.counter]\nhosts = \"any\"\npaths = [\"/counter\"]\nmethods = \"read\"\n[[rules]]\nid = \"counter\"\neffect = \"allow\"\nscopes = [\"counter\"]\nsubject = \"authenticated\"\n";
+    let tests = "[[tests]]\nname = \"counter\"\nrequest = \"GET /counter\"\ncases = [{ as = { sub = \"x\" }, expect = \"allow\" }, { expect = \"authenticate\" }]\n";
+    let missing = gaps(&format!("{rule}{tests}"));
+    assert!(!missing.iter().any(|line| line.starts_with("counter")), "{missing:?}");
+}

@@ -101,7 +101,8 @@ pub(super) fn subject(
     };
     let in_person = match wanted {
         Subject::Anyone => Finding::new("subject", true, "anyone"),
-        Subject::Authenticated => issuers(policy, &[], identity.issuer()).renamed("subject"),
+        // There, nobody is one way for it to come out otherwise.
+        Subject::Authenticated => issuers(policy, &[], identity.issuer()).renamed("subject").fixed_if(false),
         Subject::AnyOf(matchers) => any_of(policy, matchers, captures, identity, now).renamed("subject"),
     };
     let Some(actor) = identity.actor() else { return in_person };
