@@ -42,8 +42,8 @@ fn one(sources: &SourceSet, parsed: Parsed) {
     let json = parsed.diagnostics.to_json(sources);
     assert_eq!(json.as_array().map(Vec::len), Some(parsed.diagnostics.len()));
 
-    let findings = lint::run(&parsed, &sources, Some(Timestamp::from_unix_seconds(1_767_225_600)));
-    let shown = findings.diagnostics.render(&sources, Style::PLAIN);
+    let findings = lint::run(&parsed, sources, Some(Timestamp::from_unix_seconds(1_767_225_600)));
+    let shown = findings.diagnostics.render(sources, Style::PLAIN);
     assert_eq!(shown.is_empty(), findings.diagnostics.is_empty());
     assert!(parsed.policy.is_some() || (findings.diagnostics.is_empty() && findings.accepted.is_empty()));
 

@@ -80,7 +80,7 @@ impl Stop {
             }
             Stopped::IssuedBefore { issuer, before } => {
                 let issued = identity.claims().get("iat").and_then(numeric_date);
-                of(issuer) && !issued.is_some_and(|issued| issued >= *before)
+                of(issuer) && issued.is_none_or(|issued| issued < *before)
             }
         }
     }

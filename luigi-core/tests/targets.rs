@@ -107,7 +107,7 @@ fn lengths_have_limits() {
         match (found, refused) {
             (Target::Canonical(_), None) => {}
             (Target::TwoReadings(Readings { class, .. }) | Target::Ambiguous(class), Some(expected)) => {
-                assert_eq!(class, expected)
+                assert_eq!(class, expected);
             }
             (found, _) => panic!("{found:?} for {} bytes", target.len()),
         }

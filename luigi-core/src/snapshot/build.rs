@@ -285,9 +285,9 @@ impl Builder {
                     let rules = self.scope_rules.row_mut(*scope);
                     rules.any_observed |= row.mode == Mode::Observe;
                     if taken.is_empty() {
-                        rules.add(id, &row)
+                        rules.add(id, &row);
                     } else {
-                        rules.capturing.get_or_insert_default().add(id, &row)
+                        rules.capturing.get_or_insert_default().add(id, &row);
                     }
                 }
             }
