@@ -109,13 +109,13 @@ fn hostile_texts_are_survived() {
     ] {
         assert!(survive(&text).policy.is_none());
     }
-    // A chain of scopes as long as the policy is fine, and nothing recurses along it.
+    // A chain of scopes as long as the policy is refused, and nothing recurses along it.
     let scope = |n: usize| {
         let head = format!("[scopes.s{n:05}]\nhosts = \"any\"\noperations = [\"GET /{n}\"]\n");
         if n == 0 { head } else { format!("{head}except = [\"s{:05}\"]\n", n - 1) }
     };
     let chain: String = (0..20_000).map(scope).collect();
-    assert!(survive(&format!("schema = 1\n{chain}")).policy.is_some());
+    assert!(survive(&format!("schema = 1\n{chain}")).policy.is_none());
 }
 
 /// The tables of the example, each with its header.

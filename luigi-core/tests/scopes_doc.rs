@@ -1,6 +1,6 @@
 //! The tables of docs/SEMANTICS.md about what scopes hold: each row is a test of both evaluators.
 
-use luigi_core::decide::{Request, RequestFacts, Scratch, Source};
+use luigi_core::decide::{FactValue, Reason, Request, RequestFacts, Scratch, Source};
 use luigi_core::explain;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::Credential;
@@ -200,13 +200,93 @@ fn method_overrides_are_refused_where_the_host_says_so() {
     let snapshot = open(
         "hosts = \"any\"\npaths = [\"/a\"]\nmethods = \"any\"\n[hosts.\"a.example.com\"]\nmethod-override = \"refuse\"",
     );
-    for (target, host, expected) in [
-        ("/a?_method=DELETE", "a.example.com", false),
-        ("/a?x=1;%5FMETHOD=put", "a.example.com", false),
-        ("/a?method=DELETE", "a.example.com", true),
-        ("/a", "a.example.com", true),
-        ("/a?_method=DELETE", "b.example.com", true),
+    let headers: Vec<String> = snapshot.policy().facts.iter().map(|(_, fact)| fact.key().to_string()).collect();
+    assert_eq!(headers, ["header:x-http-method", "header:x-http-method-override", "header:x-method-override"]);
+    const ABSENT: [FactValue<'_>; 3] = [FactValue::Absent; 3];
+    let at = |place: usize, value| {
+        let mut values = ABSENT;
+        values[place] = value;
+        values
+    };
+    for (target, host, headers, expected) in [
+        ("/a?_method=DELETE", "a.example.com", ABSENT, false),
+        ("/a?x=1;%5FMETHOD=put", "a.example.com", ABSENT, false),
+        ("/a?method=DELETE", "a.example.com", ABSENT, true),
+        ("/a", "a.example.com", ABSENT, true),
+        ("/a", "a.example.com", at(0, FactValue::One(b"PUT")), false),
+        ("/a", "a.example.com", at(1, FactValue::One(b"")), false),
+        ("/a", "a.example.com", at(2, FactValue::Several), false),
+        ("/a", "a.example.com", at(2, FactValue::NotPassed), false),
+        ("/a?_method=DELETE", "b.example.com", at(0, FactValue::One(b"PUT")), true),
     ] {
-        assert_eq!(allowed(&snapshot, "POST", target, host), expected, "{host}{target}");
+        let mut buffer = TargetBuffer::new();
+        let raw = RawTarget { method: b"POST", target: target.as_bytes(), host: Some(host.as_bytes()) };
+        let facts = RequestFacts { values: &headers, ..RequestFacts::NONE };
+        let request = Request { facts, ..request(raw, &mut buffer) };
+        let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        assert_eq!(decided, explain::evaluate(snapshot.policy(), &request).evaluation, "{host}{target}");
+        let reason = if expected { Reason::AllowedByRule } else { Reason::MethodOverride };
+        assert_eq!(decided.decision.reason, reason, "{host}{target} {headers:?}");
+    }
+}
+
+/// What a cell says of a header.
+fn header(cell: &str) -> FactValue<'_> {
+    match cell {
+        "none" => FactValue::Absent,
+        "several" => FactValue::Several,
+        "not passed" => FactValue::NotPassed,
+        "one" => FactValue::One(b"https://app.example.com"),
+        method => FactValue::One(method.as_bytes()),
+    }
+}
+
+#[test]
+fn preflights_pass_as_the_page_says() {
+    let rows = table(
+        "| request | `Origin` | `Access-Control-Request-Method` | `preflight` | beside it | decision | reason |\n",
+    );
+    assert!(rows.len() > 12);
+    for row in rows {
+        let [asked, origin, wanted, preflight, beside, decision, reason] = &row[..] else { panic!("{row:?}") };
+        let beside = match beside.as_str() {
+            "nothing" => "",
+            "a restrict rule about everything" => {
+                "id = \"b\"\neffect = \"restrict\"\nscopes = \"all\"\nrequire = { login = \"l\" }\n"
+            }
+            "a deny rule about everything" => "id = \"b\"\neffect = \"deny\"\nscopes = \"all\"\n",
+            "a deny rule about everybody but staff" => {
+                "id = \"b\"\neffect = \"deny\"\nscopes = \"all\"\nunless = { subject = { groups = [\"staff\"] } }\n"
+            }
+            "a deny rule about PUT" => "id = \"b\"\neffect = \"deny\"\nscopes = [\"s\"]\nmethods = [\"PUT\"]\n",
+            other => panic!("{other}"),
+        };
+        let beside = if beside.is_empty() { String::new() } else { format!("[[rules]]\n{beside}") };
+        let snapshot = snapshot(&format!(
+            "[issuers.i]\nurl = \"https://i.example.com\"\naudiences = [\"a\"]\n[groups]\nstaff = \"staff\"\n[logins.l]\nmax-age = \"1h\"\n\
+             [scopes.s]\nhosts = \"any\"\noperations = [\"PUT /a\"]\npreflight = {preflight}\n\
+             [[rules]]\nid = \"a\"\neffect = \"allow\"\nscopes = [\"s\"]\nsubject = {{ groups = [\"staff\"] }}\n{beside}"
+        ));
+        let values: Vec<FactValue<'_>> = snapshot
+            .policy()
+            .facts
+            .iter()
+            .map(|(_, fact)| match fact.key().to_string().as_str() {
+                "header:origin" => header(origin),
+                "header:access-control-request-method" => header(wanted),
+                other => panic!("{other}"),
+            })
+            .collect();
+        assert_eq!(values.is_empty(), preflight == "false", "a policy asks for the headers only if it needs them");
+        let (method, target) = asked.split_once(' ').unwrap();
+        let mut buffer = TargetBuffer::new();
+        let raw = RawTarget { method: method.as_bytes(), target: target.as_bytes(), host: Some(b"a.example.com") };
+        let facts = RequestFacts { values: &values, ..RequestFacts::NONE };
+        let request = Request { facts, ..request(raw, &mut buffer) };
+        let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        assert_eq!(decided, explain::evaluate(snapshot.policy(), &request).evaluation, "{row:?}");
+        let word = if decided.decision.allows() { "allow" } else { "deny" };
+        assert_eq!((word, decided.decision.reason.as_str()), (decision.as_str(), reason.as_str()), "{row:?}");
+        assert!(decided.decision.reason != Reason::Preflight || decided.decision.scope.is_some(), "{row:?}");
     }
 }

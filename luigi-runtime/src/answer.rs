@@ -182,6 +182,7 @@ impl<'a> Answer<'a> {
                 return (absent && advised).then_some(Challenge::Authenticate);
             }
             Reason::AllowedByRule
+            | Reason::Preflight
             | Reason::MalformedFacts
             | Reason::AmbiguousTarget
             | Reason::MethodOverride
@@ -220,7 +221,7 @@ impl<'a> Answer<'a> {
     #[must_use]
     pub fn status_code(&self) -> u16 {
         match self.evaluation.decision.reason {
-            Reason::AllowedByRule => 200,
+            Reason::AllowedByRule | Reason::Preflight => 200,
             Reason::MalformedFacts | Reason::AmbiguousTarget | Reason::MethodOverride | Reason::AmbiguousCredential => {
                 400
             }

@@ -121,11 +121,13 @@ fn operators_can_see_and_explain(release: Release) {
         text.lines().find_map(|line| line.strip_prefix("x-luigi-evaluation: ")).expect("the upstream got one");
     let expected = format!(
         " luigi=pass mode=enforce decision=allow advice=- reason=allowed-by-rule detail=- rule=staff credential=verified candidate=allow \
-         candidate-rule=staff evaluation={evaluation} revision={} subject=ada \"GET /staff/a HTTP/1.1\"",
+         candidate-rule=staff evaluation={evaluation} revision={} issuer=https://id.example.com subject=ada time=[",
         &applied.revision[..12]
     );
     let line = haproxy.log_line(&["/staff/a"]);
-    assert!(line.contains(&expected), "{line}\nlacks\n{expected}");
+    for expected in [&expected, " host=app.example.com \"GET /staff/a HTTP/1.1\" groups=staff groups-are=complete"] {
+        assert!(line.contains(expected), "{line}\nlacks\n{expected}");
+    }
 
     let status = haproxy.ask("luigi status");
     for line in [

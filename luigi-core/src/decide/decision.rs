@@ -55,7 +55,7 @@ impl Decision {
     /// Whether the request may proceed.
     #[must_use]
     pub const fn allows(&self) -> bool {
-        matches!(self.reason, Reason::AllowedByRule)
+        matches!(self.reason, Reason::AllowedByRule | Reason::Preflight)
     }
 }
 
@@ -63,8 +63,10 @@ impl Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// An allow rule is true and all its requirements and those of every restrict rule are met. The only reason that allows.
+    /// An allow rule is true and all its requirements and those of every restrict rule are met.
     AllowedByRule,
+    /// A CORS preflight for what a scope holds that lets them pass, and no deny rule is in the way.
+    Preflight,
     /// A deny rule is true.
     DeniedByRule,
     /// A deny rule is unknown, so it may be true.
@@ -103,8 +105,9 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::AllowedByRule,
+        Self::Preflight,
         Self::DeniedByRule,
         Self::DenyRuleUnknown,
         Self::LoginRequired,
@@ -129,6 +132,7 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AllowedByRule => "allowed-by-rule",
+            Self::Preflight => "preflight",
             Self::DeniedByRule => "denied-by-rule",
             Self::DenyRuleUnknown => "deny-rule-unknown",
             Self::LoginRequired => "login-required",

@@ -27,8 +27,8 @@ use crate::grant_set::Grant;
 use crate::identity::Credential;
 use crate::matchers::{Person, override_in_query};
 use crate::method::MethodSet;
-use crate::policy::model::ScopeId;
-use crate::snapshot::Snapshot;
+use crate::policy::model::{FactId, ScopeId};
+use crate::snapshot::{HostTraits, Snapshot};
 use crate::target::{CanonicalTarget, Target};
 use case::{Case, Rules};
 
@@ -58,8 +58,10 @@ impl Snapshot {
     fn decide_reading(&self, request: &Request<'_>, target: CanonicalTarget<'_>, scratch: &mut Scratch) -> Evaluation {
         let method = self.policy.methods.resolve(request.method);
         let traits = self.hosts.of(target.host);
-        let privileged = scopes::find(self, &target, traits, method, scratch);
-        if traits.refuses_method_override && override_in_query(target.query) {
+        let preflight = self.preflight(request, &target, traits, scratch);
+        let privileged = scopes::find(self, &target, traits, method, scratch)
+            || preflight.is_some_and(|preflight| preflight.privileged);
+        if traits.refuses_method_override && self.asks_for_another_method(request, &target) {
             return refused(Reason::MethodOverride, privileged);
         }
         match request.credential {
@@ -71,12 +73,43 @@ impl Snapshot {
         if !request.stops.is_empty() && self.is_stopped(person, request, scratch) {
             return refused(Reason::Stopped, privileged);
         }
+        // Browsers send no credential with a preflight; one that is there all the same makes no difference.
+        let person = if preflight.is_some() { Person::Nobody } else { person };
         let grants = grants_of(person, request);
         let case = Case { snapshot: self, request, target, traits, method, person, grants };
-        let decision = rules::weigh(&case, Rules::InForce, scratch);
-        let candidate =
-            if scopes::any_observed(self, scratch) { rules::weigh(&case, Rules::All, scratch) } else { decision };
+        let any_observed = scopes::any_observed(self, scratch);
+        let mut weigh = |rules| match preflight {
+            Some(preflight) => rules::preflight(&case, rules, preflight.scope, scratch),
+            None => rules::weigh(&case, rules, scratch),
+        };
+        let decision = weigh(Rules::InForce);
+        let candidate = if any_observed { weigh(Rules::All) } else { decision };
         Evaluation { decision, candidate, privileged }
+    }
+
+    /// What a CORS preflight asks for, if the request is one that a scope lets pass. Leaves other scopes in `scratch`.
+    fn preflight(
+        &self,
+        request: &Request<'_>,
+        target: &CanonicalTarget<'_>,
+        traits: HostTraits,
+        scratch: &mut Scratch,
+    ) -> Option<Preflight> {
+        let [origin, method] = self.headers.preflight.filter(|_| request.method == b"OPTIONS")?;
+        let (FactValue::One(_), FactValue::One(method)) = (request.facts.value(origin), request.facts.value(method))
+        else {
+            return None;
+        };
+        let privileged = scopes::find(self, target, traits, self.policy.methods.resolve(method), scratch);
+        let scope = scratch.found().iter().copied().find(|scope| self.policy.scopes[*scope].preflight)?;
+        Some(Preflight { scope, privileged })
+    }
+
+    /// Whether the request asks for another method than its own, or may: a header that is not passed could be there.
+    fn asks_for_another_method(&self, request: &Request<'_>, target: &CanonicalTarget<'_>) -> bool {
+        let value = |header: &Option<FactId>| header.map_or(FactValue::NotPassed, |header| request.facts.value(header));
+        override_in_query(target.query)
+            || !self.headers.method_overrides.iter().all(|it| value(it) == FactValue::Absent)
     }
 
     /// The scopes that hold a target with a method, in order.
@@ -90,6 +123,15 @@ impl Snapshot {
         scopes::find(self, target, self.hosts.of(target.host), method, scratch);
         scratch.found()
     }
+}
+
+/// What a CORS preflight asks for.
+#[derive(Clone, Copy)]
+struct Preflight {
+    /// The first scope by name that holds the method asked for and lets preflights pass.
+    scope: ScopeId,
+    /// Whether a privileged scope holds what is asked for.
+    privileged: bool,
 }
 
 /// A refusal before all rules.

@@ -6,7 +6,7 @@ use super::decision::{Decision, Reason};
 use super::lacking::{Blocks, Smallest, Unmet};
 use super::scratch::{Found, Scratch};
 use crate::kleene::Kleene;
-use crate::policy::model::{Effect, Rule, RuleId, ScopeSelector};
+use crate::policy::model::{Effect, Rule, RuleId, ScopeId, ScopeSelector};
 
 /// Decides by the rules of the scopes in `scratch`.
 pub(super) fn weigh(case: &Case<'_>, rules: Rules, scratch: &mut Scratch) -> Decision {
@@ -28,6 +28,17 @@ fn weigh_in(case: &Case<'_>, rules: Rules, found: &Found, scratch: &mut Scratch)
         decision.advice = authenticate(case, rules, found, scratch);
     }
     decision
+}
+
+/// Decides a CORS preflight that the scope lets pass: only deny rules are asked.
+pub(super) fn preflight(case: &Case<'_>, rules: Rules, scope: ScopeId, scratch: &mut Scratch) -> Decision {
+    let found = scratch.take_found();
+    let denied = denied(case, rules, &found);
+    scratch.give_back(found);
+    match denied {
+        Some((reason, rule)) => case.decision(reason, rule, scratch),
+        None => Decision { scope: Some(scope), ..Decision::refused(Reason::Preflight) },
+    }
 }
 
 /// The deny rule that determines, if any is not false.

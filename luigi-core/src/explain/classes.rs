@@ -5,10 +5,10 @@ use super::judge::{Case, Judged, Kind, judge};
 use super::subjects::Caller;
 use super::{AdviceTrace, DecisionTrace, Explanation, MissingTrace, RequestTrace, ScopeTrace, Standing};
 use super::{ReadingTrace, advice, listed, quoted, scopes, stops};
-use crate::decide::{Advice, Decision, Evaluation, Reason, Request, Source};
+use crate::decide::{Advice, Decision, Evaluation, FactValue, Reason, Request, Source};
 use crate::identity::{Credential, Identity};
 use crate::policy::captures::GroupValue;
-use crate::policy::model::{Effect, Mode, Policy, RuleId};
+use crate::policy::model::{Effect, FactKey, Mode, Policy, RuleId, ScopeId};
 use crate::target::{CanonicalTarget, Host, Readings, Target};
 
 pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
@@ -51,8 +51,12 @@ pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
 /// Everything about one reading of the target.
 fn explain_reading(policy: &Policy, request: &Request<'_>, target: CanonicalTarget<'_>) -> Explanation {
     let (held, scopes) = scopes::holding(policy, request, &target);
-    let privileged = held.iter().any(|id| policy.scopes[*id].privileged);
-    if HostWays::of(policy, target.host).refuses_method_override && hosts::asks_for_another_method(target.query) {
+    let preflight = preflight(policy, request, &target);
+    let mut holding = held.iter().chain(preflight.iter().flat_map(|(_, held)| held));
+    let privileged = holding.any(|id| policy.scopes[*id].privileged);
+    if HostWays::of(policy, target.host).refuses_method_override
+        && hosts::asks_for_another_method(policy, request, target.query)
+    {
         return refused(policy, request, Reason::MethodOverride, privileged, scopes);
     }
     let caller = match (request.credential, Caller::of(request.credential, request.time)) {
@@ -68,11 +72,18 @@ fn explain_reading(policy: &Policy, request: &Request<'_>, target: CanonicalTarg
         return explanation;
     }
 
+    let caller = if preflight.is_some() { Caller::Nobody } else { caller };
     let case = Case { policy, request, target, caller, held };
     let judged: Vec<Judged<'_>> = policy.rules.iter().map(|(id, rule)| judge(&case, id, rule)).collect();
     let in_force: Vec<&Judged<'_>> = judged.iter().filter(|one| one.rule.mode == Mode::Enforce).collect();
     let all: Vec<&Judged<'_>> = judged.iter().collect();
-    let evaluation = Evaluation { decision: decide(&case, &in_force), candidate: decide(&case, &all), privileged };
+    let evaluation = {
+        let decide = |rules: &[&Judged<'_>]| match &preflight {
+            Some((scope, _)) => decide_preflight(*scope, rules),
+            None => decide(&case, rules),
+        };
+        Evaluation { decision: decide(&in_force), candidate: decide(&all), privileged }
+    };
     Explanation {
         evaluation,
         request: request_trace(policy, request),
@@ -102,6 +113,40 @@ fn refused(
         readings: Vec::new(),
         scopes,
         rules: Vec::new(),
+    }
+}
+
+/// If the request is a CORS preflight that a scope lets pass: the first such scope, and all that hold what it asks for.
+fn preflight(policy: &Policy, request: &Request<'_>, target: &CanonicalTarget<'_>) -> Option<(ScopeId, Vec<ScopeId>)> {
+    let header = |name: &str| {
+        let (id, _) = policy.facts.iter().find(|(_, fact)| fact.key() == FactKey::Header(name))?;
+        match request.facts.value(id) {
+            FactValue::One(value) => Some(value),
+            FactValue::NotPassed | FactValue::Absent | FactValue::Several => None,
+        }
+    };
+    if request.method != b"OPTIONS" {
+        return None;
+    }
+    header("origin")?;
+    let method = header("access-control-request-method")?;
+    let (held, _) = scopes::holding(policy, &Request { method, ..*request }, target);
+    let scope = held.iter().copied().find(|id| policy.scopes[*id].preflight)?;
+    Some((scope, held))
+}
+
+/// The answer of these rules to a preflight that the scope lets pass: only deny rules count.
+fn decide_preflight(scope: ScopeId, rules: &[&Judged<'_>]) -> Decision {
+    let first = |standing| rules.iter().copied().find(|one| one.standing() == standing);
+    let with = |reason, judged: &Judged<'_>| Decision {
+        rule: Some(judged.id),
+        scope: judged.scopes.first().copied(),
+        ..Decision::refused(reason)
+    };
+    match (first(Standing::Denies), first(Standing::MayDeny)) {
+        (Some(deny), _) => with(Reason::DeniedByRule, deny),
+        (None, Some(deny)) => with(Reason::DenyRuleUnknown, deny),
+        (None, None) => Decision { scope: Some(scope), ..Decision::refused(Reason::Preflight) },
     }
 }
 
@@ -260,6 +305,7 @@ fn sentence(reason: Reason, rule: Option<&str>, restricted_by: Option<&str>) -> 
     };
     match reason {
         Reason::AllowedByRule => format!("{rule} allows it, and all that is required is met"),
+        Reason::Preflight => "it is a CORS preflight that a scope lets pass".to_owned(),
         Reason::DeniedByRule => format!("{rule} denies it"),
         Reason::DenyRuleUnknown => format!("{rule} may deny it: a predicate is unknown"),
         Reason::LoginRequired => requires("another login"),
@@ -272,7 +318,9 @@ fn sentence(reason: Reason, rule: Option<&str>, restricted_by: Option<&str>) -> 
         Reason::NoRuleAllows => "no rule allows it".to_owned(),
         Reason::MalformedFacts => "the facts about the request are malformed".to_owned(),
         Reason::AmbiguousTarget => "two servers could read the target differently".to_owned(),
-        Reason::MethodOverride => "it asks for another method than its own, which its host refuses".to_owned(),
+        Reason::MethodOverride => {
+            "it asks for another method than its own, or may, and its host refuses that".to_owned()
+        }
         Reason::AmbiguousCredential => "a credential was sent twice".to_owned(),
         Reason::Deferred => "too many credentials wait for verification".to_owned(),
         Reason::Stopped => "an incident stop holds".to_owned(),

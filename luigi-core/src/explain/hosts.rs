@@ -1,7 +1,8 @@
 //! What the servers behind a host do with targets, by asking every entry of `[hosts]`.
 
 use super::scopes::host_fits;
-use crate::policy::model::Policy;
+use crate::decide::{FactValue, Request};
+use crate::policy::model::{FactKey, Policy};
 use crate::target::{Ambiguity, Host};
 
 /// What is said about one host.
@@ -34,8 +35,16 @@ impl HostWays {
     }
 }
 
-/// Whether the query has a parameter that servers take another method from.
-pub(super) fn asks_for_another_method(query: Option<&[u8]>) -> bool {
+/// Whether a header or a parameter of the query is there, or may be, that servers take another method from.
+pub(super) fn asks_for_another_method(policy: &Policy, request: &Request<'_>, query: Option<&[u8]>) -> bool {
+    let absent = |name: &str| {
+        let mut facts = policy.facts.iter();
+        let fact = facts.find(|(_, fact)| fact.key() == FactKey::Header(name));
+        fact.is_some_and(|(id, _)| request.facts.value(id) == FactValue::Absent)
+    };
+    if !absent("x-http-method-override") || !absent("x-http-method") || !absent("x-method-override") {
+        return true;
+    }
     let query = String::from_utf8_lossy(query.unwrap_or_default()).into_owned();
     query.split(['&', ';']).any(|parameter| {
         let name = parameter.split('=').next().unwrap_or_default();

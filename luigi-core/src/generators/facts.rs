@@ -1,8 +1,9 @@
 //! Facts, tests of them, and requests that have some.
 
-use super::Choices;
+use super::{Choices, METHODS};
 use crate::decide::FactValue;
 use crate::identity::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
+use crate::matchers::{METHOD_OVERRIDE_HEADERS, PREFLIGHT_HEADERS};
 use crate::policy::model::{CertificateTest, Fact, FactTest, Policy, ValueTest};
 use std::sync::LazyLock;
 
@@ -40,7 +41,14 @@ pub(super) fn table(choices: &mut Choices<'_>) -> Vec<Fact> {
         vec![Fact::Certificate, Fact::CertificateFingerprint, Fact::CertificateNames, Fact::CertificateSubject];
     let values = COUNTRIES[..choices.between(1, 3)].iter().map(|value| (*value).to_owned()).collect();
     facts.push(Fact::Named { name: "country".to_owned(), values });
-    facts.extend(HEADERS.map(|name| Fact::Header(name.to_owned())));
+    facts.extend(
+        HEADERS
+            .iter()
+            .chain(&PREFLIGHT_HEADERS)
+            .chain(&METHOD_OVERRIDE_HEADERS)
+            .map(|name| Fact::Header((*name).to_owned())),
+    );
+    facts.sort();
     facts
 }
 
@@ -131,6 +139,8 @@ pub(super) fn values(policy: &Policy, choices: &mut Choices<'_>) -> Vec<FactValu
         (1, _) => FactValue::NotPassed,
         (2, _) => FactValue::Absent,
         (3, _) => FactValue::Several,
+        (_, Fact::Header(name)) if METHOD_OVERRIDE_HEADERS.contains(&name.as_str()) => FactValue::Absent,
+        (_, Fact::Header(name)) if name == PREFLIGHT_HEADERS[1] => FactValue::One(choices.pick(&METHODS).as_bytes()),
         (_, Fact::Named { .. }) => FactValue::One(choices.pick(&["DE", "AT", "FR", "XX"]).as_bytes()),
         _ => FactValue::One(choices.pick(&VALUES).as_bytes()),
     };

@@ -158,6 +158,7 @@ fn scope(n: usize, scopes: usize, methods: &mut crate::method::MethodTable, choi
         path_regex,
         except: choices.few(&later, 25),
         privileged: choices.chance(30),
+        preflight: choices.chance(20),
         content_hash: hash(0x10, n),
     }
 }

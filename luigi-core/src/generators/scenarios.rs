@@ -78,7 +78,7 @@ impl Scenario {
         };
         let stops = stops(policy, &credential, time, choices);
         Self {
-            method: choices.text(&METHODS),
+            method: if choices.chance(12) { "OPTIONS".to_owned() } else { choices.text(&METHODS) },
             host: host(choices),
             path,
             ambiguous: choices.chance(1),

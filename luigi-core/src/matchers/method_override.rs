@@ -1,5 +1,8 @@
 //! Requests that ask for another method than their own: servers of many frameworks take it from the query.
 
+/// The headers that servers take another method from.
+pub(crate) const METHOD_OVERRIDE_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
 /// Whether the query has a parameter `_method`, in any spelling that some server takes for it.
 ///
 /// Names are percent-decoded and compared without regard to case; `&` and `;` separate parameters. PHP makes an underscore of a dot, a space

@@ -16,8 +16,11 @@ mod subject;
 
 pub(crate) use captures::Captures;
 pub(crate) use facts::fact_holds;
-pub(crate) use method_override::override_in_query;
+pub(crate) use method_override::{METHOD_OVERRIDE_HEADERS, override_in_query};
 pub(crate) use network::NetworkSet;
 pub(crate) use pattern::subject as subject_fits;
 pub(crate) use schedule::LocalHours;
 pub(crate) use subject::{Person, actor_is, login_meets};
+
+/// The headers that make an OPTIONS request a CORS preflight: who asks, and for which method.
+pub(crate) const PREFLIGHT_HEADERS: [&str; 2] = ["origin", "access-control-request-method"];

@@ -292,6 +292,8 @@ pub struct Scope {
     pub except: Vec<ScopeId>,
     /// Whether requests whose target lies here are privileged.
     pub privileged: bool,
+    /// `preflight`: whether CORS preflights for what the scope holds pass without identity.
+    pub preflight: bool,
     /// SHA-256 over the scope's meaning: hosts, operations and what it leaves out (not its name, not its documentation).
     pub content_hash: ContentHash,
 }

@@ -5,8 +5,8 @@
 use super::hosts::HostTable;
 use super::index::Index;
 use super::{
-    MAX_EXCEPT_DEPTH, MAX_POLICY_OPERATIONS, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision, RulesByEffect,
-    Snapshot, format,
+    HeaderFacts, MAX_EXCEPT_DEPTH, MAX_POLICY_OPERATIONS, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision,
+    RulesByEffect, Snapshot, format,
 };
 use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
 use crate::matchers::{LocalHours, NetworkSet};
@@ -342,6 +342,7 @@ impl Builder {
 
     pub(super) fn finish(self, revision: Revision) -> Snapshot {
         Snapshot {
+            headers: HeaderFacts::of(&self.policy),
             policy: self.policy,
             index: self.index,
             folded_index: self.folded_index,

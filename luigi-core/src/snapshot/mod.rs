@@ -18,8 +18,8 @@ pub use build::CompileError;
 pub use format::{LoadError, Loader, Progress};
 pub use retire::Retired;
 
-use crate::matchers::{LocalHours, NetworkSet};
-use crate::policy::model::{Effect, NetworkId, Policy, RuleId, ScheduleId, ScopeId, Table};
+use crate::matchers::{LocalHours, METHOD_OVERRIDE_HEADERS, NetworkSet, PREFLIGHT_HEADERS};
+use crate::policy::model::{Effect, FactId, FactKey, NetworkId, Policy, RuleId, ScheduleId, ScopeId, Table};
 use hosts::HostTable;
 pub(crate) use hosts::{HostTraits, fold_into};
 use index::Index;
@@ -43,6 +43,7 @@ pub struct Snapshot {
     /// The index for hosts that ignore case, if the policy has some.
     pub(crate) folded_index: Option<Index>,
     pub(crate) hosts: HostTable,
+    pub(crate) headers: HeaderFacts,
     /// The rules of each scope.
     pub(crate) scope_rules: Table<ScopeId, RulesByEffect>,
     /// The deny and restrict rules about every request.
@@ -52,6 +53,29 @@ pub struct Snapshot {
     pub(crate) networks: Table<NetworkId, NetworkSet>,
     pub(crate) hours: Table<ScheduleId, LocalHours>,
     revision: Revision,
+}
+
+/// Where the headers are that the language itself asks for; `None` if the policy has no use for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeaderFacts {
+    /// Who asks and for which method, if some scope lets preflights pass.
+    pub(crate) preflight: Option<[FactId; 2]>,
+    pub(crate) method_overrides: [Option<FactId>; 3],
+}
+
+impl HeaderFacts {
+    fn of(policy: &Policy) -> Self {
+        let place = |name: &str| {
+            let mut facts = policy.facts.iter();
+            facts.find(|(_, fact)| fact.key() == FactKey::Header(name)).map(|(id, _)| id)
+        };
+        let [origin, method] = PREFLIGHT_HEADERS.map(place);
+        let wanted = policy.scopes.iter().any(|(_, scope)| scope.preflight);
+        Self {
+            preflight: origin.zip(method).filter(|_| wanted).map(|(origin, method)| [origin, method]),
+            method_overrides: METHOD_OVERRIDE_HEADERS.map(place),
+        }
+    }
 }
 
 /// Rules in order of their ids, by effect.

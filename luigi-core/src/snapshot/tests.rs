@@ -31,6 +31,7 @@ fn scope(name: &str, hosts: Vec<HostPattern>, paths: &[&str], except: &[usize]) 
         path_regex: None,
         except: except.iter().map(|at| ScopeId::from_index(*at)).collect(),
         privileged: false,
+        preflight: false,
         content_hash: ContentHash([0; 32]),
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn title(refusal: &Refusal) -> &'static str {
             Reason::SourceRequired => "Not from this network",
             Reason::ScheduleRequired => "Not at this time",
             Reason::AllowedByRule
+            | Reason::Preflight
             | Reason::DeniedByRule
             | Reason::DenyRuleUnknown
             | Reason::LoginRequired
@@ -62,7 +63,9 @@ pub(super) fn detail(refusal: &Refusal) -> String {
             Reason::AmbiguousCredential => "The request carries more than one login, so it is not clear whose it is.",
             Reason::Deferred => "Too many new logins arrived at once. Nothing is wrong with your request.",
             Reason::InternalError => "Access could not be checked because of a fault on our side.",
-            Reason::AllowedByRule => "What you may do here has changed while you asked: it is allowed by now.",
+            Reason::AllowedByRule | Reason::Preflight => {
+                "What you may do here has changed while you asked: it is allowed by now."
+            }
             Reason::SourceRequired => "You may do this, but not from the network that you are in now.",
             Reason::ScheduleRequired => "You may do this, but not at this time.",
             Reason::FactRequired => "You may do this, but not with a request or from a device like this one.",

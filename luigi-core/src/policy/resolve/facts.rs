@@ -2,6 +2,7 @@
 
 use super::Scene;
 use crate::described::DescribedFacts;
+use crate::matchers::{METHOD_OVERRIDE_HEADERS, PREFLIGHT_HEADERS};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{Fact, FactId, FactKey, FactTest, MAX_FACTS, Table, TableId};
 use crate::policy::source::Span;
@@ -14,7 +15,7 @@ pub(super) fn definitions(syntax: &Syntax) -> BTreeMap<String, Vec<String>> {
     defined.collect()
 }
 
-/// Every fact that some rule in force asks for, in order.
+/// Every fact that some rule in force, preflight or host asks for, in order.
 pub(super) fn needed(
     syntax: &Syntax,
     in_force: impl Fn(&Rule) -> bool,
@@ -38,6 +39,17 @@ pub(super) fn needed(
         }
         for fact in certificate.iter().flat_map(|test| test.needs()) {
             needed.entry(fact).or_insert(None);
+        }
+    }
+    let scopes = || syntax.scopes.iter().filter_map(|entry| entry.item.as_ref());
+    if scopes().any(|scope| scope.preflight) {
+        for name in PREFLIGHT_HEADERS {
+            needed.entry(Fact::Header(name.to_owned())).or_insert(None);
+        }
+    }
+    if syntax.hosts.iter().any(|host| host.refuses_method_override.as_ref().is_some_and(|refuses| refuses.value)) {
+        for name in METHOD_OVERRIDE_HEADERS {
+            needed.entry(Fact::Header(name.to_owned())).or_insert(None);
         }
     }
     if needed.len() > MAX_FACTS {

@@ -44,6 +44,7 @@ impl Scene {
             path_regex,
             except: self.scopes.find_all(&scope.except, out),
             privileged: scope.privileged,
+            preflight: scope.preflight,
             content_hash: ContentHash([0; 32]),
         }
     }

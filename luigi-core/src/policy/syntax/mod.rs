@@ -114,6 +114,7 @@ pub(super) struct Scope {
     pub(super) doubtful: Vec<Doubtful>,
     pub(super) except: Vec<Text>,
     pub(super) tags: Vec<Text>,
+    pub(super) preflight: bool,
     pub(super) privileged: bool,
 }
 

@@ -289,7 +289,7 @@ pub(in crate::policy) struct Fields<'t> {
 }
 
 /// Keys that a policy of a later version may have.
-const LATER: &[&str] = &["preflight", "upgrade"];
+const LATER: &[&str] = &["upgrade"];
 
 impl<'t> Fields<'t> {
     /// The top level of a document.

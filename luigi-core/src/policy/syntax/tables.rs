@@ -155,6 +155,7 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
         "methods",
         "except",
         "privileged",
+        "preflight",
         "tags",
         "description",
         "accept",
@@ -164,6 +165,7 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
     let hosts = fields.require("hosts", "name the hosts, or write `hosts = \"any\"`", out).map(|node| hosts(node, out));
     let except = fields.texts("except", out).unwrap_or_default();
     let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
+    let preflight = fields.get("preflight").and_then(|node| node.boolean("preflight", out));
     let mut doubtful = Vec::new();
     let (operations, path_regex) = operations(&fields, &mut doubtful, out);
     let tags = fields.texts("tags", out).unwrap_or_default();
@@ -176,6 +178,7 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
         except,
         tags,
         privileged: privileged.is_some_and(|flag| flag.value),
+        preflight: preflight.is_some_and(|flag| flag.value),
     })
 }
 
