@@ -61,7 +61,7 @@ fn bytes_of(seed: u64) -> Vec<u8> {
 fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut note = |what: String| *seen.entry(what).or_default() += 1;
-    for seed in 0..5000 {
+    for seed in 0..15000 {
         let bytes = bytes_of(seed);
         let policy = policy(&mut Choices::new(&bytes));
         for explanation in compare(&bytes) {
