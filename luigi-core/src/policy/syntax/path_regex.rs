@@ -6,7 +6,9 @@ use super::node::{Text, quoted};
 use crate::matchers::path_regex::{Case, syntax_config};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use regex_automata::util::syntax::parse_with;
+use regex_syntax::ast::{self, Ast, Flag};
 use regex_syntax::hir::{Hir, HirKind};
+use std::convert::Infallible;
 use std::ops::Range;
 
 /// The most bytes that an expression can have.
@@ -31,6 +33,10 @@ pub(super) fn check(text: &Text, out: &mut Diagnostics) -> bool {
         let help = format!("paths have escapes in their place: write `{escapes}`");
         return problem(at..at + character, "not ASCII", &help);
     }
+    if let Some(at) = fixed_case(pattern) {
+        let help = "on hosts with `paths = \"ignore-case\"` it would hold nothing: leave out the `-i`; what ignores case alone stands in `(?i:...)`";
+        return problem(at, "whether case matters is the host's to say", help);
+    }
     match parse_with(pattern, &syntax_config(Case::Exact)) {
         Err(error) => {
             let (at, label) = match &error {
@@ -49,6 +55,34 @@ pub(super) fn check(text: &Text, out: &mut Diagnostics) -> bool {
             None => true,
         },
     }
+}
+
+/// Where an expression says that case matters, whatever its host says. A text that is no expression has no such place.
+fn fixed_case(pattern: &str) -> Option<Range<usize>> {
+    struct Finder(Option<Range<usize>>);
+    impl ast::Visitor for Finder {
+        type Output = Option<Range<usize>>;
+        type Err = Infallible;
+
+        fn finish(self) -> Result<Self::Output, Infallible> {
+            Ok(self.0)
+        }
+
+        fn visit_pre(&mut self, ast: &Ast) -> Result<(), Infallible> {
+            let flags = match ast {
+                Ast::Flags(set) => Some(&set.flags),
+                Ast::Group(group) => group.flags(),
+                _ => None,
+            };
+            if let Some(flags) = flags.filter(|flags| flags.flag_state(Flag::CaseInsensitive) == Some(false)) {
+                self.0.get_or_insert(flags.span.start.offset..flags.span.end.offset);
+            }
+            Ok(())
+        }
+    }
+    let ast = ast::parse::Parser::new().parse(pattern).ok()?;
+    let Ok(found) = ast::visit(&ast, Finder(None));
+    found
 }
 
 /// The name of a group in the expression, if one has a name.
