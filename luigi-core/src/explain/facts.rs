@@ -119,13 +119,26 @@ fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Whether another name is the wanted one to servers that ignore case, or to PHP.
+fn is_taken_for(other: &[u8], wanted: &[u8]) -> bool {
+    let spaces = other.iter().take_while(|byte| **byte == b' ').count();
+    let folded = |name: &[u8]| -> Vec<u8> {
+        name.iter().map(|byte| if b" .[".contains(byte) { b'_' } else { byte.to_ascii_lowercase() }).collect()
+    };
+    let other = &other[spaces..];
+    match other.split_at_checked(wanted.len()) {
+        Some((name, rest)) => folded(name) == folded(wanted) && (rest.is_empty() || rest[0] == b'[' || rest[0] == 0),
+        None => false,
+    }
+}
+
 fn parameter((pairs, all): &(Vec<Pair>, bool), name: &str, accepts: &ValueTest) -> Finding {
     let wanted = name.as_bytes();
     let named = |pair: &&Pair| pair.name.as_deref() == Some(wanted);
     let values: Vec<Option<&[u8]>> = pairs.iter().filter(named).map(|pair| pair.value.as_deref()).collect();
     let may_be = |pair: &Pair| match pair.name.as_deref() {
         None => true,
-        Some(other) => other != wanted && other.eq_ignore_ascii_case(wanted),
+        Some(other) => other != wanted && is_taken_for(other, wanted),
     };
     let doubt = if !all {
         Some("the query has too many pairs")

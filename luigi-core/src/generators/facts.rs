@@ -11,7 +11,7 @@ const HEADERS: [&str; 2] = ["x-team", "x-version"];
 const VALUES: [&str; 4] = ["a", "a b", "b", "é"];
 const COUNTRIES: [&str; 3] = ["AT", "DE", "FR"];
 const PARAMETERS: [&str; 2] = ["v", "team"];
-const PAIRS: [&str; 16] = [
+const PAIRS: [&str; 20] = [
     "v=a",
     "v=b",
     "team=a",
@@ -26,6 +26,10 @@ const PAIRS: [&str; 16] = [
     "x=1;v=a",
     "v=%C3%A9",
     "team=%61",
+    "v[]=b",
+    "+V=b",
+    "v%00x=a",
+    "team+[=a",
     "%5Fmethod=put",
     "+.METHOD[]",
 ];

@@ -1,7 +1,7 @@
 //! Parameters of a query, read as forms write them: pairs joined by `&`, names and values escaped with `%`, `+` for a space.
 //!
 //! Servers do not agree on all of it. What only some of them would take for the parameter makes the test unknown: a name that differs in case
-//! alone or is not escaped correctly, and pairs that come out otherwise if `;` joins them, too. Nothing is copied.
+//! alone, that PHP takes for it, or that is not escaped correctly, and pairs that come out otherwise if `;` joins them, too. Nothing is copied.
 
 use crate::kleene::Kleene;
 use crate::policy::model::ValueTest;
@@ -48,11 +48,20 @@ fn read<'a>(query: &'a [u8], name: &str, joins: impl Fn(u8) -> bool) -> Found<'a
                 Some(first) => found.unclear |= !decoded(first).eq(decoded(value)),
             }
         } else {
-            let folded = decoded(key).map(|byte| byte.map(|byte| byte.to_ascii_lowercase()));
-            found.doubtful |= folded.eq(name.bytes().map(|byte| Some(byte.to_ascii_lowercase())));
+            found.doubtful |= may_mean(key, name);
         }
     }
     found
+}
+
+/// Whether some servers take a name, which is not the parameter's, for it: without regard to case; or as PHP does, which drops spaces before
+/// it, makes an underscore of a space, a dot and an opening bracket, and ends it at a NUL or where an array begins.
+fn may_mean(key: &[u8], name: &str) -> bool {
+    let is_underscore = |byte: u8| matches!(byte, b'_' | b' ' | b'.' | b'[');
+    let alike = |a: u8, b: u8| a.eq_ignore_ascii_case(&b) || is_underscore(a) && is_underscore(b);
+    let mut key = decoded(key).flatten().skip_while(|byte| *byte == b' ');
+    name.bytes().all(|wanted| key.next().is_some_and(|byte| alike(byte, wanted)))
+        && matches!(key.next(), None | Some(b'[' | 0))
 }
 
 impl Found<'_> {
@@ -130,6 +139,13 @@ mod tests {
             (Some("version=v3;a=1"), False, True),
             (Some("a=1;b=2"), False, False),
             (Some("a=1%3Bversion=v1"), False, False),
+            (Some("version[]=v1"), Unknown, Unknown),
+            (Some("version=v1&version%5B%5D=v2"), Unknown, True),
+            (Some("version=v1&+version=v2"), Unknown, True),
+            (Some("%20Version=v1"), Unknown, Unknown),
+            (Some("version%00=v1"), Unknown, Unknown),
+            (Some("version+=v1"), False, False),
+            (Some("+=v1&[=v1"), False, False),
         ] {
             let query = query.map(str::as_bytes);
             let values = ValueTest::In(["a b", "v1", "v2"].map(str::to_owned).to_vec());
@@ -138,6 +154,18 @@ mod tests {
             assert_eq!(parameter_is(query, "version", &ValueTest::Present), present, "{shown:?}");
             assert_eq!(parameter_is(query, "version", &ValueTest::Absent), !present, "{shown:?}");
         }
+    }
+
+    #[test]
+    fn names_that_php_takes_for_the_parameter_are_doubtful() {
+        let value =
+            |name: &str, query: &str| parameter_is(Some(query.as_bytes()), name, &ValueTest::In(vec!["1".to_owned()]));
+        for query in ["api_key=1&api.key=2", "api_key=1&api+key=2", "api_key=1&api[key=2", "api_key=1&api_key[x]=2"] {
+            assert_eq!(value("api_key", query), Unknown, "{query}");
+        }
+        assert_eq!(value("api_key", "api_key=1&api-key=2&api_keys=2&apikey=2&_api_key=2"), True);
+        assert_eq!(value("filter[a]", "filter[a]=1&filter[b]=2"), True);
+        assert_eq!(value("filter[a]", "filter[a]=1&filter[a][]=2"), Unknown);
     }
 
     #[test]
