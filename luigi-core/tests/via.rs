@@ -16,6 +16,7 @@ audiences = ["a"]
 [groups]
 staff = "staff"
 leads = "leads"
+contractors = "contractors"
 [scopes.docs]
 hosts = "any"
 paths = ["/docs/**"]
@@ -56,6 +57,22 @@ id = "docs-not-for-mallory"
 effect = "deny"
 scopes = ["docs"]
 subject = { subjects = ["mallory"] }
+[[rules]]
+id = "docs-not-for-the-service-reaper"
+effect = "deny"
+scopes = ["docs"]
+subject = { subject-patterns = ["reaper:*"], kinds = ["service"] }
+[[rules]]
+id = "docs-not-for-contractors"
+effect = "deny"
+scopes = ["docs"]
+subject = { groups = ["contractors"] }
+[[rules]]
+id = "docs-for-reapers"
+effect = "allow"
+scopes = ["docs"]
+subject = { groups = ["staff"] }
+via = { subject-patterns = ["reaper:*"] }
 [[rules]]
 id = "docs-not-through-the-old-agent"
 effect = "deny"
@@ -119,6 +136,8 @@ GET /docs/1     | groups = ["staff"], via = { sub = "agent:assistant", claims = 
 GET /docs/1     | sub = "mallory", groups = ["staff"], via = { sub = "agent:assistant" }     | deny  | rule = "docs-not-for-mallory"
 GET /docs/1     | groups = ["staff"], via = { sub = "mallory" }                              | deny  | rule = "docs-not-for-mallory"
 GET /docs/1     | groups = ["staff"], via = { sub = "agent:old" }                            | deny  | rule = "docs-not-through-the-old-agent"
+GET /docs/1     | groups = ["staff"], via = { sub = "reaper:1" }                             | deny  | rule = "docs-not-for-the-service-reaper"\nreason = "deny-rule-unknown"
+GET /docs/1     | sub = "reaper:1", groups = ["staff"]                                       | allow | rule = "docs-for-staff"
 GET /docs/1     | groups = ["staff"], sub = "agent:old"                                      | allow | rule = "docs-for-staff"
 GET /docs/1     | -                                                                          | authenticate |
 GET /open/1     | via = { sub = "agent:other" }                                              | allow |
@@ -147,7 +166,8 @@ fn who_may_act_for_whom() {
         };
         let who = if who == "-" { String::new() } else { format!("as = {{ {who} }}\n") };
         text.push_str(&format!(
-            "[[tests]]\nname = \"{n}: {request}\"\nrequest = \"{request}\"\n{who}expect = \"{expect}\"\n{more}\n"
+            "[[tests]]\nname = \"{n}: {request}\"\nrequest = \"{request}\"\n{who}expect = \"{expect}\"\n{}\n",
+            more.replace("\\n", "\n")
         ));
     }
     let mut sources = SourceSet::new();

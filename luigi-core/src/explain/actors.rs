@@ -91,7 +91,12 @@ pub(super) fn as_subject(policy: &Policy, wanted: &Subject, actor: &Actor) -> Kl
             Some(subject) => subject_listed(subjects, subject_patterns, subject).into(),
             None => Kleene::False,
         };
-        any = any.or(of_issuer(wanted_issuers).and(named).and((!asks_more).into()));
+        let rest = match (asks_more, subjects.len() + subject_patterns.len()) {
+            (false, _) => Kleene::True,
+            (true, 0) => Kleene::False,
+            (true, _) => Kleene::Unknown,
+        };
+        any = any.or(of_issuer(wanted_issuers).and(named).and(rest));
     }
     any
 }

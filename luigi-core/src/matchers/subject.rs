@@ -249,7 +249,8 @@ fn claim_is(path: &[String], claims: &Map<String, Value>, captured: Captured<'_>
     }
 }
 
-/// As a matcher of subjects sees an actor, of whom nothing is known but issuer and subject: one that asks for more does not match it.
+/// As a matcher of subjects sees an actor, of whom nothing is known but issuer and subject: one that asks for more does not match it,
+/// unless it names it by its subject, too; then that is not known.
 pub(crate) fn actor_is(actor: &Acting<'_>, subject: &Subject, policy: &Policy) -> Kleene {
     match subject {
         Subject::Anyone => Kleene::True,
@@ -273,10 +274,13 @@ pub(crate) fn actor_is(actor: &Acting<'_>, subject: &Subject, policy: &Policy) -
                 || !groups.is_empty()
                 || !groups_all.is_empty()
                 || !claims.is_empty();
-            if asks_for_more {
-                return Kleene::False;
+            let named = is_actor(issuers, subjects, subject_patterns, actor, policy);
+            match asks_for_more {
+                false => named,
+                // It is the one that was named; whether the rest holds of it, nobody knows.
+                true if !subjects.is_empty() || !subject_patterns.is_empty() => named.and(Kleene::Unknown),
+                true => Kleene::False,
             }
-            is_actor(issuers, subjects, subject_patterns, actor, policy)
         })),
     }
 }
