@@ -1,6 +1,6 @@
 //! Incident stops: denied before any rule, whoever allows it, in both evaluators.
 
-use luigi_core::decide::{Reason, Request, RequestFacts, Scratch, Source};
+use luigi_core::decide::{FactValue, Reason, Request, RequestFacts, Scratch, Source};
 use luigi_core::explain;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Actor, Credential, Identity, InvalidCredential};
@@ -122,5 +122,32 @@ fn what_is_stopped_and_what_goes_on() {
         for what in [person("ada"), token("t1"), before(2_000_000_000)] {
             check("nobody", &what, "/orders", credential, NOW, false);
         }
+    }
+}
+
+#[test]
+fn a_stopped_scope_lets_no_preflight_pass() {
+    let policy = "schema = 1\n[issuers.login]\nurl = \"https://id.example.com\"\naudiences = [\"a\"]\n\
+         [scopes.orders]\nhosts = \"any\"\noperations = [\"PUT /orders\"]\npreflight = true\n\
+         [[rules]]\nid = \"orders\"\neffect = \"allow\"\nscopes = [\"orders\"]\nsubject = \"authenticated\"\n";
+    let mut sources = SourceSet::new();
+    sources.add("policy.toml", policy);
+    let snapshot = Snapshot::compile(parse(&sources).policy.unwrap()).unwrap();
+    // In the order of their names: the method asked for, the origin.
+    let values = [FactValue::One(b"PUT"), FactValue::One(b"https://app.example")];
+    for (scope, expected) in [("orders", Reason::Stopped), ("gone", Reason::Preflight)] {
+        let request = Request {
+            method: b"OPTIONS",
+            target: Target::Canonical(CanonicalTarget { host: Host::Absent, path: "/orders", query: None }),
+            source: Source::Unknown,
+            credential: Credential::Absent,
+            time: NOW,
+            grants: &GrantSet::default(),
+            stops: &StopSet::new(vec![stop(Stopped::Scope(scope.to_owned()))]),
+            facts: RequestFacts { values: &values, ..RequestFacts::NONE },
+        };
+        let found = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        assert_eq!((found.decision.reason, found.candidate.reason), (expected, expected), "{scope}");
+        assert_eq!(explain::evaluate(snapshot.policy(), &request).evaluation, found, "{scope}");
     }
 }

@@ -70,7 +70,8 @@ impl Snapshot {
             Credential::Absent | Credential::Verified(_) | Credential::Expired | Credential::Invalid(_) => {}
         }
         let person = Person::of(&request.credential, request.time);
-        if !request.stops.is_empty() && self.is_stopped(person, request, scratch) {
+        let stops_preflight = preflight.is_some_and(|preflight| preflight.stopped);
+        if !request.stops.is_empty() && (stops_preflight || self.is_stopped(person, request, scratch)) {
             return refused(Reason::Stopped, privileged);
         }
         // Browsers send no credential with a preflight; one that is there all the same makes no difference.
@@ -102,7 +103,7 @@ impl Snapshot {
         };
         let privileged = scopes::find(self, target, traits, self.policy.methods.resolve(method), scratch);
         let scope = scratch.found().iter().copied().find(|scope| self.policy.scopes[*scope].preflight)?;
-        Some(Preflight { scope, privileged })
+        Some(Preflight { scope, privileged, stopped: self.is_scope_stopped(request, scratch) })
     }
 
     /// Whether the request asks for another method than its own, or may: a header that is not passed could be there.
@@ -132,6 +133,8 @@ struct Preflight {
     scope: ScopeId,
     /// Whether a privileged scope holds what is asked for.
     privileged: bool,
+    /// Whether a stop holds for a scope that holds what is asked for.
+    stopped: bool,
 }
 
 /// A refusal before all rules.
@@ -144,9 +147,14 @@ impl Snapshot {
     /// Whether a stop holds for a scope that holds the request, or for whoever is known to ask.
     fn is_stopped(&self, person: Person<'_>, request: &Request<'_>, scratch: &Scratch) -> bool {
         let now = request.time;
-        let mut scopes = scratch.found().iter().map(|scope| &self.policy.scopes[*scope]);
-        scopes.any(|scope| request.stops.stop_scope(&scope.name, now))
+        self.is_scope_stopped(request, scratch)
             || person.identity().is_some_and(|identity| request.stops.stop_identity(identity, person.actor(), now))
+    }
+
+    /// Whether a stop holds for one of the scopes in `scratch`.
+    fn is_scope_stopped(&self, request: &Request<'_>, scratch: &Scratch) -> bool {
+        let mut scopes = scratch.found().iter().map(|scope| &self.policy.scopes[*scope]);
+        scopes.any(|scope| request.stops.stop_scope(&scope.name, request.time))
     }
 }
 

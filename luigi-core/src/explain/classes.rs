@@ -52,8 +52,8 @@ pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
 fn explain_reading(policy: &Policy, request: &Request<'_>, target: CanonicalTarget<'_>) -> Explanation {
     let (held, scopes) = scopes::holding(policy, request, &target);
     let preflight = preflight(policy, request, &target);
-    let mut holding = held.iter().chain(preflight.iter().flat_map(|(_, held)| held));
-    let privileged = holding.any(|id| policy.scopes[*id].privileged);
+    let holding: Vec<ScopeId> = held.iter().chain(preflight.iter().flat_map(|(_, held)| held)).copied().collect();
+    let privileged = holding.iter().any(|id| policy.scopes[*id].privileged);
     if HostWays::of(policy, target.host).refuses_method_override
         && hosts::asks_for_another_method(policy, request, target.query)
     {
@@ -64,7 +64,7 @@ fn explain_reading(policy: &Policy, request: &Request<'_>, target: CanonicalTarg
         (Credential::Deferred, None) => return refused(policy, request, Reason::Deferred, privileged, scopes),
         (_, None) => return refused(policy, request, Reason::AmbiguousCredential, privileged, scopes),
     };
-    if let Some(stop) = stops::first(policy, request, caller, &held) {
+    if let Some(stop) = stops::first(policy, request, caller, &holding) {
         let mut explanation = refused(policy, request, Reason::Stopped, privileged, scopes);
         let because = format!("stop {} holds until {}: {}", quoted(&stop.id), stop.until, quoted(&stop.reason));
         explanation.decision.because.clone_from(&because);
