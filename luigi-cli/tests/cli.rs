@@ -55,6 +55,21 @@ const CASES: &[Case] = &[
         input: "",
     },
     Case {
+        name: "who-can-tenants",
+        arguments: &["who-can", "tenants.toml", "GET", "https://app.example.com/t/acme/items", "--at", MARCH],
+        input: "",
+    },
+    Case {
+        name: "who-can-per-tenant",
+        arguments: &["who-can", "tenants.toml", "POST", "https://app.example.com/t/acme/refunds", "--at", MARCH],
+        input: "",
+    },
+    Case {
+        name: "what-can-tenants",
+        arguments: &["what-can", "tenants.toml", "--groups", "members:acme,support", "--at", MARCH],
+        input: "",
+    },
+    Case {
         name: "who-can-nobody",
         arguments: &["who-can", "shop.toml", "GET", "https://elsewhere.example.com/", "--at", MARCH],
         input: "",

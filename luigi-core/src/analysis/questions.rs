@@ -85,7 +85,7 @@ pub fn who_can(
     let scopes = side.scopes.iter().map(|id| policy.scopes[*id].name.clone()).collect();
     let privileged = side.scopes.iter().any(|id| policy.scopes[*id].privileged);
     let mut who = WhoCan { scopes, privileged, allowed: Vec::new(), denied: Vec::new(), gaps: Vec::new(), requests: 0 };
-    let mut draft = Draft::new(method, host, path, known.time.unwrap_or(known.now));
+    let mut draft = Draft::new(method, host, path, known.time.unwrap_or(known.now)).capturing([snapshot]);
     draft.source = known.source.unwrap_or(draft.source);
     let given = Given { source: known.source, time: known.time, person: None };
     let mut budget = budget(bounds);
@@ -247,7 +247,8 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
     for ((scopes, rules), targets) in situations {
         let (group, path, method) = targets[0];
         let (host, sample): (_, _) = (&groups[group].hosts[0], &groups[group].paths[path]);
-        let draft = Draft::new(&methods[method].token, Some(&host.name), &sample.path, known.time.unwrap_or(known.now));
+        let draft = Draft::new(&methods[method].token, Some(&host.name), &sample.path, known.time.unwrap_or(known.now))
+            .capturing([snapshot]);
         let side = Side { snapshot, scopes: scopes.clone(), rules };
         let Some(answers) = ask(&[side], &draft, &given, &mut budget, &mut scratch) else {
             can.gaps.push(format!("more than {} requests would have to be looked at", bounds.requests));

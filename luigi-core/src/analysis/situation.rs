@@ -316,6 +316,16 @@ pub(super) fn ask(
     if InPlay::new(sides).tests_captures {
         gaps.push("one value of each capture that rules test by `where`".to_owned());
     }
+    // The groups of a person are those of some tenants, and the target stands for all of them.
+    let has_groups = |setting: &Setting| matches!(setting, Setting::Groups(groups) if !groups.names().is_empty());
+    if given.person.as_ref().is_some_and(|person| person.settings.iter().any(has_groups))
+        && InPlay::new(sides).matchers.iter().any(|(side, matcher)| {
+            let groups = &sides[*side].snapshot.policy().groups;
+            matcher.groups.iter().chain(&matcher.groups_all).any(|id| groups[*id].value.family().is_some())
+        })
+    {
+        gaps.push("one value of each capture that families of groups have".to_owned());
+    }
     gaps.extend(trim(&mut dimensions, budget.points));
     let sizes: Vec<usize> = dimensions.iter().map(|dimension| dimension.choices.len()).collect();
     let mut draft = draft.clone();
