@@ -1,7 +1,7 @@
 //! One request beside one snapshot: what each rule's predicates and requirements are worth for it.
 
 use super::Source;
-use super::decision::{Decision, MissingApproval, Reason};
+use super::decision::{Decision, MissingApproval, Reading, Reason};
 use super::lacking::Unmet;
 use super::request::Request;
 use super::scratch::{Found, Scratch};
@@ -21,6 +21,8 @@ pub(super) struct Case<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) request: &'a Request<'a>,
     pub(super) target: CanonicalTarget<'a>,
+    /// Which reading of the request's target that is.
+    pub(super) reading: Reading,
     /// What the host's servers do with targets.
     pub(super) traits: HostTraits,
     /// The request's method, as a set of one.
@@ -351,6 +353,6 @@ impl Case<'_> {
             per.iter().all(|name| values.value(name).zip(others.value(name)).is_some_and(|(a, b)| a.is_same(b)))
         };
         let pattern = if per.is_empty() { None } else { found.patterns(scope).iter().find(agrees).map(|(_, id)| *id) };
-        Some(MissingApproval { scope, approval, pattern })
+        Some(MissingApproval { scope, approval, pattern, reading: self.reading })
     }
 }

@@ -196,6 +196,18 @@ pub struct MissingApproval {
     pub approval: ApprovalId,
     /// If the approval is per capture: the pattern of the scope that has the values, the first of those that agree in them.
     pub pattern: Option<PatternId>,
+    /// The reading of the target that was denied, and whose captures these are.
+    pub reading: Reading,
+}
+
+/// Which reading of a target a decision is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reading {
+    /// The only one, or of two the one that keeps what is ambiguous as it stands.
+    #[default]
+    AsItStands,
+    /// Of two the one that is decoded once more.
+    Decoded,
 }
 
 impl MissingApproval {
@@ -204,10 +216,11 @@ impl MissingApproval {
     /// `policy` and `target` are those of the decision. Allocates.
     #[must_use]
     pub fn captures(&self, policy: &Policy, target: &Target<'_>) -> BTreeMap<String, String> {
-        let target = match target {
-            Target::Canonical(target) => *target,
-            Target::TwoReadings(readings) => readings.as_it_stands,
-            Target::Ambiguous(_) => return BTreeMap::new(),
+        let target = match (target, self.reading) {
+            (Target::Canonical(target), _) => *target,
+            (Target::TwoReadings(readings), Reading::AsItStands) => readings.as_it_stands,
+            (Target::TwoReadings(readings), Reading::Decoded) => readings.decoded,
+            (Target::Ambiguous(_), _) => return BTreeMap::new(),
         };
         let pattern = self.pattern.and_then(|id| policy.scopes.row(self.scope)?.pattern(id));
         let (Some((host, path)), Some(approval)) = (pattern, policy.approvals.row(self.approval)) else {
@@ -273,6 +286,7 @@ mod tests {
             scope: ScopeId::from_index(scope),
             approval: ApprovalId::from_index(approval),
             pattern: None,
+            reading: Reading::AsItStands,
         };
         let mut list = MissingApprovals::new();
         for n in [5, 3, 9, 3, 5, 1] {

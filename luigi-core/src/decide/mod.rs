@@ -18,7 +18,7 @@ mod rules;
 mod scopes;
 mod scratch;
 
-pub use decision::{Advice, Decision, Evaluation, MissingApproval, MissingApprovals, Reason};
+pub use decision::{Advice, Decision, Evaluation, MissingApproval, MissingApprovals, Reading, Reason};
 pub use facts::{FactValue, RequestFacts};
 pub use request::{Request, Source};
 pub use scratch::Scratch;
@@ -44,10 +44,10 @@ impl Snapshot {
     pub fn decide(&self, request: &Request<'_>, scratch: &mut Scratch) -> Evaluation {
         scratch.fit(self);
         match request.target {
-            Target::Canonical(target) => self.decide_reading(request, target, scratch),
+            Target::Canonical(target) => self.decide_reading(request, target, Reading::AsItStands, scratch),
             Target::TwoReadings(readings) if self.hosts.of(readings.as_it_stands.host).accepts(readings.class) => {
-                let first = self.decide_reading(request, readings.as_it_stands, scratch);
-                let second = self.decide_reading(request, readings.decoded, scratch);
+                let first = self.decide_reading(request, readings.as_it_stands, Reading::AsItStands, scratch);
+                let second = self.decide_reading(request, readings.decoded, Reading::Decoded, scratch);
                 first.and(second)
             }
             Target::TwoReadings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, false),
@@ -55,7 +55,13 @@ impl Snapshot {
     }
 
     /// Decides on one reading of a request's target.
-    fn decide_reading(&self, request: &Request<'_>, target: CanonicalTarget<'_>, scratch: &mut Scratch) -> Evaluation {
+    fn decide_reading(
+        &self,
+        request: &Request<'_>,
+        target: CanonicalTarget<'_>,
+        reading: Reading,
+        scratch: &mut Scratch,
+    ) -> Evaluation {
         let method = self.policy.methods.resolve(request.method);
         let traits = self.hosts.of(target.host);
         let preflight = self.preflight(request, &target, traits, scratch);
@@ -77,7 +83,7 @@ impl Snapshot {
         // Browsers send no credential with a preflight; one that is there all the same makes no difference.
         let person = if preflight.is_some() { Person::Nobody } else { person };
         let grants = grants_of(person, request);
-        let case = Case { snapshot: self, request, target, traits, method, person, grants };
+        let case = Case { snapshot: self, request, target, reading, traits, method, person, grants };
         let any_observed = scopes::any_observed(self, scratch);
         let mut weigh = |rules| match preflight {
             Some(preflight) => rules::preflight(&case, rules, preflight.scope, scratch),

@@ -189,7 +189,8 @@ fn may_ask(case: &Case<'_>, approvals: &[ApprovalId], opening: &Opening) -> Opti
         let per = &policy.approvals[approval].per;
         let agrees = |place: &Place| place.captures.agree(&opening.captures, per);
         let place = if per.is_empty() { None } else { places(case, opening.scope).into_iter().find(agrees) };
-        MissingApproval { scope: opening.scope, approval, pattern: place.map(|place| place.pattern) }
+        let pattern = place.map(|place| place.pattern);
+        MissingApproval { scope: opening.scope, approval, pattern, reading: case.reading }
     };
     let askable: Vec<MissingApproval> = approvals.iter().copied().filter(may).map(missing).collect();
     (!askable.is_empty()).then_some(askable)

@@ -5,7 +5,7 @@ use super::judge::{Case, Judged, Kind, judge};
 use super::subjects::Caller;
 use super::{AdviceTrace, DecisionTrace, Explanation, MissingTrace, RequestTrace, ScopeTrace, Standing};
 use super::{ReadingTrace, advice, listed, quoted, scopes, stops};
-use crate::decide::{Advice, Decision, Evaluation, FactValue, Reason, Request, Source};
+use crate::decide::{Advice, Decision, Evaluation, FactValue, Reading, Reason, Request, Source};
 use crate::identity::{Credential, Identity};
 use crate::policy::captures::GroupValue;
 use crate::policy::model::{Effect, FactKey, Mode, Policy, RuleId, ScopeId};
@@ -13,7 +13,7 @@ use crate::target::{CanonicalTarget, Host, Readings, Target};
 
 pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     let readings = match request.target {
-        Target::Canonical(target) => return explain_reading(policy, request, target),
+        Target::Canonical(target) => return explain_reading(policy, request, target, Reading::AsItStands),
         Target::TwoReadings(readings) => readings,
         Target::Ambiguous(_) => return refused(policy, request, Reason::AmbiguousTarget, false, Vec::new()),
     };
@@ -21,7 +21,10 @@ pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
         return refused(policy, request, Reason::AmbiguousTarget, false, Vec::new());
     }
     let targets = [readings.as_it_stands, readings.decoded];
-    let both = targets.map(|target| explain_reading(policy, request, target));
+    let both = [
+        explain_reading(policy, request, readings.as_it_stands, Reading::AsItStands),
+        explain_reading(policy, request, readings.decoded, Reading::Decoded),
+    ];
     let traces = targets.iter().zip(&both).map(|(target, explanation)| ReadingTrace {
         path: target.path.to_owned(),
         decision: explanation.decision.decision,
@@ -49,7 +52,12 @@ pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
 }
 
 /// Everything about one reading of the target.
-fn explain_reading(policy: &Policy, request: &Request<'_>, target: CanonicalTarget<'_>) -> Explanation {
+fn explain_reading(
+    policy: &Policy,
+    request: &Request<'_>,
+    target: CanonicalTarget<'_>,
+    reading: Reading,
+) -> Explanation {
     let (held, scopes) = scopes::holding(policy, request, &target);
     let preflight = preflight(policy, request, &target);
     let holding: Vec<ScopeId> = held.iter().chain(preflight.iter().flat_map(|(_, held)| held)).copied().collect();
@@ -73,7 +81,7 @@ fn explain_reading(policy: &Policy, request: &Request<'_>, target: CanonicalTarg
     }
 
     let caller = if preflight.is_some() { Caller::Nobody } else { caller };
-    let case = Case { policy, request, target, caller, held };
+    let case = Case { policy, request, target, reading, caller, held };
     let judged: Vec<Judged<'_>> = policy.rules.iter().map(|(id, rule)| judge(&case, id, rule)).collect();
     let in_force: Vec<&Judged<'_>> = judged.iter().filter(|one| one.rule.mode == Mode::Enforce).collect();
     let all: Vec<&Judged<'_>> = judged.iter().collect();

@@ -5,7 +5,7 @@ use super::captures::{self, Captures, Place, places};
 use super::requirements::{self, Opening};
 use super::subjects::{self, Caller, Delegation};
 use super::{Finding, PatternTrace, RuleTrace, Standing, facts, listed, quoted, surroundings};
-use crate::decide::Request;
+use crate::decide::{Reading, Request};
 use crate::kleene::Kleene;
 use crate::policy::model::{Conditions, Effect, FactTest, Policy, Rule, RuleId, ScopeId, ScopeSelector, Subject};
 use crate::target::CanonicalTarget;
@@ -15,6 +15,8 @@ pub(super) struct Case<'a> {
     pub(super) policy: &'a Policy,
     pub(super) request: &'a Request<'a>,
     pub(super) target: CanonicalTarget<'a>,
+    /// Which reading of the request's target that is.
+    pub(super) reading: Reading,
     pub(super) caller: Caller<'a>,
     /// Every scope that holds the request.
     pub(super) held: Vec<ScopeId>,
