@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `form` | the four forms of a request target, and how they go with method and `Host` |
 //! | `path` | escapes, dot segments, empty segments |
+//! | `words` | eight bytes at a time, where nothing is remarkable |
 //! | `host` | names, addresses, ports |
 //! | `literal` | the same canonical form for what policy authors write |
 //! | `ambiguity` | why there is none |
@@ -20,6 +21,7 @@ mod form;
 mod host;
 mod literal;
 mod path;
+mod words;
 
 pub use ambiguity::Ambiguity;
 pub use literal::{SegmentError, ambiguous_segment, canonical_host, canonical_segment};
