@@ -1,4 +1,5 @@
-//! What README.md says is so: its policy, its table of crates, its links, its commands. The steps with one's own HAProxy are tried in install.rs.
+//! What README.md and SECURITY.md say is so: policy, table of crates, links, commands, the tests of the threat model. The steps with one's own
+//! HAProxy are tried in install.rs.
 
 use luigi_core::policy::diagnostics::Style;
 use luigi_core::policy::{SourceSet, parse};
@@ -67,4 +68,19 @@ fn make_has_the_targets_it_is_asked_for() {
             assert!(status.success(), "make {target}");
         }
     }
+}
+
+#[test]
+fn the_threat_model_names_tests_that_are_there() {
+    let root = workspace();
+    let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let names: BTreeSet<_> = text.split('`').skip(1).step_by(2).filter(|name| name.contains("tests/")).collect();
+    assert!(names.len() >= 10, "{names:?}");
+    let missing: Vec<_> = names.iter().filter(|name| !root.join(name).is_file()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let targets = text.split("fuzz target").skip(1).map(|rest| rest.split('|').next().unwrap_or_default());
+    let targets: BTreeSet<_> = targets.flat_map(|rest| rest.split('`').skip(1).step_by(2)).collect();
+    let lost: Vec<_> =
+        targets.iter().filter(|name| !root.join(format!("fuzz/fuzz_targets/{name}.rs")).is_file()).collect();
+    assert!(targets.len() >= 5 && lost.is_empty(), "{targets:?}, {lost:?}");
 }
