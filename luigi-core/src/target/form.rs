@@ -2,7 +2,7 @@
 
 use super::host::Authority;
 use super::path::{self, Reading};
-use super::{Ambiguity, CanonicalTarget, Host, MAX_TARGET_BYTES, RawTarget, Readings, Target, TargetBuffer, words};
+use super::{Ambiguity, CanonicalTarget, Host, MAX_TARGET_BYTES, RawTarget, Readings, Target, TargetBuffer};
 
 /// The canonical form of a target of any form, or its two readings.
 pub(super) fn canonical<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Result<Target<'a>, Ambiguity> {
@@ -43,10 +43,6 @@ fn joined<'a>(reading: Reading<'a>, host: Result<Host<'a>, Ambiguity>) -> Result
 fn host_field<'a>(value: Option<&'a [u8]>, room: &'a mut [u8]) -> Result<Host<'a>, Ambiguity> {
     match value {
         None | Some(b"") => Ok(Host::Absent),
-        // PERF: `cargo bench -p luigi-bench --bench decide -- canonical`.
-        Some(value) if words::is_plain_name(value) => {
-            str::from_utf8(value).map(Host::Name).map_err(|_| Ambiguity::BadHost)
-        }
         Some(value) => Authority::parse(value)?.canonical(room),
     }
 }

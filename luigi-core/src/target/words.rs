@@ -61,35 +61,6 @@ pub(super) fn plain_query_length(query: &[u8]) -> usize {
     at
 }
 
-/// Whether `text` is for certain a host name in canonical form: labels of small letters, digits and hyphens with dots between them, and no address.
-/// Says no to names of less than eight bytes and of more than a label may have, and to some others.
-pub(super) fn is_plain_name(text: &[u8]) -> bool {
-    if !(8..=63).contains(&text.len()) || text[0] == b'.' {
-        return false;
-    }
-    // What ends a number, `0x7f` say, is a digit, one of the letters up to `f`, or `x`.
-    let is_no_number = |byte: &u8| matches!(byte, b'g'..=b'w' | b'y' | b'z');
-    if !text.iter().rev().take_while(|byte| **byte != b'.').any(is_no_number) {
-        return false;
-    }
-    let mut behind_dot = 0;
-    let mut at = 0;
-    loop {
-        let Some(word) = ascii_word(text, at) else { return false };
-        let dots = within(word, b'.', b'.');
-        let all = within(word, b'a', b'z') | within(word, b'-', b'-') | within(word, b'0', b'9') | dots;
-        if all != HIGH || (dots << 8 | behind_dot) & dots != 0 {
-            return false;
-        }
-        match text.len() - (at + 8) {
-            0 => return true,
-            8.. => (at, behind_dot) = (at + 8, dots >> 56),
-            // The last eight bytes, some of which were looked at.
-            _ => (at, behind_dot) = (text.len() - 8, 0),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,41 +100,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn plain_names_are_told_from_all_others() {
-        for name in [
-            "orders.example.com",
-            "a-b.svc.internal",
-            "12345678.example",
-            "example.test",
-            &"a".repeat(63).replace('a', "g"),
-        ] {
-            assert!(is_plain_name(name.as_bytes()), "{name}");
-        }
-        let long = "g".repeat(64);
-        for name in [
-            "",
-            "a.com",
-            ".example.com",
-            "example..com",
-            "example.com.",
-            "Example.com",
-            "example.com:80",
-            "[2001:db8::1]",
-            "192.0.2.77",
-            "example.0x7f",
-            "abcdefg.0x",
-            "a.example.42",
-            "exam ple.com",
-            "user@example.com",
-            "orders.example..com",
-            "abcdefg..com",
-            &long,
-        ] {
-            assert!(!is_plain_name(name.as_bytes()), "{name}");
-        }
-    }
-
     proptest! {
         #[test]
         fn what_is_skipped_is_canonical(path in "/[a-c/.=_]{0,40}") {
@@ -175,16 +111,6 @@ mod tests {
             while let Some(segment) = segments.next() {
                 let is_open = segments.peek().is_none();
                 prop_assert!(!segment.starts_with(b".") && (is_open || !segment.is_empty()));
-            }
-        }
-
-        #[test]
-        fn a_plain_name_is_one_to_whom_looks_at_each_byte(name in "[a-z0-9x.-]{0,12}[a-z0-9x._A-]{0,60}") {
-            let slow = crate::target::host::Authority::parse(name.as_bytes()).ok();
-            if is_plain_name(name.as_bytes()) {
-                let mut room = [0; 256];
-                let host = slow.expect("a host").canonical(&mut room).expect("room");
-                prop_assert_eq!(host, crate::target::Host::Name(&name));
             }
         }
 
