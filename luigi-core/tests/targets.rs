@@ -82,6 +82,32 @@ fn the_table_of_targets() {
     assert!(missing.is_empty(), "no case for {missing:?}");
 }
 
+/// Paths are looked at eight bytes at a time, and byte by byte where a word has a byte like `=`. Whichever of the two comes upon a segment, and
+/// wherever in a word it begins, it must be seen.
+#[test]
+fn dot_and_empty_segments_are_seen_wherever_words_end() {
+    let mut buffer = TargetBuffer::new();
+    let mut canonical = 0;
+    for lead in (0..40).flat_map(|length| ["a", "=", "a=", "aaaaaaaaaaaaaaaa="].map(|with| (length, with))) {
+        let lead: String = lead.1.chars().cycle().take(lead.0).collect();
+        for odd in [".", "..", "", "...", ".a", "a.", "..="] {
+            for tail in ["", "/", "/b", "/admin/secret/page", "/=dmin/secret/page", "/../admin/secret/page", "?a=/../b"]
+            {
+                let target = format!("/{lead}/{odd}{tail}");
+                let raw = RawTarget { method: b"GET", target: target.as_bytes(), host: None };
+                let found = canonicalize(raw, &mut buffer);
+                agrees_with_reference(raw, &found);
+                if let Target::Canonical(target) = found {
+                    let mut segments = target.segments().expect("a path");
+                    assert!(segments.all(|segment| !matches!(segment, "" | "." | "..")), "{target:?}");
+                    canonical += 1;
+                }
+            }
+        }
+    }
+    assert!(canonical > 1000, "only {canonical} have a canonical form");
+}
+
 #[test]
 fn names_and_addresses_are_told_apart() {
     let mut buffer = TargetBuffer::new();
