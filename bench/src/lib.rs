@@ -199,6 +199,7 @@ impl Ready {
             time: NOW,
             grants: &hands.grants,
             stops: luigi_core::stop_set::StopSet::NONE,
+            upgrade: luigi_core::kleene::Kleene::False,
             facts: luigi_core::decide::RequestFacts::NONE,
         };
         self.snapshot.decide(&request, &mut hands.scratch)

@@ -22,7 +22,7 @@ pub(crate) fn run(bytes: &[u8]) {
 
     let length = |field: &[u8], count: u32| if count == 0 { String::new() } else { field.len().to_string() };
     let counts = format!(
-        "{host_count} {} {authorization_count} {} {}",
+        "{host_count} {} {authorization_count} {} {} {host_count}",
         length(host, host_count),
         length(authorization, authorization_count),
         target.len()
@@ -50,7 +50,7 @@ pub(crate) fn run(bytes: &[u8]) {
             assert_eq!((facts.host, facts.host_count), ((host_count > 0).then_some(host), host_count));
             assert_eq!(facts.authorization, (authorization_count > 0).then_some(authorization));
             assert_eq!(facts.authorization_count, authorization_count);
-            assert_eq!(facts.target, target);
+            assert_eq!((facts.target, facts.upgrade_count), (target, Some(host_count)));
         }
         Err(why) => {
             let too_long = target.len() > 999_999;

@@ -69,6 +69,7 @@ fn decide(snapshot: &Snapshot) {
                     let request = Request {
                         method: method.as_bytes(),
                         target: Target::Canonical(CanonicalTarget { host, path, query: None }),
+                        upgrade: luigi_core::kleene::Kleene::False,
                         source: Source::from_address([10, 1, 2, 3].into()),
                         credential,
                         time,

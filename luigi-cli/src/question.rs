@@ -235,6 +235,7 @@ impl Prepared<'_> {
         Request {
             method: question.method.as_bytes(),
             target: canonicalize(raw, &mut self.target),
+            upgrade: question.facts.upgrade(),
             source: question.from.map_or(Source::Unknown, Source::from_address),
             credential: match &self.credential {
                 Prepare::Absent => Credential::Absent,

@@ -323,6 +323,32 @@ const CASES: &[Case] = &[
         input: "",
     },
     Case {
+        name: "explain-upgrade",
+        arguments: &[
+            "explain",
+            "../../../examples/policies/protocols.toml",
+            "-r",
+            "GET https://live.example.com/socket",
+            "--as",
+            r#"{"groups": ["users"]}"#,
+            "--header",
+            "Upgrade: websocket",
+            "--at",
+            MARCH,
+        ],
+        input: "",
+    },
+    Case {
+        name: "decide-upgrade",
+        arguments: &["decide", "../../../examples/policies/protocols.toml"],
+        input: concat!(
+            r#"{"request": "GET https://live.example.com/socket", "as": {"groups": ["users"]}, "headers": {"Upgrade": "websocket"}}"#,
+            "\n",
+            r#"{"request": "POST https://graph.example.com/graphql", "as": {"groups": ["support"]}, "headers": {"Upgrade": "websocket"}}"#,
+            "\n",
+        ),
+    },
+    Case {
         name: "decide-facts",
         arguments: &["decide", "facts.toml"],
         input: concat!(

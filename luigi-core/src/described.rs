@@ -2,6 +2,7 @@
 
 use crate::decide::FactValue;
 use crate::identity::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
+use crate::kleene::Kleene;
 use crate::policy::model::{Fact, FactKey, Policy};
 
 /// What a description says of headers, facts and the client certificate. A member that is `None` says nothing, so everything about it is
@@ -122,6 +123,14 @@ impl DescribedFacts {
                 FactValue::NotPassed
             }
         }
+    }
+
+    /// Whether the request asks for an upgrade: whether a header is described that does. Unlike other headers this one is not there if
+    /// nothing is said about headers, since hardly any request has it.
+    #[must_use]
+    pub fn upgrade(&self) -> Kleene {
+        let mut headers = self.headers.iter().flatten();
+        headers.any(|(name, values)| name == "upgrade" && !values.is_empty()).into()
     }
 
     /// The client certificate.

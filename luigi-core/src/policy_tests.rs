@@ -11,6 +11,7 @@ use crate::decide::{Advice, Decision, Evaluation, Reason, Request, RequestFacts,
 use crate::explain::{self, Explanation, Line};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login};
+use crate::kleene::Kleene;
 use crate::policy::diagnostics::{Code, Diagnostic};
 use crate::policy::model::{Policy, RuleId};
 use crate::policy::source::Span;
@@ -263,6 +264,7 @@ fn with_request<A>(
     let request = Request {
         method: raw.method,
         target: canonicalize(raw, buffer),
+        upgrade: test.facts.upgrade(),
         source: test.from.map_or(Source::Unknown, Source::from_address),
         credential,
         time,
@@ -299,7 +301,7 @@ fn outcome_of(policy: &Policy, test: &TestCase, buffer: &mut TargetBuffer) -> Re
     if let Some((_, fact)) = missing_facts::missing_fact(&explanation, &expects_candidate) {
         return Err(fact);
     }
-    let Evaluation { decision, candidate, privileged } = &explanation.evaluation;
+    let Evaluation { decision, candidate, privileged, tunnel_seconds: _ } = &explanation.evaluation;
     Ok(Outcome {
         expect: outcome(decision),
         candidate: outcome(candidate),
@@ -339,6 +341,7 @@ fn probes(policy: &Policy) -> Vec<Explanation> {
         let request = Request {
             method: b"GET",
             target,
+            upgrade: Kleene::False,
             source,
             credential,
             time: SOME_TIME,
@@ -352,7 +355,7 @@ fn probes(policy: &Policy) -> Vec<Explanation> {
 }
 
 fn mismatches(policy: &Policy, test: &TestCase, evaluation: &Evaluation, explanation: &Explanation) -> Vec<Mismatch> {
-    let Evaluation { decision, candidate, privileged } = evaluation;
+    let Evaluation { decision, candidate, privileged, tunnel_seconds: _ } = evaluation;
     let mut mismatches = Vec::new();
     let mut compare = |key, expected: &str, found: &str, span| {
         if expected != found {

@@ -4,6 +4,7 @@ use luigi_core::decide::{Advice, Request, RequestFacts, Scratch, Source};
 use luigi_core::explain;
 use luigi_core::grant_set::{Grant, GrantSet};
 use luigi_core::identity::{Completeness, Credential, Groups, Identity};
+use luigi_core::kleene::Kleene;
 use luigi_core::policy::model::Policy;
 use luigi_core::policy::{self, SourceSet, diagnostics::Style};
 use luigi_core::policy_tests;
@@ -232,6 +233,7 @@ fn asked(path: &str, host: &str, groups: &[&str], granted: Option<&str>) -> Vec<
     let request = Request {
         method: b"GET",
         target: canonicalize(raw, &mut buffer),
+        upgrade: Kleene::False,
         source: Source::Unknown,
         credential: Credential::Verified(&ada),
         time: NOW,
@@ -290,6 +292,7 @@ fn a_list_of_groups_that_was_cut_off_may_hold_a_member_of_a_family() {
     let request = Request {
         method: b"GET",
         target: canonicalize(raw, &mut buffer),
+        upgrade: Kleene::False,
         source: Source::Unknown,
         credential: Credential::Verified(&ada),
         time: NOW,

@@ -6,6 +6,7 @@ use luigi_core::explain;
 use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::Credential;
+use luigi_core::kleene::Kleene;
 use luigi_core::method::MethodSet;
 use luigi_core::policy::model::{Policy, Scope, Table, TableId};
 use luigi_core::policy::{SourceSet, parse};
@@ -30,6 +31,7 @@ fn holding_witness(policy: &Policy, witness: &Witness) -> Vec<usize> {
     let request = Request {
         method: witness.method.as_bytes(),
         target: Target::Canonical(CanonicalTarget { host, path: &witness.path, query: None }),
+        upgrade: Kleene::False,
         source: Source::Unknown,
         credential: Credential::Absent,
         time: Timestamp::from_unix_seconds(0),

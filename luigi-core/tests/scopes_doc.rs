@@ -4,6 +4,7 @@ use luigi_core::decide::{FactValue, Reason, Request, RequestFacts, Scratch, Sour
 use luigi_core::explain;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::Credential;
+use luigi_core::kleene::Kleene;
 use luigi_core::policy::{SourceSet, parse};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
@@ -41,6 +42,7 @@ fn request<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Request<'a> 
     Request {
         method: raw.method,
         target: canonicalize(raw, buffer),
+        upgrade: Kleene::False,
         source: Source::Unknown,
         credential: Credential::Absent,
         time: Timestamp::from_unix_seconds(1_772_442_000),
@@ -238,6 +240,70 @@ fn header(cell: &str) -> FactValue<'_> {
         "not passed" => FactValue::NotPassed,
         "one" => FactValue::One(b"https://app.example.com"),
         method => FactValue::One(method.as_bytes()),
+    }
+}
+
+/// A scope that a cell describes: `privileged, "8h"`.
+fn scope_of(cell: &str, name: &str) -> String {
+    let (privilege, upgrade) = cell.split_once(", ").unwrap_or((cell, ""));
+    let upgrade = upgrade.trim_matches('`');
+    let upgrade = if upgrade.is_empty() { String::new() } else { format!("upgrade = {upgrade}\n") };
+    let privileged = match privilege {
+        "privileged" => true,
+        "not privileged" => false,
+        "none" => return String::new(),
+        other => panic!("{other}"),
+    };
+    format!(
+        "[scopes.{name}]\nhosts = \"any\"\noperations = [\"GET /a\", \"POST /a\"]\nprivileged = {privileged}\n{upgrade}"
+    )
+}
+
+#[test]
+fn upgrades_are_decided_as_the_page_says() {
+    let rows = table("| request | `Upgrade` | scope | another scope that holds it | decision | reason | limit |\n");
+    assert!(rows.len() > 12);
+    for row in rows {
+        let [asked, upgrade, scope, other, decision, reason, limit] = &row[..] else { panic!("{row:?}") };
+        let snapshot = snapshot(&format!(
+            "{}{}[[rules]]\nid = \"a\"\neffect = \"allow\"\nscopes = [\"s\"]\nsubject = \"anyone\"\nmethods = [\"GET\"]\n",
+            scope_of(scope, "s"),
+            scope_of(other, "t"),
+        ));
+        let upgrade = match upgrade.as_str() {
+            "no" => Kleene::False,
+            "unknown" => Kleene::Unknown,
+            "yes" => Kleene::True,
+            other => panic!("{other}"),
+        };
+        let (method, target) = asked.split_once(' ').unwrap();
+        let mut buffer = TargetBuffer::new();
+        let raw = RawTarget { method: method.as_bytes(), target: target.as_bytes(), host: Some(b"a.example.com") };
+        let request = Request { upgrade, ..request(raw, &mut buffer) };
+        let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        assert_eq!(decided, explain::evaluate(snapshot.policy(), &request).evaluation, "{row:?}");
+        let word = if decided.decision.allows() { "allow" } else { "deny" };
+        assert_eq!((word, decided.decision.reason.as_str()), (decision.as_str(), reason.as_str()), "{row:?}");
+        let told = decided.tunnel_seconds.filter(|_| decided.decision.allows());
+        assert_eq!(told.map_or("none".to_owned(), |seconds| seconds.to_string()), *limit, "{row:?}");
+    }
+}
+
+/// What is asked for counts as if it were asked: OPTIONS could be upgraded, too.
+#[test]
+fn a_preflight_for_what_takes_no_upgrades_asks_for_none() {
+    for (upgrade, expected) in [("\"refuse\"", Reason::UpgradeRefused), ("\"1m\"", Reason::Preflight)] {
+        let snapshot = snapshot(&format!(
+            "[scopes.s]\nhosts = \"any\"\noperations = [\"PUT /a\"]\npreflight = true\nupgrade = {upgrade}\n"
+        ));
+        let values: Vec<FactValue<'_>> = vec![FactValue::One(b"PUT"); snapshot.policy().facts.len()];
+        let mut buffer = TargetBuffer::new();
+        let raw = RawTarget { method: b"OPTIONS", target: b"/a", host: None };
+        let facts = RequestFacts { values: &values, ..RequestFacts::NONE };
+        let request = Request { facts, upgrade: Kleene::True, ..request(raw, &mut buffer) };
+        let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        assert_eq!(decided, explain::evaluate(snapshot.policy(), &request).evaluation);
+        assert_eq!(decided.decision.reason, expected);
     }
 }
 

@@ -130,6 +130,7 @@ fn check(title: &str, rules: &str, rows: usize) {
         let request = Request {
             method: b"GET",
             target,
+            upgrade: Kleene::False,
             source,
             credential,
             time: NOW,

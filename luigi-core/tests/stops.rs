@@ -4,6 +4,7 @@ use luigi_core::decide::{FactValue, Reason, Request, RequestFacts, Scratch, Sour
 use luigi_core::explain;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Actor, Credential, Identity, InvalidCredential};
+use luigi_core::kleene::Kleene;
 use luigi_core::policy::{SourceSet, parse};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::stop_set::{Stop, StopSet, Stopped};
@@ -58,6 +59,7 @@ fn what_is_stopped_and_what_goes_on() {
         let request = Request {
             method: b"GET",
             target: Target::Canonical(CanonicalTarget { host: Host::Name("a.example"), path, query: None }),
+            upgrade: Kleene::False,
             source: Source::Unknown,
             credential,
             time,
@@ -139,6 +141,7 @@ fn a_stopped_scope_lets_no_preflight_pass() {
         let request = Request {
             method: b"OPTIONS",
             target: Target::Canonical(CanonicalTarget { host: Host::Absent, path: "/orders", query: None }),
+            upgrade: Kleene::False,
             source: Source::Unknown,
             credential: Credential::Absent,
             time: NOW,

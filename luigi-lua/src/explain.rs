@@ -47,9 +47,10 @@ fn explain_at(policy: &Policy, stops: &StopSet, words: &[&str], time: Timestamp)
     let target = canonicalize(raw, &mut buffer);
     let grants = GrantSet::default();
     let (values, certificate) = (caller.facts.values(policy), caller.facts.certificate());
+    let upgrade = caller.facts.upgrade();
     let facts = RequestFacts { values: &values, certificate: &certificate };
     let request =
-        Request { method: method.as_bytes(), target, source, credential, time, grants: &grants, stops, facts };
+        Request { method: method.as_bytes(), target, upgrade, source, credential, time, grants: &grants, stops, facts };
     Ok(evaluate(policy, &request).to_string())
 }
 

@@ -149,6 +149,16 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// For how many seconds nothing may flow through the connection that the request upgrades until the proxy has to close it; `None` if
+    /// it upgrades none, if there is no limit, and while observing, which changes nothing.
+    #[must_use]
+    pub fn tunnel_seconds(&self) -> Option<u32> {
+        match (self.outcome, self.mode()) {
+            (Outcome::Pass, Mode::Enforce) => self.evaluation.tunnel_seconds,
+            (Outcome::Refuse, _) | (Outcome::Pass, Mode::Observe) => None,
+        }
+    }
+
     /// What is wrong with the request itself, as a stable code: how its facts are malformed, why its target is ambiguous, why its
     /// credential is not believed; the first of these that applies.
     #[must_use]
@@ -186,6 +196,7 @@ impl<'a> Answer<'a> {
             | Reason::MalformedFacts
             | Reason::AmbiguousTarget
             | Reason::MethodOverride
+            | Reason::UpgradeRefused
             | Reason::AmbiguousCredential
             | Reason::Deferred
             | Reason::Stopped
@@ -226,7 +237,8 @@ impl<'a> Answer<'a> {
                 400
             }
             Reason::Deferred | Reason::InternalError => 503,
-            Reason::Stopped
+            Reason::UpgradeRefused
+            | Reason::Stopped
             | Reason::DeniedByRule
             | Reason::DenyRuleUnknown
             | Reason::LoginRequired
@@ -285,6 +297,7 @@ mod tests {
             (Reason::LoginRequired, Credential::Absent, step_up, 401, Some(Challenge::StepUp(login))),
             (Reason::ApprovalRequired, Credential::Absent, ask, 403, None),
             (Reason::SourceRequired, Credential::Absent, none, 403, None),
+            (Reason::UpgradeRefused, invalid, none, 403, None),
             (Reason::MalformedFacts, Credential::Absent, none, 400, None),
             (Reason::AmbiguousTarget, invalid, none, 400, None),
             (Reason::AmbiguousCredential, Credential::Ambiguous, none, 400, None),
@@ -292,7 +305,7 @@ mod tests {
             (Reason::InternalError, Credential::Absent, none, 503, None),
         ] {
             let decision = Decision { advice, ..Decision::refused(reason) };
-            let evaluation = Evaluation { decision, candidate: decision, privileged: false };
+            let evaluation = Evaluation { decision, candidate: decision, privileged: false, tunnel_seconds: None };
             let answer = Answer { evaluation, credential, ..answer };
             assert_eq!((answer.status_code(), answer.challenge()), (status, challenge), "{reason:?} {credential:?}");
         }

@@ -81,6 +81,9 @@ pub enum Field {
     /// What is wrong with the request itself: the class of an ambiguous target (`encoded-slash`), why a credential is not believed
     /// (`bad-signature`), how the facts are malformed (`cut-off`); empty if nothing is.
     Detail,
+    /// For how many milliseconds nothing may flow through the connection that the request upgrades until HAProxy closes it; empty if there
+    /// is no upgrade or no limit.
+    Tunnel,
     /// The path to forward in place of the received one; empty if that is canonical, so that a line which ends with `|` needs no rewriting.
     /// The last field for good. Not escaped: a canonical path holds no `|`, space, quote or control byte.
     Path,
@@ -88,7 +91,7 @@ pub enum Field {
 
 impl Field {
     /// Every field, in order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Version,
         Self::Outcome,
         Self::Credential,
@@ -111,6 +114,7 @@ impl Field {
         Self::Groups,
         Self::GroupsCompleteness,
         Self::Detail,
+        Self::Tunnel,
         Self::Path,
     ];
 
@@ -167,6 +171,10 @@ pub fn write_into(answer: &Answer<'_>, line: &mut String) {
         None => line.push_str("|||||"),
     }
     plain(line, answer.detail().unwrap_or_default());
+    line.push('|');
+    if let Some(seconds) = answer.tunnel_seconds() {
+        let _ = write!(line, "{}", u64::from(seconds) * 1000);
+    }
     plain(line, answer.path_to_forward().unwrap_or_default());
 }
 

@@ -13,6 +13,7 @@ use arc_swap::{ArcSwap, Cache};
 use luigi_core::decide::{Decision, Evaluation, Reason, Request, RequestFacts, Scratch, Source};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Authorization, Credential, TokenCache, TokenCacheLimits, credential};
+use luigi_core::kleene::Kleene;
 use luigi_core::policy::model::Mode;
 use luigi_core::target::{Ambiguity, RawTarget, Target, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
@@ -68,7 +69,7 @@ struct Judged<'a> {
 impl Judged<'_> {
     fn refused(reason: Reason, malformed: Option<Malformed>) -> Self {
         let decision = Decision::refused(reason);
-        let evaluation = Evaluation { decision, candidate: decision, privileged: false };
+        let evaluation = Evaluation { decision, candidate: decision, privileged: false, tunnel_seconds: None };
         Self { evaluation, credential: Credential::Absent, target: None, rewritten: None, malformed }
     }
 }
@@ -151,7 +152,9 @@ impl Context {
             };
             let method = facts.method;
             let stops = version.stops();
-            let request = Request { method, target, source, credential, time: now, grants, stops, facts: further };
+            let upgrade = facts.upgrade_count.map_or(Kleene::Unknown, |count| (count > 0).into());
+            let request =
+                Request { method, target, upgrade, source, credential, time: now, grants, stops, facts: further };
             let evaluation = version.snapshot().decide(&request, &mut tools.scratch);
             let rewritten = rewritten(raw.target, &target);
             Judged { evaluation, credential, target: Some(target), rewritten, malformed: None }

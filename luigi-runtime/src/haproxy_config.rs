@@ -1,6 +1,6 @@
 //! The HAProxy configuration that puts Luigi in front of a service, as text.
 //!
-//! [`global_lines`] load the module, [`frontend_lines`] decide each request, [`defaults_file`] is a whole file for configurations that
+//! [`global_lines`] load the module, [`frontend_lines`] decide each request, [`backend_lines`] end idle tunnels, [`defaults_file`] is a whole file for configurations that
 //! start fresh. The facts come from [`crate::facts`], the fields of the answer from [`crate::answer_line`]; names of
 //! Lua functions, variables and files are a contract with the glue, written down in docs/HAPROXY.md. Nothing here reads a policy or a file.
 
@@ -125,9 +125,11 @@ impl Default for Options {
 pub fn lines(options: &Options) -> String {
     format!(
         "# Into the global section:\n{}\n# Into each frontend (or listen section) that Luigi guards, before all other http-request rules:\n{}\n\
+         # Into each backend (or listen section) whose connections may be upgraded, to WebSocket say, if a scope says how long they may last:\n{}\n\
          # Instead of `option httplog`, if Luigi is to be in the log:\n    log-format \"{}\"\n",
         global_lines(options),
         frontend_lines(options),
+        backend_lines(),
         LOG_FORMAT,
     )
 }
@@ -231,6 +233,17 @@ pub fn frontend_lines(options: &Options) -> String {
     out
 }
 
+/// The line of a backend by which a connection that was upgraded is closed when nothing flows through it for as long as the policy says.
+///
+/// HAProxy takes the rule nowhere but in sections with servers. Where the policy says nothing the timeouts of the configuration hold.
+#[must_use]
+pub fn backend_lines() -> String {
+    let field = Field::Tunnel.number();
+    format!(
+        "    http-request set-timeout tunnel var(txn.luigi.out),field({field},|) if {{ var(txn.luigi.out),field({field},|) -m int gt 0 }}\n"
+    )
+}
+
 /// The line of a frontend that collects the facts of a request.
 #[must_use]
 pub fn facts_line(facts: &FactList) -> String {
@@ -284,6 +297,9 @@ pub fn defaults_file(options: &Options) -> String {
          # HAProxy does not let a `defaults` section with rules serve a `listen` section, a frontend and a backend both,\n\
          # or another `defaults` section; there, paste what `luigi haproxy-config` prints without `--defaults`.\n\
          # HAProxy 3.0 takes `nbthread` only before the first section that is not `global`: in a file before this one.\n\
+         # If a scope says how long upgraded connections (WebSocket, say) may last, their backends need this line:\n\
+         #\n\
+         # {tunnel}\
          \n\
          global\n{global}\n\
          defaults luigi\n\
@@ -292,6 +308,7 @@ pub fn defaults_file(options: &Options) -> String {
          \x20   timeout http-request 10s\n\
          \x20   timeout client 30s\n\
          {frontend}",
+        tunnel = backend_lines(),
         global = global_lines(options),
         frontend = frontend_lines(options),
     )

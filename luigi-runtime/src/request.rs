@@ -13,6 +13,8 @@ pub struct Facts<'a> {
     pub host: Option<&'a [u8]>,
     /// How many `Host` fields there were; more than one is refused as malformed.
     pub host_count: u32,
+    /// How many `Upgrade` fields there were; `None` if that is not known, and then the request may ask for an upgrade.
+    pub upgrade_count: Option<u32>,
     /// The peer's address as text; `None` or anything that does not parse leaves predicates on networks unknown.
     pub source: Option<&'a [u8]>,
     /// The value of `Authorization`; `None` if there was none.

@@ -122,6 +122,7 @@ fn request<'a>(target: &'a [u8], authorization: Option<&'a [u8]>) -> Facts<'a> {
         source: Some(b"203.0.113.9"),
         authorization,
         authorization_count: u32::from(authorization.is_some()),
+        upgrade_count: Some(0),
         ..Facts::default()
     }
 }
@@ -154,30 +155,34 @@ fn the_line_says_what_came_out() {
     check(
         Mode::Enforce,
         Some(&request(b"/healthz", None)),
-        "luigi1|pass|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*|||||||",
+        "luigi1|pass|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*||||||||",
     );
     let orders = request(b"/orders/7", None);
     let refused =
-        "|absent|enforce|deny|no-rule-allows||deny|no-rule-allows||authenticate||yes|401|*|*|||||||".to_owned();
+        "|absent|enforce|deny|no-rule-allows||deny|no-rule-allows||authenticate||yes|401|*|*||||||||".to_owned();
     check(Mode::Enforce, Some(&orders), &format!("{VERSION}|refuse{refused}"));
     let observed = refused.replace("enforce", "observe");
     check(Mode::Observe, Some(&orders), &format!("{VERSION}|pass{observed}"));
     check(
         Mode::Enforce,
         Some(&request(b"/orders/7", Some(b"Bearer rubbish"))),
-        "luigi1|refuse|invalid|enforce|deny|allow-rule-unknown|staff|deny|allow-rule-unknown|staff|authenticate|orders|yes|401|*|*||||||malformed|",
+        "luigi1|refuse|invalid|enforce|deny|allow-rule-unknown|staff|deny|allow-rule-unknown|staff|authenticate|orders|yes|401|*|*||||||malformed||",
     );
     check(
         Mode::Enforce,
         Some(&request(b"/orders/..%2f", None)),
-        "luigi1|refuse|absent|enforce|deny|ambiguous-target||deny|ambiguous-target||||no|400|*|*||||||encoded-slash|",
+        "luigi1|refuse|absent|enforce|deny|ambiguous-target||deny|ambiguous-target||||no|400|*|*||||||encoded-slash||",
     );
     check(
         Mode::Enforce,
         None,
-        "luigi1|refuse|absent|enforce|deny|malformed-facts||deny|malformed-facts||||no|400|*|*||||||cut-off|",
+        "luigi1|refuse|absent|enforce|deny|malformed-facts||deny|malformed-facts||||no|400|*|*||||||cut-off||",
     );
-    let rewritten = "|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*|||||||/healthz/";
+    let upgrade = Facts { upgrade_count: Some(1), ..orders };
+    let refused = "|absent|enforce|deny|upgrade-refused||deny|upgrade-refused||||yes|403|*|*||||||||";
+    check(Mode::Enforce, Some(&upgrade), &format!("{VERSION}|refuse{refused}"));
+    check(Mode::Enforce, Some(&Facts { upgrade_count: None, ..orders }), &format!("{VERSION}|refuse{refused}"));
+    let rewritten = "|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*||||||||/healthz/";
     let climbing = request(b"/x/%2e./healthz/?a", None);
     check(Mode::Enforce, Some(&climbing), &format!("{VERSION}|pass{rewritten}"));
     let observed = rewritten.replace("enforce", "observe").replace("/healthz/", "");
@@ -232,7 +237,7 @@ fn the_longest_line_fits() {
 fn a_line_of_facts_reaches_the_decision() {
     let check = |target: &str, reason: &str| {
         let line =
-            format!("{}\nGET\n203.0.113.9\n1 16 0  {}\nshop.example.com\n{target}\n\nend", facts::BASE, target.len());
+            format!("{}\nGET\n203.0.113.9\n1 16 0  {} 0\nshop.example.com\n{target}\n\nend", facts::BASE, target.len());
         let facts = facts::parse(line.as_bytes()).unwrap();
         let engine = engine(Mode::Enforce);
         assert_eq!(engine.context().evaluate(&facts, NOW).decision().reason.as_str(), reason, "{target}");
@@ -296,7 +301,7 @@ fn replies_follow_the_answer() {
 #[test]
 fn a_refusal_is_rendered_from_what_haproxy_has_kept() {
     let fact_line = |target: &str| {
-        format!("{}\nGET\n203.0.113.9\n1 16 0  {}\nshop.example.com\n{target}\n\nend", facts::BASE, target.len())
+        format!("{}\nGET\n203.0.113.9\n1 16 0  {} 0\nshop.example.com\n{target}\n\nend", facts::BASE, target.len())
             .into_bytes()
     };
     let engine = engine(Mode::Enforce);

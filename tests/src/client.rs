@@ -85,6 +85,19 @@ impl<S: Read + Write> Client<S> {
         self.answer(request)
     }
 
+    /// The next bytes that come, after an upgrade; fewer if the other side closes.
+    pub fn receive(&mut self, length: usize) -> Vec<u8> {
+        self.take(length)
+    }
+
+    /// Whether the other side closes the connection, without a further byte, while this one waits.
+    pub fn is_closed(&mut self) -> bool {
+        match self.stream.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
     fn answer(&mut self, request: &[u8]) -> Response {
         let Some(end) = self.read_until(|received| find(received, b"\r\n\r\n")) else {
             return Response { status: 0, head: String::new(), body: Vec::new() };
@@ -95,7 +108,7 @@ impl<S: Read + Write> Client<S> {
         let mut response = Response { status, head, body: Vec::new() };
         // After a 2xx to CONNECT comes a tunnel, and no body (RFC 9110, section 9.3.6).
         let tunnel = request.starts_with(b"CONNECT ") && (200..300).contains(&status);
-        if tunnel || request.starts_with(b"HEAD ") || status == 204 || status == 304 {
+        if tunnel || request.starts_with(b"HEAD ") || [101, 204, 304].contains(&status) {
             return response;
         }
         let length = response.header("content-length").and_then(|value| value.parse::<usize>().ok());

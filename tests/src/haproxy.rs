@@ -162,7 +162,8 @@ impl Place {
              defaults\n    mode http\n    log global\n    timeout connect 10s\n    timeout client 30s\n    timeout server 30s\n\n\
              frontend www{from}\n    log global\n    bind {address}\n    bind {http2} proto h2\n    \
                  bind unix@{folder}/www.sock mode 666\n{frontend}\n{frontend_lines}    default_backend echo\n\n\
-             backend echo\n    server upstream {upstream}\n\n{sections}\n",
+             backend echo\n{backend}    server upstream {upstream}\n\n{sections}\n",
+            backend = haproxy_config::backend_lines(),
         );
         files.into_iter().chain([own]).collect()
     }

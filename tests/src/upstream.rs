@@ -1,4 +1,5 @@
-//! A small HTTP server behind HAProxy. It keeps the bytes of every request it gets and sends them back as the body of its answer.
+//! A small HTTP server behind HAProxy. It keeps the bytes of every request it gets and sends them back as the body of its answer; a request for a
+//! WebSocket at a path that ends with `/socket` it answers with 101, and from then on sends back whatever comes.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -56,11 +57,34 @@ fn serve(mut connection: TcpStream, seen: &Mutex<Vec<Vec<u8>>>) {
     while let Some(length) = read_request(&mut connection, &mut received) {
         let request: Vec<u8> = received.drain(..length).collect();
         let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n", request.len());
+        if is_for_a_socket(&request) {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+            return echo(connection, &received);
+        }
         let body = if request.starts_with(b"HEAD ") { &[][..] } else { &request[..] };
         let answer = [head.as_bytes(), body].concat();
         seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
         if connection.write_all(&answer).is_err() {
             return;
+        }
+    }
+}
+
+fn is_for_a_socket(request: &[u8]) -> bool {
+    let line = request.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    find(line, b"/socket HTTP/1.1").is_some() && find(&request.to_ascii_lowercase(), b"upgrade: websocket").is_some()
+}
+
+/// Accepts the key of RFC 6455's example, which HAProxy checks, and sends back what comes; no frames are looked at.
+fn echo(mut connection: TcpStream, received: &[u8]) {
+    let head = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let mut next = [head.as_bytes(), received].concat();
+    let mut chunk = [0; 8192];
+    while connection.write_all(&next).is_ok() {
+        match connection.read(&mut chunk) {
+            Ok(read) if read > 0 => next = chunk[..read].to_vec(),
+            Ok(_) | Err(_) => return,
         }
     }
 }

@@ -18,6 +18,7 @@ const OPEN: Facts<'_> = Facts {
     source: Some(b"203.0.113.9"),
     authorization: None,
     authorization_count: 0,
+    upgrade_count: Some(0),
     more: MoreFacts::NONE,
 };
 

@@ -98,6 +98,7 @@ fn evaluations_allocate_nothing() {
                             source: Some(source),
                             authorization,
                             authorization_count,
+                            upgrade_count: Some(0),
                             ..Facts::default()
                         });
                     }
@@ -193,7 +194,7 @@ require = { certificate = { san-uri = ["a:*"], subject-dn = ["CN=web"], fingerpr
         let count = if before.is_empty() { 1 } else { 2 };
         let before_length = if before.is_empty() { String::new() } else { before.len().to_string() };
         let line = format!(
-            "{header}\nGET\n203.0.113.9\n1 1 0  {}\na\n{target}\n\n1 {verify} 64 {} 6 {} {count} {} {before_length}\n{fingerprint}\n{der}\nCN=web\n{country}\n{team}\n{before}\nend",
+            "{header}\nGET\n203.0.113.9\n1 1 0  {} 0\na\n{target}\n\n1 {verify} 64 {} 6 {} {count} {} {before_length}\n{fingerprint}\n{der}\nCN=web\n{country}\n{team}\n{before}\nend",
             target.len(),
             der.len(),
             country.len(),

@@ -93,6 +93,7 @@ fn decide(text: &str, deciding: &Deciding, scratch: &mut Scratch, now: Timestamp
         decision: Named::new(&evaluation.decision, policy, &request.target),
         candidate: Named::new(&evaluation.candidate, policy, &request.target),
         privileged: evaluation.privileged,
+        tunnel_seconds: evaluation.tunnel_seconds,
         revision: snapshot.revision().to_string(),
     };
     serde_json::to_string(&answer).map_err(|error| (id.clone(), error.to_string()))
@@ -107,6 +108,9 @@ struct Answer<'a> {
     decision: Named<'a>,
     candidate: Named<'a>,
     privileged: bool,
+    /// For how long the connection that the request upgrades may be idle, if that has a limit.
+    #[serde(rename = "tunnel-seconds", skip_serializing_if = "Option::is_none")]
+    tunnel_seconds: Option<u32>,
     revision: String,
 }
 

@@ -19,7 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::target::{CanonicalTarget, Host};
 use crate::time::Timestamp;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How much may be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +135,8 @@ pub fn compare(old: &Snapshot, new: &Snapshot, now: Timestamp, bounds: Bounds) -
     let structure = Structure::compare(old.policy(), new.policy());
     let mut comparing = Comparing::new(old, new, now, bounds);
     comparing.host_properties();
+    comparing.upgrades();
+    comparing.preflights(&structure);
     if !structure.is_empty() || old.policy().default_issuer != new.policy().default_issuer {
         comparing.collect();
         comparing.look();
@@ -278,6 +280,27 @@ impl<'a> Comparing<'a> {
         }
         if self.policies().iter().any(|policy| policy.hosts.iter().any(|(_, row)| row.slash_matters)) {
             self.gaps.insert("hosts where a final `/` matters: paths with one are not compared".to_owned());
+        }
+    }
+
+    /// Every request that is looked at leaves its connection as it is.
+    fn upgrades(&mut self) {
+        let [old, new] = self.policies().map(|policy| {
+            let said = policy.scopes.iter().map(|(_, scope)| (scope.name.clone(), scope.upgrade));
+            said.collect::<BTreeMap<_, _>>()
+        });
+        if old.iter().any(|(name, said)| new.get(name).is_some_and(|other| other != said)) {
+            let gap =
+                "`upgrade` of scopes differs: requests that ask for an upgrade of their connection are not compared";
+            self.gaps.insert(gap.to_owned());
+        }
+    }
+
+    /// No request that is looked at has the headers of a preflight.
+    fn preflights(&mut self, structure: &Structure) {
+        let passes = |policy: &Policy| policy.scopes.iter().any(|(_, scope)| scope.preflight);
+        if !structure.is_empty() && self.policies().into_iter().any(passes) {
+            self.gaps.insert("scopes with `preflight`: preflights are not compared".to_owned());
         }
     }
 

@@ -8,6 +8,7 @@ use crate::decide::{Evaluation, Request, RequestFacts, Scratch, Source};
 use crate::explain::{self, Explanation};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential};
+use crate::kleene::Kleene;
 use crate::matchers::Captures;
 use crate::policy::model::{Approval, Policy};
 use crate::snapshot::Snapshot;
@@ -224,6 +225,7 @@ impl Draft {
         ask(&Request {
             method: self.method.as_bytes(),
             target: Target::Canonical(self.target()),
+            upgrade: Kleene::False,
             source: self.source,
             credential,
             time: self.time,

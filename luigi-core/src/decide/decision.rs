@@ -15,6 +15,9 @@ pub struct Evaluation {
     pub candidate: Decision,
     /// Whether the target lies in any privileged scope, whichever rule decides. A property of the target, not of the rule.
     pub privileged: bool,
+    /// For how many seconds nothing may flow through the connection that the request upgrades until it is closed; `None` if it asks for no
+    /// upgrade, if it was refused before all rules, or if no scope that holds it says how long.
+    pub tunnel_seconds: Option<u32>,
 }
 
 impl Evaluation {
@@ -26,6 +29,7 @@ impl Evaluation {
             decision: strictest(self.decision, other.decision),
             candidate: strictest(self.candidate, other.candidate),
             privileged: self.privileged || other.privileged,
+            tunnel_seconds: [self.tunnel_seconds, other.tunnel_seconds].into_iter().flatten().min(),
         }
     }
 }
@@ -93,6 +97,8 @@ pub enum Reason {
     AmbiguousTarget,
     /// The request asks for another method than its own, and its host refuses that.
     MethodOverride,
+    /// The request asks for an upgrade of its connection, or may, and a scope that holds it refuses that.
+    UpgradeRefused,
     /// A credential was sent twice.
     AmbiguousCredential,
     /// Too many credentials wait for verification; worth a retry.
@@ -105,7 +111,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::AllowedByRule,
         Self::Preflight,
         Self::DeniedByRule,
@@ -121,6 +127,7 @@ impl Reason {
         Self::MalformedFacts,
         Self::AmbiguousTarget,
         Self::MethodOverride,
+        Self::UpgradeRefused,
         Self::AmbiguousCredential,
         Self::Deferred,
         Self::Stopped,
@@ -146,6 +153,7 @@ impl Reason {
             Self::MalformedFacts => "malformed-facts",
             Self::AmbiguousTarget => "ambiguous-target",
             Self::MethodOverride => "method-override",
+            Self::UpgradeRefused => "upgrade-refused",
             Self::AmbiguousCredential => "ambiguous-credential",
             Self::Deferred => "deferred",
             Self::Stopped => "stopped",

@@ -27,7 +27,7 @@ use crate::grant_set::Grant;
 use crate::identity::Credential;
 use crate::matchers::{Person, override_in_query};
 use crate::method::MethodSet;
-use crate::policy::model::{FactId, ScopeId};
+use crate::policy::model::{FactId, ScopeId, Upgrade};
 use crate::snapshot::{HostTraits, Snapshot};
 use crate::target::{CanonicalTarget, Target};
 use case::{Case, Rules};
@@ -70,6 +70,11 @@ impl Snapshot {
         if traits.refuses_method_override && self.asks_for_another_method(request, &target) {
             return refused(Reason::MethodOverride, privileged);
         }
+        let tunnel_seconds = match self.upgrade(request, preflight, scratch) {
+            Upgrade::Refuse => return refused(Reason::UpgradeRefused, privileged),
+            Upgrade::Outlive { seconds } => Some(seconds),
+            Upgrade::Allow => None,
+        };
         match request.credential {
             Credential::Ambiguous => return refused(Reason::AmbiguousCredential, privileged),
             Credential::Deferred => return refused(Reason::Deferred, privileged),
@@ -91,7 +96,7 @@ impl Snapshot {
         };
         let decision = weigh(Rules::InForce);
         let candidate = if any_observed { weigh(Rules::All) } else { decision };
-        Evaluation { decision, candidate, privileged }
+        Evaluation { decision, candidate, privileged, tunnel_seconds }
     }
 
     /// What a CORS preflight asks for, if the request is one that a scope lets pass. Leaves other scopes in `scratch`.
@@ -109,7 +114,23 @@ impl Snapshot {
         };
         let privileged = scopes::find(self, target, traits, self.policy.methods.resolve(method), scratch);
         let scope = scratch.found().iter().copied().find(|scope| self.policy.scopes[*scope].preflight)?;
-        Some(Preflight { scope, privileged, stopped: self.is_scope_stopped(request, scratch) })
+        let stopped = self.is_scope_stopped(request, scratch);
+        Some(Preflight { scope, privileged, stopped, upgrade: self.strictest_upgrade(scratch) })
+    }
+
+    /// What is said about the upgrade that the request asks for, or may; nothing against one that it does not ask for.
+    fn upgrade(&self, request: &Request<'_>, preflight: Option<Preflight>, scratch: &Scratch) -> Upgrade {
+        if request.upgrade.is_false() {
+            return Upgrade::Allow;
+        }
+        let asked_for = preflight.map_or(Upgrade::Allow, |preflight| preflight.upgrade);
+        self.strictest_upgrade(scratch).min(asked_for)
+    }
+
+    /// What the strictest of the scopes in `scratch` says about upgrades.
+    fn strictest_upgrade(&self, scratch: &Scratch) -> Upgrade {
+        let said = scratch.found().iter().map(|scope| self.policy.scopes[*scope].upgrade);
+        said.min().unwrap_or(Upgrade::Allow)
     }
 
     /// Whether the request asks for another method than its own, or may: a header that is not passed could be there.
@@ -141,12 +162,14 @@ struct Preflight {
     privileged: bool,
     /// Whether a stop holds for a scope that holds what is asked for.
     stopped: bool,
+    /// What the scopes that hold what is asked for say about upgrades.
+    upgrade: Upgrade,
 }
 
 /// A refusal before all rules.
 fn refused(reason: Reason, privileged: bool) -> Evaluation {
     let decision = Decision::refused(reason);
-    Evaluation { decision, candidate: decision, privileged }
+    Evaluation { decision, candidate: decision, privileged, tunnel_seconds: None }
 }
 
 impl Snapshot {

@@ -3,6 +3,7 @@
 use super::facts::RequestFacts;
 use crate::grant_set::GrantSet;
 use crate::identity::Credential;
+use crate::kleene::Kleene;
 use crate::stop_set::StopSet;
 use crate::target::Target;
 use crate::time::Timestamp;
@@ -15,6 +16,8 @@ pub struct Request<'a> {
     pub method: &'a [u8],
     /// Host and path in canonical form, or why there is none.
     pub target: Target<'a>,
+    /// Whether it asks for an upgrade of its connection: whether it has an `Upgrade` header, whatever that says.
+    pub upgrade: Kleene,
     /// The peer's address.
     pub source: Source,
     /// Who asks.

@@ -7,8 +7,9 @@ use super::{AdviceTrace, DecisionTrace, Explanation, MissingTrace, RequestTrace,
 use super::{ReadingTrace, advice, listed, quoted, scopes, stops};
 use crate::decide::{Advice, Decision, Evaluation, FactValue, Reading, Reason, Request, Source};
 use crate::identity::{Credential, Identity};
+use crate::kleene::Kleene;
 use crate::policy::captures::GroupValue;
-use crate::policy::model::{Effect, FactKey, Mode, Policy, RuleId, ScopeId};
+use crate::policy::model::{Effect, FactKey, Mode, Policy, RuleId, ScopeId, Upgrade};
 use crate::target::{CanonicalTarget, Host, Readings, Target};
 
 pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
@@ -37,15 +38,18 @@ pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     let candidate = denied(|one| one.evaluation.candidate).unwrap_or(0);
     let shown = decides.unwrap_or(candidate);
     let privileged = both.iter().any(|one| one.privileged);
+    let tunnel_seconds = both.iter().filter_map(|one| one.tunnel_seconds).min();
     Explanation {
         evaluation: Evaluation {
             decision: both[decides.unwrap_or(0)].evaluation.decision,
             candidate: both[candidate].evaluation.candidate,
             privileged,
+            tunnel_seconds,
         },
         decision: both[decides.unwrap_or(0)].decision.clone(),
         candidate: both[candidate].candidate.clone(),
         privileged,
+        tunnel_seconds,
         readings: traces,
         ..both[shown].clone()
     }
@@ -67,6 +71,16 @@ fn explain_reading(
     {
         return refused(policy, request, Reason::MethodOverride, privileged, scopes);
     }
+    let upgrades: Vec<Upgrade> = holding.iter().map(|id| policy.scopes[*id].upgrade).collect();
+    let asks_for_upgrade = request.upgrade != Kleene::False;
+    if asks_for_upgrade && upgrades.contains(&Upgrade::Refuse) {
+        return refused(policy, request, Reason::UpgradeRefused, privileged, scopes);
+    }
+    let limits = upgrades.iter().filter_map(|upgrade| match upgrade {
+        Upgrade::Outlive { seconds } => Some(*seconds),
+        Upgrade::Refuse | Upgrade::Allow => None,
+    });
+    let tunnel_seconds = limits.min().filter(|_| asks_for_upgrade);
     let caller = match (request.credential, Caller::of(request.credential, request.time)) {
         (_, Some(caller)) => caller,
         (Credential::Deferred, None) => return refused(policy, request, Reason::Deferred, privileged, scopes),
@@ -90,7 +104,7 @@ fn explain_reading(
             Some((scope, _)) => decide_preflight(*scope, rules),
             None => decide(&case, rules),
         };
-        Evaluation { decision: decide(&in_force), candidate: decide(&all), privileged }
+        Evaluation { decision: decide(&in_force), candidate: decide(&all), privileged, tunnel_seconds }
     };
     Explanation {
         evaluation,
@@ -98,6 +112,7 @@ fn explain_reading(
         decision: decision_trace(policy, request, &evaluation.decision),
         candidate: decision_trace(policy, request, &evaluation.candidate),
         privileged,
+        tunnel_seconds,
         readings: Vec::new(),
         scopes,
         rules: judged.iter().map(|one| one.trace(policy)).collect(),
@@ -113,11 +128,12 @@ fn refused(
 ) -> Explanation {
     let decision = Decision::refused(reason);
     Explanation {
-        evaluation: Evaluation { decision, candidate: decision, privileged },
+        evaluation: Evaluation { decision, candidate: decision, privileged, tunnel_seconds: None },
         request: request_trace(policy, request),
         decision: decision_trace(policy, request, &decision),
         candidate: decision_trace(policy, request, &decision),
         privileged,
+        tunnel_seconds: None,
         readings: Vec::new(),
         scopes,
         rules: Vec::new(),
@@ -328,6 +344,9 @@ fn sentence(reason: Reason, rule: Option<&str>, restricted_by: Option<&str>) -> 
         Reason::AmbiguousTarget => "two servers could read the target differently".to_owned(),
         Reason::MethodOverride => {
             "it asks for another method than its own, or may, and its host refuses that".to_owned()
+        }
+        Reason::UpgradeRefused => {
+            "it asks for an upgrade of its connection, or may, and a scope that holds it refuses that".to_owned()
         }
         Reason::AmbiguousCredential => "a credential was sent twice".to_owned(),
         Reason::Deferred => "too many credentials wait for verification".to_owned(),

@@ -55,6 +55,9 @@ pub struct Explanation {
     pub candidate: DecisionTrace,
     /// Whether a privileged scope holds the request.
     pub privileged: bool,
+    /// For how many seconds the connection that the request upgrades may be idle, if that has a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel_seconds: Option<u32>,
     /// The readings of an ambiguous target that its host accepts, as it stands first; empty for any other.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub readings: Vec<ReadingTrace>,

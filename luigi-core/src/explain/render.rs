@@ -110,6 +110,9 @@ impl Explanation {
         if self.privileged {
             what = what.with(Tone::Plain, "  (privileged)");
         }
+        if let Some(seconds) = self.tunnel_seconds {
+            what = what.with(Tone::Plain, format!("  (upgraded, and closed when idle for {seconds} s)"));
+        }
         let mut lines = vec![what];
         for (n, reading) in self.readings.iter().enumerate() {
             let how = if n == 0 { "as it stands" } else { "decoded once more" };

@@ -12,7 +12,7 @@ use crate::policy::model::{
     ActorMatcher, Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash, Effect,
     Group, GroupId, HostPattern, HostProperties, Issuer, IssuerId, Justification, Login, LoginId, Mode, Network,
     NetworkId, Operation, PathRegex, PathTemplate, Policy, Requirements, Rule, Schedule, ScheduleId, Scope, ScopeId,
-    ScopeSelector, Segment, Subject, SubjectMatcher, Table, TableId, Via, Weekdays,
+    ScopeSelector, Segment, Subject, SubjectMatcher, Table, TableId, Upgrade, Via, Weekdays,
 };
 use crate::target::Ambiguity;
 use crate::time::Timestamp;
@@ -151,14 +151,22 @@ fn scope(n: usize, scopes: usize, methods: &mut crate::method::MethodTable, choi
     let operations = if path_regex.is_some() && choices.chance(50) { Vec::new() } else { operations };
     // Only later scopes are left out, so that there is no cycle.
     let later: Vec<ScopeId> = (n + 1..scopes).map(ScopeId::from_index).collect();
+    let privileged = choices.chance(30);
+    let upgrade = match choices.below(4) {
+        2 => Upgrade::Outlive { seconds: *choices.pick(&[60, 3600]) },
+        1 => Upgrade::Refuse,
+        _ if privileged => Upgrade::Refuse,
+        _ => Upgrade::Allow,
+    };
     Scope {
         name: format!("scope-{n}"),
         hosts,
         operations,
         path_regex,
         except: choices.few(&later, 25),
-        privileged: choices.chance(30),
+        privileged,
         preflight: choices.chance(20),
+        upgrade,
         content_hash: hash(0x10, n),
     }
 }

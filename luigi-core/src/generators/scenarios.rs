@@ -11,6 +11,7 @@ use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{
     Actor, ClientCertificate, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login, Provenance,
 };
+use crate::kleene::Kleene;
 use crate::policy::model::{ApprovalId, ContentHash, Policy, ScopeId, ScopeSelector, TableId};
 use crate::stop_set::{Stop, StopSet, Stopped};
 use crate::target::{Ambiguity, CanonicalTarget, Host, Readings, Target};
@@ -26,6 +27,7 @@ pub struct Scenario {
     ambiguous: bool,
     /// A second reading of the path, and of which class the target is.
     decoded: Option<(Ambiguity, String)>,
+    upgrade: Kleene,
     source: Source,
     credential: OwnedCredential,
     time: Timestamp,
@@ -82,6 +84,14 @@ impl Scenario {
             host: host(choices),
             path,
             ambiguous: choices.chance(1),
+            upgrade: *choices.pick(&[
+                Kleene::False,
+                Kleene::True,
+                Kleene::False,
+                Kleene::False,
+                Kleene::False,
+                Kleene::Unknown,
+            ]),
             decoded: choices.chance(12).then(|| (*choices.pick(&Ambiguity::ACCEPTABLE), self::path(choices))),
             source,
             credential,
@@ -119,6 +129,7 @@ impl Scenario {
         Request {
             method: self.method.as_bytes(),
             target: self.target(host),
+            upgrade: self.upgrade,
             source: self.source,
             credential: match &self.credential {
                 OwnedCredential::Absent => Credential::Absent,

@@ -294,6 +294,8 @@ pub struct Scope {
     pub privileged: bool,
     /// `preflight`: whether CORS preflights for what the scope holds pass without identity.
     pub preflight: bool,
+    /// `upgrade`: whether requests here may turn their connection into something else.
+    pub upgrade: Upgrade,
     /// SHA-256 over the scope's meaning: hosts, operations and what it leaves out (not its name, not its documentation).
     pub content_hash: ContentHash,
 }
@@ -340,6 +342,25 @@ impl Scope {
             (None, _) | (_, None) => Ok(()),
         }
     }
+}
+
+/// What a scope says about upgrades of a connection (WebSocket, say): what flows through it afterwards is not decided. The stricter, the smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Upgrade {
+    /// `"refuse"`: requests that ask for one are refused. What privileged scopes say unless they say otherwise.
+    Refuse,
+    /// A duration: the connection may outlive the decision, but is closed when nothing has flowed through it for this long.
+    Outlive {
+        /// At most [`Upgrade::MAX_SECONDS`].
+        seconds: u32,
+    },
+    /// `"allow"`: nothing is said about how long it lasts. Never said by a privileged scope.
+    Allow,
+}
+
+impl Upgrade {
+    /// The longest duration, in seconds: 24 days. HAProxy counts milliseconds in 31 bits.
+    pub const MAX_SECONDS: u32 = 24 * 86_400;
 }
 
 /// What can hold a path.

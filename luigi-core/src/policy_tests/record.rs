@@ -318,12 +318,13 @@ impl Recorder {
         Ok(outcome)
     }
 
-    /// Headers and facts, as far as the policy names them.
+    /// Headers and facts, as far as the policy names them or its scopes look at them.
     fn facts(&self, observed: &Observed) -> DescribedFacts {
         let (mut headers, mut named) = (observed.headers.clone(), observed.facts.clone());
         let facts = || self.snapshot.policy().facts.iter().map(|(_, fact)| fact);
         if let Some(headers) = &mut headers {
-            headers.retain(|(held, _)| facts().any(|fact| matches!(fact, model::Fact::Header(name) if name == held)));
+            let named = |held: &String| facts().any(|fact| matches!(fact, model::Fact::Header(name) if name == held));
+            headers.retain(|(held, _)| held == "upgrade" || named(held));
         }
         if let Some(named) = &mut named {
             named.retain(|(held, _)| {

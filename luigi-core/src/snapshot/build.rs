@@ -15,7 +15,7 @@ use crate::policy::captures::{CaptureTest, CaptureValues, of_matchers};
 use crate::policy::model::{
     Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, HostProperties, Issuer, Login, MAX_FACTS, Mode,
     Network, PathRegex, PatternId, Policy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector,
-    Subject, SubjectMatcher, Table, TableId, ValueTest, Via, is_fact_name, is_header_name,
+    Subject, SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name, is_header_name,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -196,6 +196,14 @@ impl Builder {
         self.pairs += row.hosts.len() * row.operations.len();
         if self.pairs > MAX_POLICY_OPERATIONS {
             return Err(Problem::PolicyTooLarge { scope: row.name });
+        }
+        let unbounded = match row.upgrade {
+            Upgrade::Refuse => false,
+            Upgrade::Outlive { seconds } => seconds == 0 || seconds > Upgrade::MAX_SECONDS,
+            Upgrade::Allow => row.privileged,
+        };
+        if unbounded {
+            return Err(Problem::Inconsistent { what: "a scope lets upgraded connections last without end" });
         }
         if row.operations.iter().any(|operation| operation.path.segments.len() > MAX_TEMPLATE_SEGMENTS) {
             return Err(Problem::TemplateTooLong { scope: row.name });

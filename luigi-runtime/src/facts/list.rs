@@ -69,7 +69,7 @@ impl FactList {
             "%[src]\\n",
             "%[req.fhdr_cnt(host)] %[req.fhdr(host),length] ",
             "%[req.fhdr_cnt(authorization)] %[req.fhdr(authorization),length] ",
-            "%[url,length]\\n",
+            "%[url,length] %[req.fhdr_cnt(upgrade)]\\n",
             "%[req.fhdr(host)]\\n%[url]\\n%[req.fhdr(authorization)]\\n",
         ));
         // Behind what every line has, so that whoever takes a line of it (the log format does) finds it in its place.
@@ -136,11 +136,14 @@ mod tests {
     #[test]
     fn the_expression_carries_what_is_asked_for_and_no_more() {
         let base = FactList::default().expression();
-        assert!(base.starts_with("luigi-facts/1 method source host authorization target\\n%[method]"), "{base}");
+        assert!(
+            base.starts_with("luigi-facts/1 method source host authorization target upgrade\\n%[method]"),
+            "{base}"
+        );
         assert!(!base.contains("ssl_c") && !base.contains("x-team"), "{base}");
         let list = FactList::parse("header:x-team fact:data-centre certificate-names certificate").unwrap();
         let text = list.expression();
-        let first = "luigi-facts/1 method source host authorization target certificate certificate-names fact:data-centre header:x-team\\n";
+        let first = "luigi-facts/1 method source host authorization target upgrade certificate certificate-names fact:data-centre header:x-team\\n";
         assert!(text.starts_with(first), "{text}");
         assert!(
             text.contains(

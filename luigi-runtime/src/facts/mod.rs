@@ -4,10 +4,10 @@
 //! configuration and [`Engine`](crate::Engine): nothing here looks inside a host, a target, a token or a header.
 //!
 //! ```text
-//! luigi-facts/1 method source host authorization target header:x-team      version, and the facts carried
+//! luigi-facts/1 method source host authorization target upgrade header:x-team      version, and the facts carried
 //! GET                                                          method
 //! 203.0.113.9                                                  source address, empty if there is none
-//! 1 18 1 690 12                                                Host headers, length; Authorization headers, length; target length
+//! 1 18 1 690 12 0                                              Host headers, length; Authorization headers, length; target length; Upgrade headers
 //! orders.example.com                                           the last Host header
 //! /v1/orders/7                                                 the target exactly as received, absolute-form included
 //! Bearer eyJ...                                                the last Authorization header
@@ -33,7 +33,7 @@ pub use more::{CarriedFact, MoreFacts};
 use crate::Facts;
 
 /// How the first line begins: the version of the format and the facts that every line carries.
-pub const BASE: &str = "luigi-facts/1 method source host authorization target";
+pub const BASE: &str = "luigi-facts/1 method source host authorization target upgrade";
 
 /// The last line.
 pub const MARK: &str = "end";
@@ -113,7 +113,7 @@ impl Malformed {
 /// # Examples
 ///
 /// ```
-/// let line = b"luigi-facts/1 method source host authorization target\nGET\n203.0.113.9\n1 7 0  2\na.test.\n/a\n\nend";
+/// let line = b"luigi-facts/1 method source host authorization target upgrade\nGET\n203.0.113.9\n1 7 0  2 0\na.test.\n/a\n\nend";
 /// let facts = luigi_runtime::facts::parse(line).unwrap();
 /// assert_eq!(facts.host, Some(&b"a.test."[..]));
 /// assert_eq!(facts.target, b"/a");
@@ -144,6 +144,7 @@ pub fn parse(line: &[u8]) -> Result<Facts<'_>, Malformed> {
     let authorization_count = number(next()?)?;
     let authorization_length = length(next()?, authorization_count)?;
     let target_length = number(next()?)?;
+    let upgrade_count = number(next()?)?;
     if counts.next().is_some() {
         return Err(Malformed::BadCount);
     }
@@ -170,6 +171,7 @@ pub fn parse(line: &[u8]) -> Result<Facts<'_>, Malformed> {
         source: (!source.is_empty()).then_some(source),
         authorization: (authorization_count > 0).then_some(authorization),
         authorization_count,
+        upgrade_count: Some(upgrade_count),
         more,
     })
 }
@@ -214,18 +216,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What HAProxy makes of the expression without further facts: cut at NUL, lengths as they were.
+    /// What HAProxy makes of the expression without further facts: cut at NUL, lengths as they were. There are as many `Upgrade` fields as
+    /// `Authorization` fields.
     fn line(method: &str, source: &str, host: &[&[u8]], target: &[u8], authorization: &[&[u8]]) -> Vec<u8> {
         let cut = |field: &[u8]| field.split(|b| *b == 0).next().map(<[u8]>::to_vec).unwrap();
         let length = |of: &[&[u8]]| of.last().map_or(String::new(), |last| last.len().to_string());
         let last = |of: &[&[u8]]| of.last().map_or(Vec::new(), |last| cut(last));
         let counts = format!(
-            "{} {} {} {} {}",
+            "{} {} {} {} {} {}",
             host.len(),
             length(host),
             authorization.len(),
             length(authorization),
-            target.len()
+            target.len(),
+            authorization.len(),
         );
         let lines = [
             BASE.as_bytes().to_vec(),
@@ -251,6 +255,7 @@ mod tests {
             assert_eq!((facts.host, facts.host_count as usize), (host.last().copied(), host.len()));
             let last = authorization.last().copied();
             assert_eq!((facts.authorization, facts.authorization_count as usize), (last, authorization.len()));
+            assert_eq!(facts.upgrade_count.map(|count| count as usize), Some(authorization.len()));
         };
         check(&[b"a.test"], b"/a?b", &[b"Bearer x"]);
         check(&[], b"*", &[]);

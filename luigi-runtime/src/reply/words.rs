@@ -19,6 +19,7 @@ pub(super) fn title(refusal: &Refusal) -> &'static str {
                 "This request is not clear"
             }
             Reason::Deferred | Reason::InternalError => "Please try again",
+            Reason::UpgradeRefused => "No lasting connection here",
             Reason::Stopped => "This is closed for now",
             Reason::SourceRequired => "Not from this network",
             Reason::ScheduleRequired => "Not at this time",
@@ -59,6 +60,9 @@ pub(super) fn detail(refusal: &Refusal) -> String {
             }
             Reason::MethodOverride => {
                 "The request asks for another method than its own, so it is not clear what it would do."
+            }
+            Reason::UpgradeRefused => {
+                "The request asks for a connection that would last beyond it, and this place does not take any."
             }
             Reason::AmbiguousCredential => "The request carries more than one login, so it is not clear whose it is.",
             Reason::Deferred => "Too many new logins arrived at once. Nothing is wrong with your request.",

@@ -19,7 +19,10 @@ pub(super) fn headers(node: Node<'_>, out: &mut Diagnostics) -> Vec<(String, Vec
             }
             _ => Vec::from_iter(node.any_text(&written.value, out)),
         };
-        let Some(name) = header_name(&written, out) else { continue };
+        // Rules cannot ask for this one, scopes do.
+        let upgrade =
+            written.value.eq_ignore_ascii_case("upgrade").then(|| Text::new("upgrade".to_owned(), written.span));
+        let Some(name) = upgrade.or_else(|| header_name(&written, out)) else { continue };
         let values = values.into_iter().map(|text| text.value).collect();
         if headers.insert(name.value, values).is_some() {
             let message = format!("{} stands twice in `headers`", quoted(&written.value));

@@ -116,6 +116,7 @@ pub(super) struct Scope {
     pub(super) tags: Vec<Text>,
     pub(super) preflight: bool,
     pub(super) privileged: bool,
+    pub(super) upgrade: model::Upgrade,
 }
 
 /// Hosts as they are written: what a placeholder stands for depends on the environment.

@@ -9,6 +9,7 @@ use super::{
 use crate::policy::captures::GroupValue;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{self, Justification, Weekdays};
+use crate::policy::source::Spanned;
 
 /// Reads the tables of definitions of one document.
 pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics) {
@@ -105,7 +106,7 @@ fn schedule(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> O
         let problem = Diagnostic::error(Code::EmptyValue, fields.span(), format!("{what} is always true"));
         out.push(problem.help("say which `days`, from `start` to `end`, or which `dates`"));
     }
-    let plain = |dates: Vec<super::Spanned<_>>| sorted(dates.into_iter().map(|date| date.value).collect());
+    let plain = |dates: Vec<Spanned<_>>| sorted(dates.into_iter().map(|date| date.value).collect());
     Some(model::Schedule {
         name: name.value.clone(),
         time_zone: zone?,
@@ -156,6 +157,7 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
         "except",
         "privileged",
         "preflight",
+        "upgrade",
         "tags",
         "description",
         "accept",
@@ -166,6 +168,7 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
     let except = fields.texts("except", out).unwrap_or_default();
     let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
     let preflight = fields.get("preflight").and_then(|node| node.boolean("preflight", out));
+    let upgrade = fields.get("upgrade").and_then(|node| upgrade(node, privileged.as_ref(), out));
     let mut doubtful = Vec::new();
     let (operations, path_regex) = operations(&fields, &mut doubtful, out);
     let tags = fields.texts("tags", out).unwrap_or_default();
@@ -177,9 +180,42 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
         doubtful,
         except,
         tags,
+        upgrade: upgrade.unwrap_or(if privileged.as_ref().is_some_and(|flag| flag.value) {
+            model::Upgrade::Refuse
+        } else {
+            model::Upgrade::Allow
+        }),
         privileged: privileged.is_some_and(|flag| flag.value),
         preflight: preflight.is_some_and(|flag| flag.value),
     })
+}
+
+/// `"refuse"`, `"allow"` or how long an upgraded connection may outlive the decision. `privileged` is what the scope says of that.
+fn upgrade(node: Node<'_>, privileged: Option<&Spanned<bool>>, out: &mut Diagnostics) -> Option<model::Upgrade> {
+    let text = node.text("upgrade", out)?;
+    match text.value.as_str() {
+        "refuse" => Some(model::Upgrade::Refuse),
+        "allow" => {
+            if let Some(flag) = privileged.filter(|flag| flag.value) {
+                let message = "a privileged scope does not allow upgrades without end";
+                let problem = Diagnostic::error(Code::ConflictingKeys, text.span, message);
+                let help = "say how long a connection may outlive the decision, like \"8h\", or \"refuse\"";
+                out.push(problem.also(flag.span, "privileged here").help(help));
+            }
+            Some(model::Upgrade::Allow)
+        }
+        other if other.starts_with(|c: char| c.is_ascii_digit()) => {
+            let seconds = values::duration(&text, 1, model::Upgrade::MAX_SECONDS, out)?;
+            Some(model::Upgrade::Outlive { seconds })
+        }
+        _ => {
+            let message = format!("{} is not a value of `upgrade`", quoted(&text.value));
+            let help =
+                "it can be \"refuse\", \"allow\", or how long a connection may outlive the decision, like \"8h\"";
+            out.push(Diagnostic::error(Code::UnknownWord, text.span, message).help(help));
+            None
+        }
+    }
 }
 
 pub(super) fn hosts(node: Node<'_>, out: &mut Diagnostics) -> Hosts {

@@ -9,6 +9,7 @@ use crate::args::Test;
 use crate::failure::Failure;
 use crate::output::{count, print};
 use crate::{Found, files, load};
+use luigi_core::decide::Reason;
 use luigi_core::policy::{ParsedEverywhere, SourceSet, parse_for};
 use luigi_core::policy_tests::record::{Asker, Observed, Recorded, Recorder, Then};
 use luigi_core::policy_tests::{self, TestOutcome};
@@ -295,6 +296,9 @@ fn from_log(line: &str) -> Result<Observed, String> {
         Some((_, rest)) if !target.starts_with('/') => rest.find(['/', '?']).map_or("/", |at| &rest[at..]).to_owned(),
         _ => target,
     };
+    // The log does not have the header, but this reason has one cause.
+    let upgrade =
+        (reason == Reason::UpgradeRefused.as_str()).then(|| vec![("upgrade".to_owned(), vec!["websocket".to_owned()])]);
     let then = Some(Then { allowed, reason: Some(reason), revision });
-    Ok(Observed { method, host, target, source, time, headers: None, facts: None, asker, then })
+    Ok(Observed { method, host, target, source, time, headers: upgrade, facts: None, asker, then })
 }
