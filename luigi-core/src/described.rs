@@ -1,6 +1,6 @@
 //! The facts of requests that nobody sent: as tests, the command line and the stats socket describe them.
 
-use crate::decide::FactValue;
+use crate::decide::{FactValue, HeaderLines};
 use crate::identity::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
 use crate::kleene::Kleene;
 use crate::policy::model::{Fact, FactKey, Policy};
@@ -123,6 +123,17 @@ impl DescribedFacts {
                 FactValue::NotPassed
             }
         }
+    }
+
+    /// What the request has of a header; `None` if nothing is said about headers.
+    #[must_use]
+    pub fn header_lines(&self, wanted: &str) -> Option<HeaderLines<'_>> {
+        let headers = self.headers.as_ref()?.iter().filter(|(name, _)| name == wanted);
+        let mut lines = HeaderLines { count: 0, last: b"", before: b"" };
+        for value in headers.flat_map(|(_, values)| values) {
+            lines = HeaderLines { count: lines.count + 1, last: value.as_bytes(), before: lines.last };
+        }
+        Some(lines)
     }
 
     /// Whether the request asks for an upgrade: whether a header is described that does. Unlike other headers this one is not there if

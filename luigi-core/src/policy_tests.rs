@@ -261,11 +261,16 @@ fn with_request<A>(
     let values = test.facts.values(policy);
     let certificate = test.facts.certificate();
     let facts = RequestFacts { values: &values, certificate: &certificate };
+    let source = match (test.from, test.peer) {
+        (Some(address), _) => Source::from_address(address),
+        (None, Some(peer)) => explain::source(policy, Source::from_address(peer), |name| test.facts.header_lines(name)),
+        (None, None) => Source::Unknown,
+    };
     let request = Request {
         method: raw.method,
         target: canonicalize(raw, buffer),
         upgrade: test.facts.upgrade(),
-        source: test.from.map_or(Source::Unknown, Source::from_address),
+        source,
         credential,
         time,
         grants: &grants,

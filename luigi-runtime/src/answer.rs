@@ -3,7 +3,7 @@
 use crate::evaluation_id::EvaluationId;
 use crate::facts::Malformed;
 use crate::version::Version;
-use luigi_core::decide::{Advice, Decision, Evaluation, Reason};
+use luigi_core::decide::{Advice, Decision, Evaluation, Reason, Source};
 use luigi_core::identity::{Credential, Identity};
 use luigi_core::policy::model::{LoginId, Mode};
 use luigi_core::target::Target;
@@ -46,6 +46,7 @@ pub struct Answer<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) evaluation: Evaluation,
     pub(crate) credential: Credential<'a>,
+    pub(crate) source: Source,
     pub(crate) target: Option<Target<'a>>,
     pub(crate) rewritten: Option<&'a str>,
     pub(crate) malformed: Option<Malformed>,
@@ -99,6 +100,12 @@ impl<'a> Answer<'a> {
     #[must_use]
     pub fn credential(&self) -> Credential<'a> {
         self.credential
+    }
+
+    /// Where the request comes from, as decided: the peer, or what a trusted proxy says.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
     }
 
     /// Who asks, if a credential was verified.

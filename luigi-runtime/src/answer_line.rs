@@ -13,6 +13,7 @@
 
 use crate::answer::Answer;
 use crate::evaluation_id::EvaluationId;
+use luigi_core::decide::Source;
 use luigi_core::identity::{Completeness, Credential, Identity};
 use luigi_core::policy::model::Mode;
 use std::fmt::Write;
@@ -84,6 +85,8 @@ pub enum Field {
     /// For how many milliseconds nothing may flow through the connection that the request upgrades until HAProxy closes it; empty if there
     /// is no upgrade or no limit.
     Tunnel,
+    /// Where the request comes from, as decided: an address; empty if that is not known.
+    Source,
     /// The path to forward in place of the received one; empty if that is canonical, so that a line which ends with `|` needs no rewriting.
     /// The last field for good. Not escaped: a canonical path holds no `|`, space, quote or control byte.
     Path,
@@ -91,7 +94,7 @@ pub enum Field {
 
 impl Field {
     /// Every field, in order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Version,
         Self::Outcome,
         Self::Credential,
@@ -115,6 +118,7 @@ impl Field {
         Self::GroupsCompleteness,
         Self::Detail,
         Self::Tunnel,
+        Self::Source,
         Self::Path,
     ];
 
@@ -174,6 +178,13 @@ pub fn write_into(answer: &Answer<'_>, line: &mut String) {
     line.push('|');
     if let Some(seconds) = answer.tunnel_seconds() {
         let _ = write!(line, "{}", u64::from(seconds) * 1000);
+    }
+    line.push('|');
+    match answer.source() {
+        Source::Address(address) => {
+            let _ = write!(line, "{address}");
+        }
+        Source::Unknown => {}
     }
     plain(line, answer.path_to_forward().unwrap_or_default());
 }

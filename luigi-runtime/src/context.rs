@@ -61,6 +61,7 @@ impl Tools {
 struct Judged<'a> {
     evaluation: Evaluation,
     credential: Credential<'a>,
+    source: Source,
     target: Option<Target<'a>>,
     rewritten: Option<&'a str>,
     malformed: Option<Malformed>,
@@ -70,7 +71,14 @@ impl Judged<'_> {
     fn refused(reason: Reason, malformed: Option<Malformed>) -> Self {
         let decision = Decision::refused(reason);
         let evaluation = Evaluation { decision, candidate: decision, privileged: false, tunnel_seconds: None };
-        Self { evaluation, credential: Credential::Absent, target: None, rewritten: None, malformed }
+        Self {
+            evaluation,
+            credential: Credential::Absent,
+            source: Source::Unknown,
+            target: None,
+            rewritten: None,
+            malformed,
+        }
     }
 }
 
@@ -136,7 +144,7 @@ impl Context {
             let credential = credential(authorization(facts), version.trust(), &mut tools.tokens, now);
             let grants =
                 if grants_count(version, shared.stale_after_seconds, now) { version.grants() } else { no_grants };
-            let source = source(facts.source);
+            let source = version.snapshot().source(source(facts.source), |name| facts.more.header(name));
             // PERF: a policy that asks for no further facts pays nothing for them.
             let passed;
             let policy = version.policy();
@@ -157,7 +165,7 @@ impl Context {
                 Request { method, target, upgrade, source, credential, time: now, grants, stops, facts: further };
             let evaluation = version.snapshot().decide(&request, &mut tools.scratch);
             let rewritten = rewritten(raw.target, &target);
-            Judged { evaluation, credential, target: Some(target), rewritten, malformed: None }
+            Judged { evaluation, credential, source, target: Some(target), rewritten, malformed: None }
         })
     }
 
@@ -197,8 +205,8 @@ impl Context {
             Mode::Enforce if judged.evaluation.decision.allows() => Outcome::Pass,
             Mode::Enforce => Outcome::Refuse,
         };
-        let Judged { evaluation, credential, target, rewritten, malformed } = judged;
-        let answer = Answer { id, outcome, evaluation, credential, target, rewritten, malformed, version };
+        let Judged { evaluation, credential, source, target, rewritten, malformed } = judged;
+        let answer = Answer { id, outcome, evaluation, credential, source, target, rewritten, malformed, version };
         match purpose {
             Purpose::Decide => tally.count(&answer),
             Purpose::Review(_) => {}

@@ -276,6 +276,7 @@ pub const LOG_FORMAT: &str = concat!(
     " revision=%[var(txn.luigi.out),field(16,|)]",
     " issuer=%[var(txn.luigi.out),field(17,|)]",
     " subject=%[var(txn.luigi.out),field(18,|)]",
+    " source=%[var(txn.luigi.out),field(24,|)]",
     " time=[%trg]",
     // Whatever a Host header holds is escaped: it must not look like other fields.
     " host=%[var(txn.luigi.in),field(5,\\n),url_enc]",
@@ -356,6 +357,7 @@ mod tests {
             ("revision", Field::Revision),
             ("issuer", Field::Issuer),
             ("subject", Field::Subject),
+            ("source", Field::Source),
             ("groups-are", Field::GroupsCompleteness),
             ("groups", Field::Groups),
         ] {

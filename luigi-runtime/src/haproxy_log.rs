@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// What a line tells of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedRequest {
-    /// The peer's address; `None` behind a Unix socket.
+    /// Where the request came from, as decided; the peer's address in lines of an older format. `None` if that was not known.
     pub source: Option<IpAddr>,
     /// When the request came, if the line says so.
     pub time: Option<Timestamp>,
@@ -112,7 +112,7 @@ pub fn parse(line: &str) -> Result<LoggedRequest, Unreadable> {
     let groups = field("groups").unwrap_or_default().split(',').filter(|group| !group.is_empty());
     let groups: Option<Vec<String>> = groups.map(|group| decoded(group, b'%')).collect();
     Ok(LoggedRequest {
-        source: source(head),
+        source: if before.contains(" source=") { field("source").and_then(address) } else { source(head) },
         time: before.split_once(" time=[").and_then(|(_, rest)| time(rest.split_once(']')?.0)),
         method,
         host,
@@ -173,6 +173,10 @@ fn decoded(text: &str, escape: u8) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 /// The address before the time in brackets.
@@ -258,6 +262,16 @@ mod tests {
                 parse(&whole[..at]).is_ok_and(|read| !read.groups_complete) || parse(&whole[..at]).is_err(),
                 "{at}"
             );
+        }
+    }
+
+    #[test]
+    fn the_source_is_the_one_that_was_decided() {
+        for (written, source) in
+            [("192.0.2.7", Some("192.0.2.7")), ("2001:db8::7", Some("2001:db8::7")), ("-", None), ("x", None)]
+        {
+            let text = line("GET / HTTP/1.1").replace(" time=[", &format!(" source={written} time=["));
+            assert_eq!(parse(&text).unwrap().source, source.map(|text| text.parse().unwrap()), "{written}");
         }
     }
 

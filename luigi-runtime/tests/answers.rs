@@ -155,34 +155,35 @@ fn the_line_says_what_came_out() {
     check(
         Mode::Enforce,
         Some(&request(b"/healthz", None)),
-        "luigi1|pass|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*||||||||",
+        "luigi1|pass|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*||||||||203.0.113.9|",
     );
     let orders = request(b"/orders/7", None);
     let refused =
-        "|absent|enforce|deny|no-rule-allows||deny|no-rule-allows||authenticate||yes|401|*|*||||||||".to_owned();
+        "|absent|enforce|deny|no-rule-allows||deny|no-rule-allows||authenticate||yes|401|*|*||||||||203.0.113.9|"
+            .to_owned();
     check(Mode::Enforce, Some(&orders), &format!("{VERSION}|refuse{refused}"));
     let observed = refused.replace("enforce", "observe");
     check(Mode::Observe, Some(&orders), &format!("{VERSION}|pass{observed}"));
     check(
         Mode::Enforce,
         Some(&request(b"/orders/7", Some(b"Bearer rubbish"))),
-        "luigi1|refuse|invalid|enforce|deny|allow-rule-unknown|staff|deny|allow-rule-unknown|staff|authenticate|orders|yes|401|*|*||||||malformed||",
+        "luigi1|refuse|invalid|enforce|deny|allow-rule-unknown|staff|deny|allow-rule-unknown|staff|authenticate|orders|yes|401|*|*||||||malformed||203.0.113.9|",
     );
     check(
         Mode::Enforce,
         Some(&request(b"/orders/..%2f", None)),
-        "luigi1|refuse|absent|enforce|deny|ambiguous-target||deny|ambiguous-target||||no|400|*|*||||||encoded-slash||",
+        "luigi1|refuse|absent|enforce|deny|ambiguous-target||deny|ambiguous-target||||no|400|*|*||||||encoded-slash||203.0.113.9|",
     );
     check(
         Mode::Enforce,
         None,
-        "luigi1|refuse|absent|enforce|deny|malformed-facts||deny|malformed-facts||||no|400|*|*||||||cut-off||",
+        "luigi1|refuse|absent|enforce|deny|malformed-facts||deny|malformed-facts||||no|400|*|*||||||cut-off|||",
     );
     let upgrade = Facts { upgrade_count: Some(1), ..orders };
-    let refused = "|absent|enforce|deny|upgrade-refused||deny|upgrade-refused||||yes|403|*|*||||||||";
+    let refused = "|absent|enforce|deny|upgrade-refused||deny|upgrade-refused||||yes|403|*|*||||||||203.0.113.9|";
     check(Mode::Enforce, Some(&upgrade), &format!("{VERSION}|refuse{refused}"));
     check(Mode::Enforce, Some(&Facts { upgrade_count: None, ..orders }), &format!("{VERSION}|refuse{refused}"));
-    let rewritten = "|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*||||||||/healthz/";
+    let rewritten = "|absent|enforce|allow|allowed-by-rule|health|deny|denied-by-rule|no-health-soon||health|no|200|*|*||||||||203.0.113.9|/healthz/";
     let climbing = request(b"/x/%2e./healthz/?a", None);
     check(Mode::Enforce, Some(&climbing), &format!("{VERSION}|pass{rewritten}"));
     let observed = rewritten.replace("enforce", "observe").replace("/healthz/", "");

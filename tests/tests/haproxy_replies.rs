@@ -121,7 +121,7 @@ fn operators_can_see_and_explain(release: Release) {
         text.lines().find_map(|line| line.strip_prefix("x-luigi-evaluation: ")).expect("the upstream got one");
     let expected = format!(
         " luigi=pass mode=enforce decision=allow advice=- reason=allowed-by-rule detail=- rule=staff credential=verified candidate=allow \
-         candidate-rule=staff evaluation={evaluation} revision={} issuer=https://id.example.com subject=ada time=[",
+         candidate-rule=staff evaluation={evaluation} revision={} issuer=https://id.example.com subject=ada source=127.0.0.1 time=[",
         &applied.revision[..12]
     );
     let line = haproxy.log_line(&["/staff/a"]);

@@ -16,6 +16,7 @@ const TABLES: &[(&str, &str)] = &[
     ("network-file", "[networks]\nx = { file = \"x\", KEY = 1 }"),
     ("issuer", "[issuers.x]\nKEY = 1"),
     ("claim-map", "[issuers.x.claims]\nKEY = 1"),
+    ("proxy", "[proxies.x]\nKEY = 1"),
     ("schedule", "[schedules.x]\nKEY = 1"),
     ("login", "[logins.x]\nKEY = 1"),
     ("scope", "[scopes.x]\nKEY = 1"),

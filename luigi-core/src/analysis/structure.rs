@@ -55,6 +55,7 @@ impl Structure {
         table!(approvals, row);
         table!(groups, row);
         table!(networks, row);
+        table!(proxies, row);
         table!(schedules, row);
         table!(logins, row);
         table!(issuers, row);

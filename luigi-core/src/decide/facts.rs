@@ -26,6 +26,17 @@ impl<'a> RequestFacts<'a> {
     }
 }
 
+/// What is known of a header that a proxy wrote: the last two of its lines, and how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderLines<'a> {
+    /// How many there are.
+    pub count: u32,
+    /// The last one; empty if there is none.
+    pub last: &'a [u8],
+    /// The one before it; empty if there is none.
+    pub before: &'a [u8],
+}
+
 /// What is known of one fact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FactValue<'a> {

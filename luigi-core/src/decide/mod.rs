@@ -19,7 +19,7 @@ mod scopes;
 mod scratch;
 
 pub use decision::{Advice, Decision, Evaluation, MissingApproval, MissingApprovals, Reading, Reason};
-pub use facts::{FactValue, RequestFacts};
+pub use facts::{FactValue, HeaderLines, RequestFacts};
 pub use request::{Request, Source};
 pub use scratch::Scratch;
 
@@ -52,6 +52,18 @@ impl Snapshot {
             }
             Target::TwoReadings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, false),
         }
+    }
+
+    /// Where a request comes from: what the proxies say that the policy trusts, if the peer is one of them, else the peer itself.
+    ///
+    /// `header` is asked for the header that such a proxy writes; it answers `None` if that is not passed. What cannot be known makes the source
+    /// unknown, never the peer's.
+    ///
+    /// # Allocation
+    /// None.
+    #[must_use]
+    pub fn source<'a>(&self, peer: Source, header: impl FnOnce(&str) -> Option<HeaderLines<'a>>) -> Source {
+        self.proxies.source(peer, header)
     }
 
     /// Decides on one reading of a request's target.

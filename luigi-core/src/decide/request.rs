@@ -18,7 +18,7 @@ pub struct Request<'a> {
     pub target: Target<'a>,
     /// Whether it asks for an upgrade of its connection: whether it has an `Upgrade` header, whatever that says.
     pub upgrade: Kleene,
-    /// The peer's address.
+    /// Where it comes from: the peer's address, or what a proxy says that the policy trusts, see [`Snapshot::source`](crate::snapshot::Snapshot::source).
     pub source: Source,
     /// Who asks.
     pub credential: Credential<'a>,
@@ -32,12 +32,12 @@ pub struct Request<'a> {
     pub facts: RequestFacts<'a>,
 }
 
-/// The peer's address, as far as it is known.
+/// Where a request comes from, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// An address; IPv4-mapped IPv6 is IPv4.
     Address(IpAddr),
-    /// A Unix socket, or an address that does not parse: predicates on networks are unknown.
+    /// A Unix socket, an address that does not parse, or a trusted proxy that does not say: predicates on networks are unknown.
     Unknown,
 }
 

@@ -15,6 +15,7 @@ mod classes;
 mod facts;
 mod hosts;
 mod judge;
+mod proxies;
 mod render;
 mod requirements;
 mod scopes;
@@ -23,6 +24,7 @@ mod subjects;
 mod surroundings;
 mod why;
 
+pub use proxies::source;
 pub use render::{Detail, Line, Span, Tone};
 
 use crate::decide::{Evaluation, Reason, Request};

@@ -10,6 +10,7 @@ mod method_override;
 mod network;
 pub(crate) mod path_regex;
 mod pattern;
+mod proxies;
 mod query;
 mod schedule;
 mod subject;
@@ -19,6 +20,7 @@ pub(crate) use facts::fact_holds;
 pub(crate) use method_override::{METHOD_OVERRIDE_HEADERS, override_in_query};
 pub(crate) use network::NetworkSet;
 pub(crate) use pattern::subject as subject_fits;
+pub(crate) use proxies::TrustedProxies;
 pub(crate) use schedule::LocalHours;
 pub(crate) use subject::{Person, actor_is, login_meets};
 

@@ -133,6 +133,8 @@ ids! {
     GroupId,
     /// A named set of networks.
     NetworkId,
+    /// A trusted proxy.
+    ProxyId,
     /// A schedule.
     ScheduleId,
     /// A fact that rules ask for.
@@ -167,6 +169,8 @@ pub struct Policy {
     pub groups: Table<GroupId, Group>,
     /// `[networks]`.
     pub networks: Table<NetworkId, Network>,
+    /// `[proxies.*]`: who may say where a request comes from.
+    pub proxies: Table<ProxyId, Proxy>,
     /// `[schedules.*]`.
     pub schedules: Table<ScheduleId, Schedule>,
     /// `[logins.*]`.
@@ -208,6 +212,17 @@ pub struct Network {
     pub name: String,
     /// The networks, sorted, host bits zero.
     pub members: Vec<IpNet>,
+}
+
+/// Proxies in front that are trusted to say where a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proxy {
+    /// Its name, for people.
+    pub name: String,
+    /// Where they are themselves; sorted, never empty.
+    pub networks: Vec<NetworkId>,
+    /// The header that holds the address of the client; in lower case.
+    pub source: String,
 }
 
 /// Hours of the week in local time.

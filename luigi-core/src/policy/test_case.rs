@@ -28,8 +28,10 @@ pub struct TestCase {
     pub request_span: Span,
     /// Who asks.
     pub credential: TestCredential,
-    /// The peer's address; `None` if the test does not say.
+    /// Where the request comes from, as decided; `None` if the test does not say.
     pub from: Option<IpAddr>,
+    /// The peer's address, from which and from the headers the policy's proxies make where it comes from; only without `from`.
+    pub peer: Option<IpAddr>,
     /// When; `None` if the test does not say.
     pub at: Option<Timestamp>,
     /// Headers, facts and the client certificate.
@@ -50,6 +52,14 @@ pub struct TestCase {
     pub scope: Option<(ScopeId, Span)>,
     /// Whether the target must lie in a privileged scope, with its place.
     pub privileged: Option<(bool, Span)>,
+}
+
+impl TestCase {
+    /// Whether the test says where the request comes from.
+    #[must_use]
+    pub fn says_source(&self) -> bool {
+        self.from.is_some() || self.peer.is_some()
+    }
 }
 
 /// Who asks in a test.

@@ -19,7 +19,7 @@ use crate::policy::test_case::{Expectation, TestCase, TestCredential};
 /// and then they do not allow. Such a test says that what it describes is not enough.
 pub(super) fn missing_fact(explanation: &Explanation, test: &TestCase) -> Option<(String, Fact)> {
     let DescribedFacts { headers, facts, certificate } = &test.facts;
-    if test.from.is_some() && test.at.is_some() && headers.is_some() && facts.is_some() && certificate.is_some() {
+    if test.says_source() && test.at.is_some() && headers.is_some() && facts.is_some() && certificate.is_some() {
         return None;
     }
     let evaluation = &explanation.evaluation;
@@ -124,7 +124,7 @@ impl View<'_> {
             unknown(finding)
                 || finding.key == "unless" && finding.value == Kleene::Unknown && finding.parts.iter().any(unknown)
         };
-        self.test.from.is_none() && rule.predicates.iter().chain(&rule.requirements).any(waits)
+        !self.test.says_source() && rule.predicates.iter().chain(&rule.requirements).any(waits)
     }
 }
 
@@ -147,7 +147,7 @@ enum Asker {
 /// Which fact that the test leaves out decides a finding.
 fn needs(finding: &Finding, test: &TestCase, asker: Asker) -> Option<Fact> {
     match finding.key {
-        "from" if test.from.is_none() => Some(Fact::From),
+        "from" if !test.says_source() => Some(Fact::From),
         "during" | "starts" | "ends" if test.at.is_none() => Some(Fact::At),
         "headers" if test.facts.headers.is_none() => Some(Fact::Headers),
         "facts" if test.facts.facts.is_none() => Some(Fact::Facts),

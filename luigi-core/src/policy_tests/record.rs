@@ -232,6 +232,7 @@ impl Recorder {
             host: observed.host.clone(),
             target: observed.target.clone(),
             from: observed.source,
+            peer: None,
             at: observed.time,
             credential: self.credential(&observed.asker)?,
             facts: self.facts(observed),

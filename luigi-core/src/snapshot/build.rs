@@ -9,12 +9,12 @@ use super::{
     RulesByEffect, Snapshot, format,
 };
 use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
-use crate::matchers::{LocalHours, NetworkSet};
+use crate::matchers::{LocalHours, NetworkSet, TrustedProxies};
 use crate::method::MethodTable;
 use crate::policy::captures::{CaptureTest, CaptureValues, of_matchers};
 use crate::policy::model::{
     Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, HostProperties, Issuer, Login, MAX_FACTS, Mode,
-    Network, PathRegex, PatternId, Policy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector,
+    Network, PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector,
     Subject, SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name, is_header_name,
 };
 use std::collections::BTreeSet;
@@ -94,6 +94,7 @@ pub(super) fn compile(policy: Policy) -> Result<Snapshot, CompileError> {
     policy.issuers.into_rows().try_for_each(|row| take(builder.issuer(row)))?;
     policy.groups.into_rows().try_for_each(|row| take(builder.group(row)))?;
     policy.networks.into_rows().try_for_each(|row| take(builder.network(row)))?;
+    policy.proxies.into_rows().try_for_each(|row| take(builder.proxy(row)))?;
     policy.schedules.into_rows().try_for_each(|row| take(builder.schedule(row)))?;
     policy.logins.into_rows().try_for_each(|row| take(builder.login(row)))?;
     policy.hosts.into_rows().try_for_each(|row| take(builder.host(row)))?;
@@ -159,6 +160,15 @@ impl Builder {
     pub(super) fn network(&mut self, row: Network) -> Result<(), Problem> {
         self.networks.push(NetworkSet::new(&row.members));
         self.policy.networks.push(row);
+        Ok(())
+    }
+
+    pub(super) fn proxy(&mut self, row: Proxy) -> Result<(), Problem> {
+        row.networks.iter().try_for_each(|id| in_table(&self.policy.networks, *id))?;
+        if row.networks.is_empty() || !is_header_name(&row.source) {
+            return Err(Problem::Inconsistent { what: "a proxy is nowhere, or writes what is no header" });
+        }
+        self.policy.proxies.push(row);
         Ok(())
     }
 
@@ -351,6 +361,7 @@ impl Builder {
     pub(super) fn finish(self, revision: Revision) -> Snapshot {
         Snapshot {
             headers: HeaderFacts::of(&self.policy),
+            proxies: TrustedProxies::new(&self.policy),
             policy: self.policy,
             index: self.index,
             folded_index: self.folded_index,

@@ -1,7 +1,7 @@
 //! The serialised snapshot: a header, then the rows of every table, each with its length, so that they can be read in slices.
 //!
 //! ```text
-//! "LUIGIPOL"  format version: u32  header: row  issuers  groups  networks  schedules  logins  hosts  scopes  approvals  facts  rules
+//! "LUIGIPOL"  format version: u32  header: row  issuers  groups  networks  proxies  schedules  logins  hosts  scopes  approvals  facts  rules
 //! row = length in bytes: u32, postcard encoding
 //! ```
 //! Integers are little-endian. The index is not part of it: it is built while the rows are read. Another version is refused; there is no
@@ -27,7 +27,7 @@ struct Header {
     rows: [u32; TABLES],
 }
 
-const TABLES: usize = 10;
+const TABLES: usize = 11;
 
 pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     let count = |n: usize| u32::try_from(n).expect("a table has fewer than 2^32 rows");
@@ -38,6 +38,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
         default_issuer,
         groups,
         networks,
+        proxies,
         schedules,
         logins,
         hosts,
@@ -54,6 +55,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
             count(issuers.len()),
             count(groups.len()),
             count(networks.len()),
+            count(proxies.len()),
             count(schedules.len()),
             count(logins.len()),
             count(hosts.len()),
@@ -70,6 +72,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     issuers.iter().for_each(|(_, row)| put(&mut out, row));
     groups.iter().for_each(|(_, row)| put(&mut out, row));
     networks.iter().for_each(|(_, row)| put(&mut out, row));
+    proxies.iter().for_each(|(_, row)| put(&mut out, row));
     schedules.iter().for_each(|(_, row)| put(&mut out, row));
     logins.iter().for_each(|(_, row)| put(&mut out, row));
     hosts.iter().for_each(|(_, row)| put(&mut out, row));
@@ -181,12 +184,13 @@ impl Loader {
             0 => self.take().and_then(|row| Ok(self.builder.issuer(row)?)),
             1 => self.take().and_then(|row| Ok(self.builder.group(row)?)),
             2 => self.take().and_then(|row| Ok(self.builder.network(row)?)),
-            3 => self.take().and_then(|row| Ok(self.builder.schedule(row)?)),
-            4 => self.take().and_then(|row| Ok(self.builder.login(row)?)),
-            5 => self.take().and_then(|row| Ok(self.builder.host(row)?)),
-            6 => self.take().and_then(|row| Ok(self.builder.scope(row)?)),
-            7 => self.take().and_then(|row| Ok(self.builder.approval(row)?)),
-            8 => self.take().and_then(|row| Ok(self.builder.fact(row)?)),
+            3 => self.take().and_then(|row| Ok(self.builder.proxy(row)?)),
+            4 => self.take().and_then(|row| Ok(self.builder.schedule(row)?)),
+            5 => self.take().and_then(|row| Ok(self.builder.login(row)?)),
+            6 => self.take().and_then(|row| Ok(self.builder.host(row)?)),
+            7 => self.take().and_then(|row| Ok(self.builder.scope(row)?)),
+            8 => self.take().and_then(|row| Ok(self.builder.approval(row)?)),
+            9 => self.take().and_then(|row| Ok(self.builder.fact(row)?)),
             _ => self.take().and_then(|row| Ok(self.builder.rule(row)?)),
         }
     }

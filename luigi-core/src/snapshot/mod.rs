@@ -18,7 +18,7 @@ pub use build::CompileError;
 pub use format::{LoadError, Loader, Progress};
 pub use retire::Retired;
 
-use crate::matchers::{LocalHours, METHOD_OVERRIDE_HEADERS, NetworkSet, PREFLIGHT_HEADERS};
+use crate::matchers::{LocalHours, METHOD_OVERRIDE_HEADERS, NetworkSet, PREFLIGHT_HEADERS, TrustedProxies};
 use crate::policy::model::{Effect, FactId, FactKey, NetworkId, Policy, RuleId, ScheduleId, ScopeId, Table};
 use hosts::HostTable;
 pub(crate) use hosts::{HostTraits, fold_into};
@@ -51,6 +51,7 @@ pub struct Snapshot {
     /// How many patterns there are in scopes of which it matters which pattern holds a request: no more are found at once.
     pub(crate) patterns: usize,
     pub(crate) networks: Table<NetworkId, NetworkSet>,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) hours: Table<ScheduleId, LocalHours>,
     revision: Revision,
 }

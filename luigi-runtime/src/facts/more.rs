@@ -1,6 +1,7 @@
 //! What a line carries beyond what every line does.
 
 use super::{Malformed, exactly, length, number};
+use luigi_core::decide::HeaderLines;
 use luigi_core::policy::model::{FactKey, MAX_FACTS};
 
 /// The facts of a request that only some policies ask for, as they stand in its line. Nothing is copied.
@@ -53,6 +54,17 @@ pub(super) fn read<'a>(names: &'a str, counts: &'a [u8], values: &'a [u8]) -> Re
 impl<'a> MoreFacts<'a> {
     /// None.
     pub const NONE: Self = Self { names: "", counts: &[], values: &[] };
+
+    /// What there is of a header; `None` if it is not carried.
+    #[must_use]
+    pub fn header(self, wanted: &str) -> Option<HeaderLines<'a>> {
+        self.iter().find_map(|(key, fact)| match fact {
+            CarriedFact::Header { count, last, before } if key == FactKey::Header(wanted) => {
+                Some(HeaderLines { count, last, before })
+            }
+            CarriedFact::Header { .. } | CarriedFact::Value(_) | CarriedFact::Certificate { .. } => None,
+        })
+    }
 
     /// The facts in the order of their keys.
     pub fn iter(self) -> impl Iterator<Item = (FactKey<'a>, CarriedFact<'a>)> {

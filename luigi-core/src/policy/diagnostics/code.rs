@@ -171,6 +171,9 @@ codes! {
     HostConflict = "host-conflict":
         "Two entries of `hosts` hold the same host and say different things about it. No pattern takes precedence over another by being more specific, so it would \
          be unclear how the paths of that host are compared.";
+    /// Two entries of `[proxies]` contradict each other.
+    ProxyConflict = "proxy-conflict":
+        "Two entries of `proxies` hold the same peer and name different headers. Such a peer would say in two places where a request comes from, and only one of them can be its own.";
     /// A path template is not one.
     InvalidPath = "invalid-path":
         "A path template begins with `/` and consists of literal segments, `{name}` or `*` for exactly one segment, and possibly `**` at the end \

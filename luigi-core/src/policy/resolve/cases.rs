@@ -74,6 +74,7 @@ impl Scene {
             request_span: request.span,
             credential: credential?,
             from: case.from,
+            peer: case.peer,
             at: case.at,
             facts: self.case_facts(case, out),
             grants,

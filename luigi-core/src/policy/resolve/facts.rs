@@ -15,7 +15,7 @@ pub(super) fn definitions(syntax: &Syntax) -> BTreeMap<String, Vec<String>> {
     defined.collect()
 }
 
-/// Every fact that some rule in force, preflight or host asks for, in order.
+/// Every fact that some rule in force, preflight, host or proxy asks for, in order.
 pub(super) fn needed(
     syntax: &Syntax,
     in_force: impl Fn(&Rule) -> bool,
@@ -51,6 +51,9 @@ pub(super) fn needed(
         for name in METHOD_OVERRIDE_HEADERS {
             needed.entry(Fact::Header(name.to_owned())).or_insert(None);
         }
+    }
+    for proxy in syntax.proxies.iter().filter_map(|entry| entry.item.as_ref()) {
+        needed.entry(Fact::Header(proxy.source.value.clone())).or_insert(Some(proxy.source.span));
     }
     if needed.len() > MAX_FACTS {
         let span = needed.values().flatten().max().copied();

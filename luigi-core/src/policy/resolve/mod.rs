@@ -13,6 +13,7 @@ mod hash;
 mod hosts;
 mod limits;
 mod names;
+mod proxies;
 mod scopes;
 mod subjects;
 mod tags;
@@ -31,6 +32,7 @@ use crate::identity::IssuerType;
 use crate::method::{MethodSet, MethodTable};
 use bounds::Files;
 use environments::{EnvironmentId, Environments};
+use ipnet::IpNet;
 use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use tags::Tags;
@@ -100,6 +102,8 @@ pub(super) fn resolve(
     let issuers = rows(&syntax.issuers, |name, issuer| Issuer { name: name.to_owned(), trust: issuer.trust.clone() });
     let groups = rows(&syntax.groups, |name, value| Group { name: name.to_owned(), value: value.clone() });
     let networks = rows(&syntax.networks, |name, members| Network { name: name.to_owned(), members: members.clone() });
+    let proxies = scene.proxies(&syntax.proxies, out);
+    proxies::check(&syntax.proxies, &proxies, &scene.network_members(&syntax.networks), out);
     let schedules: Table<ScheduleId, Schedule> = rows(&syntax.schedules, |_, schedule| schedule.clone());
     let logins: Table<LoginId, Login> = rows(&syntax.logins, |_, login| login.clone());
     let hosts = scene.host_properties(&syntax.hosts, out);
@@ -148,6 +152,7 @@ pub(super) fn resolve(
         default_issuer: scene.default_issuer,
         groups,
         networks,
+        proxies,
         schedules,
         logins,
         hosts,
@@ -159,6 +164,15 @@ pub(super) fn resolve(
     hash::fill_in(&mut policy, &order);
     let places = places(syntax, &policy, &used);
     Some((policy, cases, places))
+}
+
+impl Scene {
+    /// What each network holds.
+    fn network_members<'s>(&self, entries: &'s [Entry<Vec<IpNet>>]) -> BTreeMap<NetworkId, &'s [IpNet]> {
+        let member =
+            |entry: &'s Entry<Vec<IpNet>>| Some((self.networks.find(&entry.name.value)?, entry.item.as_deref()?));
+        entries.iter().filter_map(member).collect()
+    }
 }
 
 /// Which definitions are named; collected before the tests are looked at, which use nothing up.

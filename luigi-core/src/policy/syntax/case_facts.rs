@@ -1,6 +1,6 @@
 //! What the request of a test brings along: headers, facts and the client certificate.
 
-use super::facts::{fingerprint, header_name};
+use super::facts::{fingerprint, header_name, tells_sources};
 use super::node::{Fields, Node, Text, quoted};
 use crate::described::DescribedCertificate;
 use crate::identity::SubjectAltNames;
@@ -19,10 +19,14 @@ pub(super) fn headers(node: Node<'_>, out: &mut Diagnostics) -> Vec<(String, Vec
             }
             _ => Vec::from_iter(node.any_text(&written.value, out)),
         };
-        // Rules cannot ask for this one, scopes do.
-        let upgrade =
-            written.value.eq_ignore_ascii_case("upgrade").then(|| Text::new("upgrade".to_owned(), written.span));
-        let Some(name) = upgrade.or_else(|| header_name(&written, out)) else { continue };
+        // Rules cannot ask for these, scopes and proxies do.
+        let lower = written.value.to_ascii_lowercase();
+        let name = if lower == "upgrade" || tells_sources(&lower) {
+            Some(Text::new(lower, written.span))
+        } else {
+            header_name(&written, out)
+        };
+        let Some(name) = name else { continue };
         let values = values.into_iter().map(|text| text.value).collect();
         if headers.insert(name.value, values).is_some() {
             let message = format!("{} stands twice in `headers`", quoted(&written.value));

@@ -25,6 +25,7 @@ const KEYS: &[&str] = &[
     "requests",
     "as",
     "from",
+    "peer",
     "at",
     "headers",
     "facts",
@@ -156,6 +157,19 @@ fn test(
 ) -> Option<Case> {
     let credential = fields.get("as").map_or(Some(CaseCredential::Absent), |node| credential(node, out));
     let from = fields.text("from", out).and_then(|text| address(&text, out));
+    let peer = fields.text("peer", out).and_then(|text| address(&text, out));
+    if let (Some(peer), Some(from)) = (fields.key_span("peer"), fields.key_span("from")) {
+        let message = format!("{} has both `from` and `peer`", fields.what());
+        let problem =
+            Diagnostic::error(Code::ConflictingKeys, peer, message).also(from, "where it comes from as decided");
+        out.push(problem.help("with `peer`, the proxies of the policy and `headers` say where the request comes from"));
+    }
+    if let (Some(span), None) = (fields.key_span("peer"), fields.get("headers")) {
+        let message = format!("{} has `peer` and no `headers`", fields.what());
+        let help =
+            "say which headers the request has, `headers = {}` for none, or where it comes from as decided: `from`";
+        out.push(Diagnostic::error(Code::InvalidTest, span, message).help(help));
+    }
     let at = fields.get("at").and_then(|node| node.instant("at", out));
     let grants = fields.get("grants").map(|node| grants(node, out)).unwrap_or_default();
     if let (Some(span), Some(CaseCredential::Absent | CaseCredential::Expired | CaseCredential::Invalid)) =
@@ -188,6 +202,7 @@ fn test(
         request,
         credential: credential?,
         from,
+        peer,
         at: at.map(|at| Timestamp::from(at.value)),
         headers: fields.get("headers").map(|node| case_facts::headers(node, out)),
         facts: fields.get("facts").map(|node| case_facts::facts(node, out)),

@@ -116,6 +116,37 @@ pub(super) fn header_name(name: &Text, out: &mut Diagnostics) -> Option<Text> {
     Some(Text::new(lower, name.span))
 }
 
+/// The name of a header that a proxy says in where a request comes from, in lower case.
+pub(super) fn source_header(name: &Text, out: &mut Diagnostics) -> Option<Text> {
+    let lower = name.value.to_ascii_lowercase();
+    if lower == "forwarded" {
+        let message = "the header `Forwarded` is not understood";
+        let help = "its addresses stand among names, quotes and parameters that proxies write differently: have the proxy send \"x-forwarded-for\" \
+                    or a header of its own with the address alone";
+        out.push(Diagnostic::error(Code::RefusedHeader, name.span, message).help(help));
+        return None;
+    }
+    if tells_sources(&lower) { Some(Text::new(lower, name.span)) } else { header_name(name, out) }
+}
+
+/// Headers that proxies say in where a request comes from.
+pub(super) fn tells_sources(name: &str) -> bool {
+    is_header_name(name)
+        && (SOURCES.contains(&name) || ["x-forwarded", "x_forwarded"].iter().any(|prefix| name.starts_with(prefix)))
+}
+
+const SOURCES: [&str; 9] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+];
+
 /// What a header is that rules cannot ask for, and what to do instead.
 fn refused(name: &str) -> Option<(&'static str, &'static str)> {
     const CREDENTIALS: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "set-cookie", "www-authenticate"];
@@ -131,17 +162,6 @@ fn refused(name: &str) -> Option<(&'static str, &'static str)> {
         "http2-settings",
         "expect",
     ];
-    const SOURCES: [&str; 9] = [
-        "forwarded",
-        "via",
-        "x-real-ip",
-        "x-client-ip",
-        "client-ip",
-        "x-cluster-client-ip",
-        "true-client-ip",
-        "cf-connecting-ip",
-        "fastly-client-ip",
-    ];
     const PEOPLE: [&str; 6] =
         ["remote-user", "x-remote-user", "x-remote-groups", "x-user", "x-client-cert", "x-ssl-cert"];
     const TARGETS: [&str; 4] = ["x-original-url", "x-rewrite-url", "x-original-host", "x-host"];
@@ -154,7 +174,7 @@ fn refused(name: &str) -> Option<(&'static str, &'static str)> {
         ("the host selects the scope", "name the host under `hosts` of a scope")
     } else if HOPS.contains(&name) {
         ("it is about the connection and ends at the next hop", "the backend never sees what this header says here")
-    } else if SOURCES.contains(&name) || begins(&["x-forwarded", "x_forwarded"]) {
+    } else if tells_sources(name) {
         ("every client can write what it likes there", "ask for the address of the peer: `from = [...]`")
     } else if PEOPLE.contains(&name) || begins(&["x-auth-request-", "x-amzn-oidc-", "x-ssl-client", "ssl-client"]) {
         (

@@ -19,6 +19,7 @@ mod issuers;
 mod networks;
 mod node;
 mod path_regex;
+mod proxies;
 mod rules;
 mod suggest;
 mod tables;
@@ -57,6 +58,7 @@ pub(super) struct Syntax {
     pub(super) issuers: Vec<Entry<Issuer>>,
     pub(super) groups: Vec<Entry<GroupValue>>,
     pub(super) networks: Vec<Entry<Vec<IpNet>>>,
+    pub(super) proxies: Vec<Entry<Proxy>>,
     pub(super) schedules: Vec<Entry<model::Schedule>>,
     pub(super) logins: Vec<Entry<model::Login>>,
     pub(super) hosts: Vec<Host>,
@@ -94,6 +96,13 @@ pub(super) struct Issuer {
     pub(super) trust: IssuerTrust,
     pub(super) url_span: Span,
     pub(super) default: Option<Spanned<bool>>,
+}
+
+/// Proxies that are trusted to say where a request comes from.
+pub(super) struct Proxy {
+    pub(super) networks: Vec<Text>,
+    /// A header, in lower case.
+    pub(super) source: Text,
 }
 
 /// An entry of `[hosts]`: what is said has a place, so that two entries can be held against each other.
@@ -231,6 +240,7 @@ pub(super) struct Case {
     pub(super) request: Option<Spanned<CaseRequest>>,
     pub(super) credential: CaseCredential,
     pub(super) from: Option<IpAddr>,
+    pub(super) peer: Option<IpAddr>,
     pub(super) at: Option<Timestamp>,
     pub(super) headers: Option<Vec<(String, Vec<String>)>>,
     pub(super) facts: Option<Vec<(Text, Text)>>,
@@ -297,6 +307,7 @@ const TOP: &[&str] = &[
     "issuers",
     "groups",
     "networks",
+    "proxies",
     "schedules",
     "logins",
     "hosts",
@@ -319,6 +330,7 @@ pub(super) fn read(sources: &SourceSet, out: &mut Diagnostics) -> Option<Syntax>
         file::read(&top, document.source, &mut syntax, out);
         environments::read(&top, &mut syntax, out);
         networks::read(&top, sources, &mut syntax, out);
+        proxies::read(&top, &mut syntax, out);
         tables::read(&top, &mut syntax, out);
         hosts::read(&top, &mut syntax, out);
         rules::read(&top, &mut syntax, out);
