@@ -8,6 +8,7 @@
 mod facts;
 mod policies;
 mod scenarios;
+pub mod spelling;
 
 pub use policies::policy;
 pub use scenarios::Scenario;
