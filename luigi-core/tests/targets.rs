@@ -308,7 +308,7 @@ const PIECES: &[&str] = &[
     "u@",
 ];
 
-const METHODS: &[&[u8]] = &[b"GET", b"OPTIONS", b"CONNECT"];
+const METHODS: &[&[u8]] = &[b"GET", b"OPTIONS", b"CONNECT", b"oPTIONS"];
 
 fn any_target() -> impl Strategy<Value = Vec<u8>> {
     let pieces = |start: &'static str| {

@@ -106,7 +106,7 @@ fn odd_bytes_in(release: Release, mode: Mode) {
         ("no host in 1.1", raw("GET /open/a HTTP/1.1\r\n\r\n"), &[Pass]),
         ("HTTP/0.9", raw("GET /open/a\r\n\r\n"), &[Own]),
         // Methods.
-        ("a lower-case method", raw("get /open/a HTTP/1.1\r\nhost: a\r\n\r\n"), &[Pass]),
+        ("a lower-case method", raw("get /open/a HTTP/1.1\r\nhost: a\r\n\r\n"), &[AMBIGUOUS]),
         ("an unknown method", raw("FROB /open/a HTTP/1.1\r\nhost: a\r\n\r\n"), &[Pass]),
         ("a method that is no token", raw("G@T /open/a HTTP/1.1\r\nhost: a\r\n\r\n"), &[Own]),
         ("TRACE", raw("TRACE /open/a HTTP/1.1\r\nhost: a\r\n\r\n"), &[NOTHING]),

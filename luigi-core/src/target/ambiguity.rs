@@ -8,7 +8,7 @@ use std::fmt;
 
 /// Why a target is refused. Exhaustive: match it without `_`.
 ///
-/// Where several apply, the first that is found is named: form and length first, then the request target from left to right,
+/// Where several apply, the first that is found is named: length, method and form first, then the request target from left to right,
 /// then the `Host` field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -51,11 +51,13 @@ pub enum Ambiguity {
     TooLong,
     /// None of the four forms of RFC 9112, section 3.2, or not the one that goes with the method.
     BadForm,
+    /// A method with a small letter: methods have case, but some servers take `delete` for `DELETE`.
+    MethodCase,
 }
 
 impl Ambiguity {
     /// Every class, in order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::EncodedSlash,
         Self::EncodedBackslash,
         Self::Backslash,
@@ -75,6 +77,7 @@ impl Ambiguity {
         Self::UnknownScheme,
         Self::TooLong,
         Self::BadForm,
+        Self::MethodCase,
     ];
 
     /// Those that a host may accept: each has exactly two readings, as it stands and decoded once more.
@@ -110,6 +113,7 @@ impl Ambiguity {
             Self::UnknownScheme => "unknown-scheme",
             Self::TooLong => "too-long",
             Self::BadForm => "bad-form",
+            Self::MethodCase => "method-case",
         }
     }
 
@@ -154,6 +158,7 @@ impl Ambiguity {
             Self::BadForm => {
                 "the target must begin with `/` or be an http URL; `*` is for OPTIONS, `host:port` for CONNECT"
             }
+            Self::MethodCase => "some servers take `delete` for `DELETE`; methods are written in upper case",
         }
     }
 }

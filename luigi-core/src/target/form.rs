@@ -10,6 +10,10 @@ pub(super) fn canonical<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) ->
     if target.len() > MAX_TARGET_BYTES {
         return Err(Ambiguity::TooLong);
     }
+    // A method that a rule denies would pass in another case as one that no rule knows, and do what it does at servers that ignore case.
+    if method.iter().any(u8::is_ascii_lowercase) {
+        return Err(Ambiguity::MethodCase);
+    }
     let (path_rooms, host_room) = buffer.split();
     if method == b"CONNECT" {
         return connect(target, host, host_room).map(Target::Canonical);

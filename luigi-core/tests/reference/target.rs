@@ -16,6 +16,9 @@ pub(crate) fn canonical(raw: RawTarget<'_>) -> Option<Answer> {
 }
 
 fn unlimited(raw: RawTarget<'_>) -> Option<Answer> {
+    if raw.method.to_ascii_uppercase() != raw.method {
+        return None;
+    }
     if !raw.target.iter().all(|b| (0x21..=0x7E).contains(b) && *b != b'#') {
         return None;
     }
