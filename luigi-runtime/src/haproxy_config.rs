@@ -97,7 +97,7 @@ pub struct Options {
 /// Which path the backend gets, where the received one is not canonical and the decision has effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ForwardedPath {
-    /// The one that was decided, so that neither HAProxy's own rules about paths nor the backend can read another one.
+    /// The one that was decided, so that neither HAProxy's own rules about paths nor the backend can read another one, not in a header either.
     #[default]
     Canonical,
     /// The received one: for backends that need every byte of it, for signed URLs. What they make of `/a/../b` is then their affair.
@@ -168,6 +168,16 @@ pub fn global_lines(options: &Options) -> String {
     out
 }
 
+/// That the decision on a request has effect.
+const ENFORCED: &str = "{ var(txn.luigi.out),field(4,|) -m str enforce }";
+
+/// Headers from which some servers take the path or the host, whatever stands between the words.
+const OTHER_TARGETS: &str = "^x[^a-z0-9]((original|rewrite|forwarded)[^a-z0-9](url|host)|host)$";
+
+/// The headers that ask for another method, in spellings that are no fact of the request: something other than a hyphen stands between two words.
+const DISGUISED_METHOD_OVERRIDES: &str =
+    "^x(([^a-z0-9-]http[^a-z0-9]|(-http)?[^a-z0-9-])method([^a-z0-9]override)?|(-http)?-method[^a-z0-9-]override)$";
+
 /// The lines that decide a request; they belong before all other `http-request` rules, once.
 ///
 /// After them a request has an answer that passes, or Luigi failed while it only observes. While it enforces, a failure is a denial:
@@ -199,8 +209,21 @@ pub fn frontend_lines(options: &Options) -> String {
                 \x20   http-request set-path %[var(txn.luigi.out),field({},|)] if {{ var(txn.luigi.out) -m beg {VERSION}|pass| }} !{{ var(txn.luigi.out) -m end | }}",
                 Field::Path.number(),
             );
+            let _ = writeln!(
+                out,
+                "    # Nor do they get another path or host in a header, as some servers would take it.\n\
+                \x20   http-request del-header {OTHER_TARGETS} -m reg if {ENFORCED}\n\
+                \x20   http-request del-header forwarded if {ENFORCED} {{ req.hdr(forwarded) -i -m sub host= }}"
+            );
         }
         ForwardedPath::Received => {}
+    }
+    if options.facts.has_method_overrides() {
+        let _ = writeln!(
+            out,
+            "    # Headers that ask for another method were refused; these are the same to CGI and its kin.\n\
+            \x20   http-request del-header {DISGUISED_METHOD_OVERRIDES} -m reg if {ENFORCED}"
+        );
     }
     let mut headers = options.headers.clone();
     headers.sort_unstable();
@@ -382,6 +405,20 @@ mod tests {
                 "http-request set-header x-luigi-subject %[var(txn.luigi.out),field(18,|)] if { var(txn.luigi.out) -m beg luigi1|pass|verified| }",
             ]
         );
+    }
+
+    #[test]
+    fn other_targets_and_disguised_overrides_are_removed_where_that_was_not_left_to_the_backend() {
+        let removed = |forward, facts: &str| {
+            let facts = FactList::parse(facts).unwrap();
+            let text = frontend_lines(&Options { forward, facts, ..Options::default() });
+            (text.contains(OTHER_TARGETS), text.contains(DISGUISED_METHOD_OVERRIDES))
+        };
+        let overrides = "header:x-http-method header:x-http-method-override header:x-method-override";
+        assert_eq!(removed(ForwardedPath::Canonical, ""), (true, false));
+        assert_eq!(removed(ForwardedPath::Received, ""), (false, false));
+        assert_eq!(removed(ForwardedPath::Canonical, overrides), (true, true));
+        assert_eq!(removed(ForwardedPath::Received, overrides), (false, true));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is decided is what HAProxy routes by and what the backend gets: never one path decided and another forwarded.
 
 use luigi_runtime::Mode;
+use luigi_runtime::facts::FactList;
 use luigi_runtime::haproxy_config::ForwardedPath;
 use luigi_tests::client::{Client, request};
 use luigi_tests::haproxy::Setup;
@@ -8,8 +9,14 @@ use luigi_tests::installation::Release;
 use luigi_tests::on_each_haproxy;
 use luigi_tests::site::Site;
 use luigi_tests::upstream::Upstream;
+use luigi_workflow::fact_record;
 
-on_each_haproxy!(a_path_is_routed_and_forwarded_as_it_was_decided, a_received_path_is_forwarded_if_that_was_asked_for);
+on_each_haproxy!(
+    a_path_is_routed_and_forwarded_as_it_was_decided,
+    a_received_path_is_forwarded_if_that_was_asked_for,
+    no_header_leads_a_backend_to_another_target,
+    no_spelling_of_a_method_override_passes_a_host_that_refuses_them
+);
 
 const POLICY: &str = r#"
 schema = 1
@@ -81,4 +88,78 @@ fn a_received_path_is_forwarded_if_that_was_asked_for(release: Release) {
     let response = Client::connect(haproxy.address()).exchange(&request("GET", target, "shop.example.com", &[]));
     assert_eq!(response.status, 200);
     assert_eq!(last_path(site.upstream()), target);
+}
+
+/// Symfony, IIS and others take the path from `X-Original-URL` and the host from `X-Forwarded-Host`: what was allowed was then not what was served.
+fn no_header_leads_a_backend_to_another_target(release: Release) {
+    let site = Site::new();
+    site.apply(POLICY, Some(Mode::Enforce));
+    let Some(haproxy) = site.start(site.setup(release)) else { return };
+    let gone = [
+        ("X-Original-URL", "/admin"),
+        ("x-rewrite-url", "/admin"),
+        ("X_Original_Url", "/admin"),
+        ("x.forwarded.url", "/admin"),
+        ("X-Forwarded-Host", "admin.example.com"),
+        ("x-original-host", "admin.example.com"),
+        ("X-Host", "admin.example.com"),
+        ("Forwarded", "for=192.0.2.1;Host=admin.example.com"),
+    ];
+    let kept = [
+        ("x-forwarded-for", "192.0.2.1"),
+        ("x-forwarded-proto", "https"),
+        ("forwarded", "for=192.0.2.1"),
+        ("x-hostname", "1"),
+        ("x-original-uri", "1"),
+    ];
+    for mode in [Mode::Enforce, Mode::Observe] {
+        site.apply(POLICY, Some(mode));
+        haproxy.status_with(if mode == Mode::Enforce {
+            "mode                   enforce"
+        } else {
+            "mode                   observe"
+        });
+        for (fields, is_kept) in [(&gone[..], mode == Mode::Observe), (&kept, true)] {
+            for field in fields {
+                let bytes = request("GET", "/public/a", "shop.example.com", &[*field]);
+                let response = Client::connect(haproxy.address()).exchange(&bytes);
+                assert_eq!(response.status, 200, "{field:?}");
+                let seen = response.text().to_lowercase();
+                let (name, value) = (field.0.to_lowercase(), field.1.to_lowercase());
+                assert_eq!(seen.contains(&format!("{name}: {value}\r\n")), is_kept, "{mode:?} {field:?}: {seen}");
+            }
+        }
+    }
+}
+
+/// To CGI and its kin `X_HTTP_Method_Override` is the header that was looked for and not found.
+fn no_spelling_of_a_method_override_passes_a_host_that_refuses_them(release: Release) {
+    let site = Site::new();
+    let policy = format!("{POLICY}[hosts.\"shop.example.com\"]\nmethod-override = \"refuse\"\n");
+    let mut sources = luigi_core::policy::SourceSet::new();
+    sources.add("policy.toml", policy.as_str());
+    let facts = FactList::of_policy(&luigi_core::policy::parse(&sources).policy.expect("a policy without errors"));
+    fact_record::write(&site.feed(), &facts).expect("a feed that can be written");
+    site.apply(&policy, Some(Mode::Enforce));
+    let mut setup = site.setup(release);
+    setup.options.facts = facts;
+    let Some(haproxy) = site.start(setup) else { return };
+    let ask = |name: &str| {
+        let bytes = request("GET", "/public/a", "shop.example.com", &[(name, "DELETE")]);
+        let response = Client::connect(haproxy.address()).exchange(&bytes);
+        (response.status, response.text().to_lowercase().contains("delete"))
+    };
+    for name in ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"] {
+        assert_eq!(ask(name).0, 400, "{name}");
+        for (at, _) in name.match_indices('-') {
+            for between in "_.!~".chars() {
+                let disguised = format!("{}{between}{}", &name[..at], &name[at + 1..]);
+                assert_eq!(ask(&disguised), (200, false), "{disguised}");
+                assert_eq!(ask(&disguised.replace('-', &between.to_string())), (200, false), "{disguised}");
+            }
+        }
+    }
+    for name in ["x-methods", "x-http-header", "x-method-overrides", "x_override"] {
+        assert_eq!(ask(name), (200, true), "{name}");
+    }
 }

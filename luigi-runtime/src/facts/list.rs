@@ -46,6 +46,11 @@ impl FactList {
         self.names.is_empty()
     }
 
+    /// Whether headers that ask for another method are among them: some host of the policy refuses these.
+    pub(crate) fn has_method_overrides(&self) -> bool {
+        self.names.contains("header:x-http-method-override")
+    }
+
     /// The first line of a line with these facts.
     #[must_use]
     pub fn header(&self) -> String {
