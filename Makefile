@@ -16,10 +16,12 @@ HOME_FOLDER := $(TARGET)/luigi
 NEED := tests/tools/need
 # Rust needs a linker and the C library's start files.
 NEED_CC := 'cc:gcc libc6-dev'
+# What is attacked behind HAProxy.
+NEED_SERVERS := nginx apache2:apache2-bin
 FUZZ_SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-command build modules test test-docs check bench bench-quick instructions fuzz fuzz-quick install uninstall clean
+.PHONY: help demo demo-command build modules test test-docs security-tests check bench bench-quick instructions fuzz fuzz-quick install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +51,7 @@ module-%:
 	@install -m 0644 $(MODULE_TARGET)/$(notdir $(BUILT))/libluigi.so $(HOME_FOLDER)/$*/luigi.so
 
 test: ## every test, also those against real HAProxy
-	@$(NEED) haproxy $(NEED_CC) curl openssl
+	@$(NEED) haproxy $(NEED_CC) curl openssl $(NEED_SERVERS)
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --doc
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -57,6 +59,10 @@ test: ## every test, also those against real HAProxy
 	else \
 		$(CARGO) test --workspace --all-targets --no-fail-fast; \
 	fi
+
+security-tests: ## thousands of attacks through real HAProxy; writes docs/SECURITY-TESTS.md
+	@$(NEED) haproxy $(NEED_CC) $(NEED_SERVERS)
+	UPDATE_GOLDEN=1 $(CARGO) test -p luigi-tests --test attacks -- --nocapture --test-threads 1
 
 check: ## formatting, clippy and documentation, warnings as errors
 	$(CARGO) fmt --all --check

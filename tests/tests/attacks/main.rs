@@ -1,0 +1,141 @@
+//! No request gets around a rule: thousands of attacks, byte for byte, through real HAProxy with Luigi, in front of nginx, Apache httpd, a strict and a
+//! lenient application server. What came of them is recorded in docs/SECURITY-TESTS.md.
+//!
+//! While enforcing no attack may reach what the policy denies, or bring an identity of its own to a server. That the attacks are good ones is seen while
+//! Luigi observes, and behind HAProxy's own `path_beg`: there many do.
+
+mod application;
+mod corpus;
+mod estate;
+mod exchange;
+mod files;
+mod http2;
+mod page;
+mod readings;
+
+use corpus::{Attack, Class, attacks};
+use estate::{ADMIN_HOST, Backend, Estate, Guard, HOST, LAX_HOST, LEGACY_HOST};
+use exchange::{Answer, End, Wire, exchange};
+use luigi_runtime::Mode;
+use luigi_tests::installation::Release;
+use luigi_tests::on_each_haproxy;
+use luigi_tests::people::{ada, bearer, signer};
+use page::Table;
+use std::thread;
+use std::time::Instant;
+
+on_each_haproxy!(no_attack_reaches_what_is_denied);
+
+/// What one attack came to at one server.
+#[derive(Clone, Copy, Debug)]
+struct Result {
+    end: End,
+    /// It reached what only staff may have, or its forged identity a server.
+    reached: bool,
+}
+
+fn no_attack_reaches_what_is_denied(release: Release) {
+    let started = Instant::now();
+    let Some(estate) = Estate::start(release) else { return };
+    let attacks = attacks();
+    plain_requests_come_out_as_the_policy_says(&estate);
+
+    let enforced = run(&estate, Guard::Luigi, &attacks);
+    plain_requests_come_out_as_the_policy_says(&estate);
+    estate.haproxy.status_with("failures               0");
+    estate.set_mode(Mode::Observe);
+    let observed = run(&estate, Guard::Luigi, &attacks);
+    let path_beg = run(&estate, Guard::PathBeg, &attacks);
+    estate.haproxy.status_with("failures               0");
+
+    let mut table = Table::new();
+    for (index, attack) in attacks.iter().enumerate() {
+        let of =
+            |results: &[Vec<Result>]| -> Vec<Result> { results.iter().map(|of_backend| of_backend[index]).collect() };
+        let reached = |results: &[Vec<Result>]| usize::from(of(results).iter().any(|result| result.reached));
+        let outcomes = table.entry(attack.class).or_default();
+        outcomes.attacks += 1;
+        outcomes.served += reached(&enforced);
+        outcomes.observed += reached(&observed);
+        outcomes.path_beg += reached(&path_beg);
+        outcomes.add(of(&enforced)[0].end);
+    }
+    for (attack, result) in enforced.iter().flat_map(|of_backend| attacks.iter().zip(of_backend)) {
+        if result.reached {
+            eprintln!("{:?} {}", attack.class, attack.bytes.escape_ascii());
+        }
+    }
+    let by_server = observed.iter().map(|results| results.iter().filter(|result| result.reached).count());
+    let by_server: Vec<_> = Backend::ALL.map(Backend::name).into_iter().zip(by_server).collect();
+    let text = page::render(&table, &by_server);
+    println!("{release:?}, {} attacks in {} s\n{text}", attacks.len(), started.elapsed().as_secs());
+    assert_eq!(table.values().map(|outcomes| outcomes.served).sum::<usize>(), 0, "see above");
+    for (class, outcomes) in &table {
+        assert!(outcomes.observed + outcomes.path_beg > 0, "no attack of {class:?} would reach anything anywhere");
+    }
+    assert!(by_server.iter().all(|(_, reached)| *reached > 500), "{by_server:?}");
+    let observed: usize = table.values().map(|outcomes| outcomes.observed).sum();
+    assert!(observed * 3 > attacks.len(), "only {observed} attacks are any good");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        page::record(release, &text);
+    }
+}
+
+/// The page is about these attacks, and says that none of them was served.
+#[test]
+fn the_page_is_of_this_corpus() {
+    let expected = page::counts_of(&attacks());
+    for release in [Release::Debian12, Release::Debian13] {
+        let table = page::recorded(release);
+        assert_eq!(page::counts(&table), expected, "{release:?}: make security-tests");
+        let served = |row: &str| row.split(" | ").nth(6).map(str::to_owned);
+        let mut rows = table.lines().skip(2).filter(|row| row.starts_with('|'));
+        assert!(rows.all(|row| served(row).as_deref() == Some("0")), "{table}");
+    }
+    assert_eq!(expected.len(), Class::ALL.len());
+    assert!(attacks().len() > 5_000);
+}
+
+/// Sends each attack to each server: for each server what came of each attack.
+fn run(estate: &Estate, guard: Guard, attacks: &[Attack]) -> Vec<Vec<Result>> {
+    thread::scope(|scope| {
+        let runs = Backend::ALL.map(|backend| scope.spawn(move || run_at(estate, guard, backend, attacks)));
+        runs.into_iter().map(|run| run.join().expect("the attacks on one server end")).collect()
+    })
+}
+
+fn run_at(estate: &Estate, guard: Guard, backend: Backend, attacks: &[Attack]) -> Vec<Result> {
+    let mut before = estate.breaches(backend);
+    attacks
+        .iter()
+        .map(|attack| {
+            let answer = exchange(&estate.socket(guard, backend, attack.wire), attack.wire, &attack.bytes);
+            let after = estate.breaches(backend);
+            let reached = answer.has_mark() || after > before;
+            before = after;
+            Result { end: answer.end(), reached }
+        })
+        .collect()
+}
+
+fn ask(estate: &Estate, backend: Backend, target: &str, host: &str, fields: &str) -> Answer {
+    let request = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n");
+    exchange(&estate.socket(Guard::Luigi, backend, Wire::Http1), Wire::Http1, request.as_bytes())
+}
+
+/// What is allowed passes, staff get the secret, nobody else does: the mark can be found, and Luigi is at work.
+fn plain_requests_come_out_as_the_policy_says(estate: &Estate) {
+    let staff = format!("authorization: {}\r\n", bearer(&signer(), &ada()));
+    for backend in Backend::ALL {
+        for host in [HOST, LEGACY_HOST, LAX_HOST] {
+            let public = ask(estate, backend, "/public/a.txt", host, "");
+            assert!(public.end() == End::Passed && !public.has_mark(), "{backend:?} {host}: {}", public.shown());
+            let denied = ask(estate, backend, "/admin/secret.txt", host, "");
+            assert_eq!(denied.end(), End::Rules, "{backend:?} {host}: {}", denied.shown());
+        }
+        for (target, host) in [("/admin/secret.txt", HOST), ("/secret.txt", ADMIN_HOST)] {
+            let secret = ask(estate, backend, target, host, &staff);
+            assert!(secret.end() == End::Passed && secret.has_mark(), "{backend:?} {host}: {}", secret.shown());
+        }
+    }
+}
