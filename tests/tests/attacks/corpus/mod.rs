@@ -16,6 +16,7 @@ use std::collections::HashSet;
 pub(crate) enum Class {
     Letters,
     Segments,
+    WayOut,
     Endings,
     Mixed,
     IgnoreCase,
@@ -35,9 +36,10 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Letters,
         Self::Segments,
+        Self::WayOut,
         Self::Endings,
         Self::Mixed,
         Self::IgnoreCase,
@@ -61,6 +63,7 @@ impl Class {
         match self {
             Self::Letters => "characters of a path: escapes, double, overlong, `%u`, full-width",
             Self::Segments => "dot segments, empty segments, slashes and backslashes, `;`",
+            Self::WayOut => "paths that lead out of what is denied, for servers that leave dots as they are",
             Self::Endings => "what stands behind a segment or a path: NUL, control bytes, `#`, `?`",
             Self::Mixed => "these mixed at random",
             Self::IgnoreCase => "the same on a host whose paths have no case",

@@ -73,7 +73,46 @@ impl Spelling<'_> {
     }
 }
 
+/// Ways out of what is denied: to a server that leaves dots where they are, all of these are in it. On a host that accepts ambiguous targets there
+/// would be such a server's reading besides the two that Luigi knows.
+fn ways_out() -> Vec<String> {
+    let mut texts = Vec::new();
+    for inside in [
+        "/admin",
+        "/admin/.",
+        "/admin/x/..",
+        "/admin/secret.txt/..",
+        "/%61dmin",
+        "/admin//",
+        "/public/../admin",
+        "/admin/./x/..",
+    ] {
+        for dots in [
+            "/..",
+            "/%2e%2e",
+            "/.%2E",
+            "/../.",
+            "/x/../..",
+            "/..;",
+            "%2f..",
+            "/%252e%252e",
+            "/..\\..",
+            "//..",
+            "/.%00.",
+        ] {
+            for outside in ["/public/a.txt", "/public/a.txt?x=/admin", "/"] {
+                texts.push(format!("{inside}{dots}{outside}"));
+            }
+        }
+    }
+    texts
+}
+
 pub(super) fn add(all: &mut Vec<Attack>) {
+    for text in ways_out() {
+        get(all, Class::WayOut, &text, HOST, "");
+        get(all, Class::WayOut, &text, LEGACY_HOST, "");
+    }
     for segments in TARGETS {
         for text in letters(segments) {
             get(all, Class::Letters, &text, HOST, "");
