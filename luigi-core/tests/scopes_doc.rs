@@ -175,7 +175,7 @@ fn the_first_denial_holds_and_privilege_is_that_of_either_reading() {
     let snapshot = snapshot(
         "[hosts.\"a.example.com\"]\naccept-ambiguous = [\"encoded-slash\"]\n\
          [scopes.files]\nhosts = \"any\"\npaths = [\"/files/**\"]\nmethods = \"any\"\n\
-         [scopes.admin]\nhosts = \"any\"\npaths = [\"/admin/**\"]\nmethods = \"any\"\nprivileged = true\n\
+         [scopes.admin]\nhosts = \"any\"\npaths = [\"/files/admin/**\"]\nmethods = \"any\"\nprivileged = true\n\
          [[rules]]\nid = \"files\"\neffect = \"allow\"\nscopes = [\"files\"]\nsubject = \"anyone\"\n\
          [[rules]]\nid = \"no-admin\"\neffect = \"deny\"\nscopes = [\"admin\"]\n",
     );
@@ -188,10 +188,10 @@ fn the_first_denial_holds_and_privilege_is_that_of_either_reading() {
         assert_eq!(decided, explanation.evaluation);
         (decided.decision.reason.as_str(), decided.privileged, explanation.to_string())
     };
-    let (reason, privileged, text) = decide("/files/..%2fadmin");
+    let (reason, privileged, text) = decide("/files/admin%2fkeys");
     assert_eq!((reason, privileged), ("denied-by-rule", true));
-    assert!(text.contains("read  `/files/..%2Fadmin` as it stands: allow (allowed-by-rule)"), "{text}");
-    assert!(text.contains("read  `/admin` decoded once more: deny (denied-by-rule)"), "{text}");
+    assert!(text.contains("read  `/files/admin%2Fkeys` as it stands: allow (allowed-by-rule)"), "{text}");
+    assert!(text.contains("read  `/files/admin/keys` decoded once more: deny (denied-by-rule)"), "{text}");
     assert_eq!(decide("/x%2fy").0, "no-rule-allows");
     let (reason, privileged, _) = decide("/files/a%2Fb");
     assert_eq!((reason, privileged), ("allowed-by-rule", false));

@@ -405,6 +405,21 @@ proptest! {
         }
     }
 
+    /// Some servers decode what they get and then leave dot segments where they are: `/admin%2F../public` would be in `/admin` to them.
+    #[test]
+    fn what_is_forwarded_of_two_readings_has_no_dots_however_it_is_decoded(target in any_target()) {
+        let raw = RawTarget { method: b"GET", target: &target, host: Some(b"h.example") };
+        let mut buffer = TargetBuffer::new();
+        if let Target::TwoReadings(Readings { as_it_stands, .. }) = canonicalize(raw, &mut buffer) {
+            let mut path = as_it_stands.path.replace("%25", "%");
+            for (escape, character) in [("%2F", "/"), ("%2f", "/"), ("%5C", "/"), ("%5c", "/"), ("%2E", "."), ("%2e", ".")] {
+                path = path.replace(escape, character);
+            }
+            let names = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
+            prop_assert!(!names.into_iter().any(|name| matches!(name, "." | "..")), "{}", as_it_stands.path);
+        }
+    }
+
     #[test]
     fn every_spelling_of_a_path_is_that_path_or_refused(
         segments in prop::collection::vec(prop::collection::vec((any_character(), 0..24u8), 1..6), 1..5),

@@ -194,10 +194,10 @@ pub enum Host<'a> {
 /// assert_eq!(target.path, "/admin");
 /// assert_eq!(target.query, Some(&b"q=%2f"[..]));
 ///
-/// let raw = RawTarget { method: b"GET", target: b"/x/..;/admin", host: None };
+/// let raw = RawTarget { method: b"GET", target: b"/admin;v=1/x", host: None };
 /// let Target::TwoReadings(readings) = canonicalize(raw, &mut buffer) else { panic!() };
 /// assert_eq!(readings.class, Ambiguity::MatrixParameter);
-/// assert_eq!((readings.as_it_stands.path, readings.decoded.path), ("/x/..;/admin", "/admin"));
+/// assert_eq!((readings.as_it_stands.path, readings.decoded.path), ("/admin;v=1/x", "/admin/x"));
 ///
 /// let raw = RawTarget { method: b"GET", target: b"/%00", host: None };
 /// assert_eq!(canonicalize(raw, &mut buffer), Target::Ambiguous(Ambiguity::ControlByte));

@@ -105,7 +105,16 @@ fn two_readings<'a>(
     if !class.is_acceptable() {
         return None;
     }
-    // What is decoded once more is read as strictly as any path: whatever is ambiguous in it would be a third reading.
+    // A dot segment that only comes to be when what is forwarded is decoded would be a third reading: some servers remove it, and some leave it,
+    // after decoding, where it is. To these `/admin%2F../public` is in `/admin`.
+    let stands = rewrite(target, 1, room, Some(class)).ok()?;
+    // A backslash is forwarded as an escape.
+    let as_forwarded = if class == Ambiguity::Backslash { Ambiguity::EncodedBackslash } else { class };
+    let length = decode_once_more(&room[..stands.length], as_forwarded, second_room)?;
+    if second_room[..length].split(|byte| *byte == b'/').any(is_spelt_dots) {
+        return None;
+    }
+    // What is decoded once more is read as strictly as any path: whatever is ambiguous in it would be a third reading, too.
     let length = decode_once_more(target, class, room)?;
     let decoded = rewrite(&room[..length], 1, second_room, None).ok()?;
     let stands = rewrite(target, 1, room, Some(class)).ok()?;
@@ -291,6 +300,17 @@ pub(super) fn checked_query(query: &[u8]) -> Result<&[u8], Ambiguity> {
         }
     }
     Ok(query)
+}
+
+/// Whether a segment is `.` or `..`, or an escape makes it so.
+fn is_spelt_dots(segment: &[u8]) -> bool {
+    let mut rest = segment;
+    let mut dots = 0;
+    while let Some(tail) = rest.strip_prefix(b".").or_else(|| (escape_at(rest, 0) == Some(b'.')).then(|| &rest[3..])) {
+        rest = tail;
+        dots += 1;
+    }
+    rest.is_empty() && (dots == 1 || dots == 2)
 }
 
 fn is_dot(segment: &[u8]) -> bool {

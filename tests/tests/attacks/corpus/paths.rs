@@ -45,6 +45,24 @@ const BEGINNINGS: [&str; 34] = [
     "/assets..",
 ];
 
+/// Endings that lead out again, or do so on some server.
+const EXITS: [&str; 14] = [
+    "/../../public/a.txt",
+    "/../../../public/a.txt",
+    "/%2e%2e/public/a.txt",
+    "/..;/public/a.txt",
+    "%2f../public/a.txt",
+    "%2f..%2f..%2fpublic/a.txt",
+    "/..%2fpublic/a.txt",
+    "/%252e%252e/public/a.txt",
+    "%252f../public/a.txt",
+    "\\..\\public\\a.txt",
+    "%5c../public/a.txt",
+    ";/../public/a.txt",
+    "/;x/../../public/a.txt",
+    "/.;/../public%2fa.txt",
+];
+
 /// How one spelling is put together.
 struct Spelling<'a> {
     beginning: &'a str,
@@ -73,8 +91,7 @@ impl Spelling<'_> {
     }
 }
 
-/// Ways out of what is denied: to a server that leaves dots where they are, all of these are in it. On a host that accepts ambiguous targets there
-/// would be such a server's reading besides the two that Luigi knows.
+/// Ways out of what is denied: to a server that leaves dots where they are, all of these are in it.
 fn ways_out() -> Vec<String> {
     let mut texts = Vec::new();
     for inside in [
@@ -95,6 +112,8 @@ fn ways_out() -> Vec<String> {
             "/x/../..",
             "/..;",
             "%2f..",
+            "%5c..",
+            "\\..",
             "/%252e%252e",
             "/..\\..",
             "//..",
@@ -112,6 +131,7 @@ pub(super) fn add(all: &mut Vec<Attack>) {
     for text in ways_out() {
         get(all, Class::WayOut, &text, HOST, "");
         get(all, Class::WayOut, &text, LEGACY_HOST, "");
+        get(all, Class::WayOut, &text, LAX_HOST, "");
     }
     for segments in TARGETS {
         for text in letters(segments) {
@@ -202,7 +222,7 @@ fn mixed(count: usize, seed: u64) -> Vec<String> {
             letter: &|index| letters[index],
             separator: &|index| separators[index],
             suffix: &|index| suffixes[index],
-            end: numbers.pick(ENDS).0,
+            end: if numbers.below(4) == 0 { numbers.pick::<&str>(&EXITS) } else { numbers.pick(ENDS).0 },
         };
         texts.push(spelling.write(segments));
     }
