@@ -10,6 +10,7 @@ use luigi_core::generators::spelling::Comes::{self, Other, Refused, Same};
 use luigi_core::generators::spelling::{ENDS, Letter, Paths, SEPARATORS, SUFFIXES};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::Credential;
+use luigi_core::kleene::Kleene;
 use luigi_core::policy::{SourceSet, parse};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::stop_set::StopSet;
@@ -156,6 +157,7 @@ impl Told {
         let request = Request {
             method: raw.method,
             target: canonicalize(raw, &mut buffer),
+            upgrade: Kleene::False,
             source: Source::Unknown,
             credential: Credential::Absent,
             time: Timestamp::from_unix_seconds(1_772_442_000),
