@@ -1,6 +1,6 @@
 //! The four forms of a request target (RFC 9112, section 3.2), and how they go with the method and the `Host` field.
 
-use super::host::Authority;
+use super::host::{Authority, canonical_name};
 use super::path::{self, Reading};
 use super::{Ambiguity, CanonicalTarget, Host, MAX_TARGET_BYTES, RawTarget, Readings, Target, TargetBuffer};
 
@@ -47,7 +47,10 @@ fn joined<'a>(reading: Reading<'a>, host: Result<Host<'a>, Ambiguity>) -> Result
 fn host_field<'a>(value: Option<&'a [u8]>, room: &'a mut [u8]) -> Result<Host<'a>, Ambiguity> {
     match value {
         None | Some(b"") => Ok(Host::Absent),
-        Some(value) => Authority::parse(value)?.canonical(room),
+        Some(value) => match canonical_name(value) {
+            Some(host) => Ok(host),
+            None => Authority::parse(value)?.canonical(room),
+        },
     }
 }
 

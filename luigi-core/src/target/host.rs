@@ -4,12 +4,26 @@
 //! percent-encoded Unicode) has no canonical form here. Names are not resolved and A-labels (`xn--`) are not decoded: they are
 //! the ASCII form already.
 
-use super::{Ambiguity, Host, MAX_HOST_BYTES};
+use super::{Ambiguity, Host, MAX_HOST_BYTES, words};
 use std::fmt::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The longest label in bytes (RFC 1035, section 2.3.4).
 const MAX_LABEL_BYTES: usize = 63;
+
+/// A host that is the canonical form of a name already, as nearly all are; `None` if that takes a closer look.
+pub(super) fn canonical_name(text: &[u8]) -> Option<Host<'_>> {
+    // No label can be too long, nor the name.
+    if text.len() > MAX_LABEL_BYTES || !words::is_plain_name(text) {
+        return None;
+    }
+    // No number begins with a letter.
+    let last_label = text.iter().rposition(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
+    if !text.get(last_label)?.is_ascii_lowercase() {
+        return None;
+    }
+    str::from_utf8(text).ok().map(Host::Name)
+}
 
 /// A valid host with its port.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `form` | the four forms of a request target, and how they go with method and `Host` |
 //! | `path` | escapes, dot segments, empty segments |
-//! | `words` | eight bytes at a time, where nothing is remarkable |
+//! | `words` | many bytes at a time, where nothing is remarkable |
 //! | `host` | names, addresses, ports |
 //! | `literal` | the same canonical form for what policy authors write |
 //! | `ambiguity` | why there is none |
