@@ -101,7 +101,8 @@ impl Snapshot {
         let person = if preflight.is_some() { Person::Nobody } else { person };
         let grants = grants_of(person, request);
         let case = Case { snapshot: self, request, target, reading, traits, method, person, grants };
-        let any_observed = scopes::any_observed(self, scratch);
+        // Else the candidate decision is the decision.
+        let any_observed = scratch.traits().has_observed_rules();
         let mut weigh = |rules| match preflight {
             Some(preflight) => rules::preflight(&case, rules, preflight.scope, scratch),
             None => rules::weigh(&case, rules, scratch),

@@ -43,6 +43,9 @@ pub(super) fn preflight(case: &Case<'_>, rules: Rules, scope: ScopeId, scratch: 
 
 /// The deny rule that determines, if any is not false.
 fn denied(case: &Case<'_>, rules: Rules, found: &Found) -> Option<(Reason, RuleId)> {
+    if !found.traits.has_rules(Effect::Deny) {
+        return None;
+    }
     let mut denies = Smallest::default();
     let mut may_deny = Smallest::default();
     for (id, place) in case.units(found, Effect::Deny) {
@@ -67,6 +70,9 @@ fn denied(case: &Case<'_>, rules: Rules, found: &Found) -> Option<(Reason, RuleI
 fn restricted(case: &Case<'_>, rules: Rules, found: &Found, scratch: &mut Scratch) -> Blocks {
     let mut blocks = Blocks::default();
     scratch.begin_logins();
+    if !found.traits.has_rules(Effect::Restrict) {
+        return blocks;
+    }
     for (id, place) in case.units(found, Effect::Restrict) {
         let rule = case.rule(id);
         if !rules.include(rule) || case.matches(rule, Effect::Restrict, place).is_false() {

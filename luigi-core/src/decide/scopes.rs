@@ -6,7 +6,7 @@ use crate::policy::model::ScopeId;
 use crate::snapshot::{HostTraits, Snapshot};
 use crate::target::CanonicalTarget;
 
-/// Leaves in `scratch` the scopes that hold the request, in order; returns whether one of them is privileged.
+/// Leaves in `scratch` the scopes that hold the request, in order, and what they are like; returns whether one of them is privileged.
 pub(super) fn find(
     snapshot: &Snapshot,
     target: &CanonicalTarget<'_>,
@@ -24,17 +24,23 @@ pub(super) fn find(
             scratch.give_back_folded(folded);
         }
     }
+    let mut privileged = false;
+    let mut all = snapshot.traits_for_all;
+    let mut all_hold = true;
     for at in 0..scratch.found().len() {
         let scope = scratch.found()[at];
-        holds(snapshot, scope, scratch);
+        let traits = snapshot.scope_traits[scope];
+        if !traits.has_exceptions() {
+            scratch.set_hold(scope, Hold::Holds);
+        } else if !holds(snapshot, scope, scratch) {
+            all_hold = false;
+            continue;
+        }
+        privileged |= traits.is_privileged();
+        all = all.or(traits);
     }
-    scratch.settle();
-    scratch.found().iter().any(|scope| snapshot.policy.scopes[*scope].privileged)
-}
-
-/// Whether a rule that could matter is only observed, so that the candidate decision may differ from the decision.
-pub(super) fn any_observed(snapshot: &Snapshot, scratch: &Scratch) -> bool {
-    snapshot.rules_for_all.any_observed || scratch.found().iter().any(|scope| snapshot.scope_rules[*scope].any_observed)
+    scratch.settle(all_hold, all);
+    privileged
 }
 
 /// Whether a scope holds the request; remembered in `scratch`. Bounded by `MAX_EXCEPT_DEPTH`.

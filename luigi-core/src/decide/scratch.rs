@@ -1,7 +1,7 @@
 //! The working memory of decisions: one for each thread, used again and again.
 
 use crate::policy::model::{LoginId, PatternId, ScopeId, TableId};
-use crate::snapshot::{Snapshot, fold_into};
+use crate::snapshot::{ScopeTraits, Snapshot, fold_into};
 use crate::target::MAX_TARGET_BYTES;
 
 /// Working memory for [`Snapshot::decide`]; keeps nothing from one decision to the next that could change an answer.
@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub(super) scopes: Vec<ScopeId>,
     /// With each scope of rules that take captures the patterns that hold the target.
     patterns: Vec<(ScopeId, PatternId)>,
+    /// What these scopes are like, and the rules about every request.
+    pub(super) traits: ScopeTraits,
 }
 
 impl Found {
@@ -126,16 +128,27 @@ impl Scratch {
         &self.found.scopes
     }
 
-    /// Leaves only the scopes that hold the request, in order.
-    pub(super) fn settle(&mut self) {
-        let (round, scopes) = (self.round, &self.scopes);
-        let holds = |scope: ScopeId| scopes[scope.index()] == (round, Hold::Holds);
-        self.found.scopes.retain(|scope| holds(*scope));
-        self.found.scopes.sort_unstable();
-        if !self.found.patterns.is_empty() {
+    /// Leaves only the scopes that hold the request, in order. `all_hold` says that those that were found do; `traits`, what they are like.
+    pub(super) fn settle(&mut self, all_hold: bool, traits: ScopeTraits) {
+        self.found.traits = traits;
+        if !all_hold {
+            let (round, scopes) = (self.round, &self.scopes);
+            let holds = |scope: ScopeId| scopes[scope.index()] == (round, Hold::Holds);
+            self.found.scopes.retain(|scope| holds(*scope));
             self.found.patterns.retain(|(scope, _)| holds(*scope));
+        }
+        // Nearly always there is one.
+        if self.found.scopes.len() > 1 {
+            self.found.scopes.sort_unstable();
+        }
+        if self.found.patterns.len() > 1 {
             self.found.patterns.sort_unstable();
         }
+    }
+
+    /// What the scopes that were found are like, and the rules about every request.
+    pub(super) fn traits(&self) -> ScopeTraits {
+        self.found.traits
     }
 
     /// The scopes that hold the request, in order: taken out so that rules can be weighed with the rest; give them back.

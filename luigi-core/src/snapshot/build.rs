@@ -6,16 +6,16 @@ use super::hosts::HostTable;
 use super::index::Index;
 use super::{
     HeaderFacts, MAX_EXCEPT_DEPTH, MAX_POLICY_OPERATIONS, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision,
-    RulesByEffect, Snapshot, format,
+    RulesByEffect, ScopeTraits, Snapshot, format,
 };
 use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
 use crate::matchers::{LocalHours, NetworkSet, TrustedProxies};
 use crate::method::MethodTable;
 use crate::policy::captures::{CaptureTest, CaptureValues, of_matchers};
 use crate::policy::model::{
-    Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, HostProperties, Issuer, Login, MAX_FACTS, Mode,
-    Network, PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector,
-    Subject, SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name, is_header_name,
+    Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, HostProperties, Issuer, Login, MAX_FACTS, Network,
+    PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector, Subject,
+    SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name, is_header_name,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -120,7 +120,9 @@ pub(super) struct Builder {
     folded_index: Option<Index>,
     hosts: HostTable,
     scope_rules: Table<ScopeId, RulesByEffect>,
+    scope_traits: Table<ScopeId, ScopeTraits>,
     rules_for_all: RulesByEffect,
+    traits_for_all: ScopeTraits,
     networks: Table<crate::policy::model::NetworkId, NetworkSet>,
     hours: Table<crate::policy::model::ScheduleId, LocalHours>,
     /// How many scopes have been settled.
@@ -219,6 +221,7 @@ impl Builder {
             return Err(Problem::TemplateTooLong { scope: row.name });
         }
         self.scope_rules.push(RulesByEffect::default());
+        self.scope_traits.push(ScopeTraits::of(&row));
         self.policy.scopes.push(row);
         Ok(())
     }
@@ -287,6 +290,7 @@ impl Builder {
                     return Err(Problem::Inconsistent { what: "an allow rule or an approval is about all requests" });
                 }
                 self.rules_for_all.add(id, &row);
+                self.traits_for_all.add(&row);
             }
             ScopeSelector::Named(scopes) => {
                 if !scopes.is_sorted_by(|a, b| a < b) {
@@ -300,8 +304,8 @@ impl Builder {
                             what: "a rule takes a capture that its scopes do not have",
                         });
                     }
+                    self.scope_traits.row_mut(*scope).add(&row);
                     let rules = self.scope_rules.row_mut(*scope);
-                    rules.any_observed |= row.mode == Mode::Observe;
                     if taken.is_empty() {
                         rules.add(id, &row);
                     } else {
@@ -367,7 +371,9 @@ impl Builder {
             folded_index: self.folded_index,
             hosts: self.hosts,
             scope_rules: self.scope_rules,
+            scope_traits: self.scope_traits,
             rules_for_all: self.rules_for_all,
+            traits_for_all: self.traits_for_all,
             patterns: self.patterns,
             networks: self.networks,
             hours: self.hours,
@@ -465,7 +471,6 @@ impl RulesByEffect {
             Effect::Restrict => self.restrict.push(id),
             Effect::Allow => self.allow.push(id),
         }
-        self.any_observed |= rule.mode == Mode::Observe;
     }
 }
 

@@ -4,10 +4,11 @@
 //! the host and the segments of the path. Exceptions between scopes are not known here.
 
 use super::hosts::{HostTraits, fold_into};
+use super::text_table::{TextTable, hash};
 use crate::matchers::path_regex::PathDfa;
 use crate::method::MethodSet;
 use crate::policy::model::{HostPattern, Operation, PatternId, ScopeId, Segment};
-use crate::target::{CanonicalTarget, Host};
+use crate::target::{CanonicalTarget, Host, MAX_HOST_BYTES, segment_length};
 use std::collections::HashMap;
 
 /// Keys are the policy's own, so nobody can choose them to collide: a fast hash with a fixed seed will do.
@@ -17,8 +18,11 @@ pub(super) type FixedHashMap<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 pub(crate) struct Index {
     /// Whether literals are in lower case, as the paths that are looked up here.
     ignores_case: bool,
-    /// By whole host, and by what follows `*.` or `**.`.
-    hosts: FixedHashMap<Box<str>, Roots>,
+    /// Whole hosts, and what follows `*.` or `**.`; `by_name` has their places.
+    names: Vec<Named>,
+    by_name: TextTable,
+    /// One bit for each length that a name has which follows `*.` or `**.`: others need no look.
+    suffix_lengths: [u64; MAX_HOST_BYTES / 64 + 1],
     any_host: Option<NodeId>,
     nodes: Vec<Node>,
     /// The regular expressions of scopes that have some.
@@ -26,6 +30,12 @@ pub(crate) struct Index {
 }
 
 type NodeId = u32;
+
+#[derive(Debug)]
+struct Named {
+    name: Box<str>,
+    roots: Roots,
+}
 
 /// The tries of one name.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,17 +47,13 @@ struct Roots {
 
 #[derive(Debug, Default)]
 struct Node {
-    literals: FixedHashMap<Box<str>, NodeId>,
+    /// The literal segment that leads here from the node above.
+    segment: Box<str>,
+    /// The nodes below by their segments.
+    literals: TextTable,
     /// `{name}` and `*`.
     any: Option<NodeId>,
-    /// Operations that end here.
-    here: Vec<End>,
-    /// Those that are written with a final `/`.
-    here_with_slash: Vec<End>,
-    /// Operations with a final `**` here.
-    rest: Vec<End>,
-    /// In a root: scopes whose regular expressions are asked about the whole path.
-    expressions: Vec<End>,
+    ends: Vec<End>,
 }
 
 /// What is found where a pattern ends.
@@ -57,6 +63,20 @@ struct End {
     methods: MethodSet,
     /// Which pattern it is, where that matters; else all of a scope that end at one node are one.
     pattern: Option<PatternId>,
+    kind: EndKind,
+}
+
+/// What a path must be like that comes to the end of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndKind {
+    /// It ends here.
+    Here,
+    /// It ends here; the pattern is written with a final `/`.
+    HereWithSlash,
+    /// Anything may follow: a final `**`.
+    Rest,
+    /// In a root: the scope's regular expressions are asked about the whole path.
+    Expressions,
 }
 
 /// Which operations a path ends at.
@@ -67,6 +87,19 @@ enum Ends {
     WithoutSlash,
     WithSlash,
 }
+
+impl Ends {
+    fn include(self, kind: EndKind) -> bool {
+        match kind {
+            EndKind::Here => matches!(self, Self::All | Self::WithoutSlash),
+            EndKind::HereWithSlash => matches!(self, Self::All | Self::WithSlash),
+            EndKind::Rest | EndKind::Expressions => false,
+        }
+    }
+}
+
+/// Whatever takes what is found: a scope, and which of its patterns, where that matters.
+type Found<'f> = dyn FnMut(ScopeId, Option<PatternId>) + 'f;
 
 impl Index {
     /// An index for paths in lower case.
@@ -94,32 +127,42 @@ impl Index {
                 }
                 segment => segment,
             };
-            let known = match segment {
-                Segment::Literal(text) => self.nodes[at as usize].literals.get(text.as_str()).copied(),
-                Segment::Capture(_) | Segment::Any => self.nodes[at as usize].any,
-            };
-            at = known.unwrap_or_else(|| {
-                let new = new_node(&mut self.nodes);
-                let parent = &mut self.nodes[at as usize];
-                match segment {
-                    Segment::Literal(text) => {
-                        parent.literals.insert(text.as_str().into(), new);
+            at = match segment {
+                Segment::Literal(text) => self.literal(at, text),
+                Segment::Capture(_) | Segment::Any => match self.nodes[at as usize].any {
+                    Some(known) => known,
+                    None => {
+                        let new = new_node(&mut self.nodes, "");
+                        self.nodes[at as usize].any = Some(new);
+                        new
                     }
-                    Segment::Capture(_) | Segment::Any => parent.any = Some(new),
-                }
-                new
-            });
+                },
+            };
         }
-        let node = &mut self.nodes[at as usize];
-        let ends = match (operation.path.rest, operation.path.slash) {
-            (true, _) => &mut node.rest,
-            (false, true) => &mut node.here_with_slash,
-            (false, false) => &mut node.here,
+        let kind = match (operation.path.rest, operation.path.slash) {
+            (true, _) => EndKind::Rest,
+            (false, true) => EndKind::HereWithSlash,
+            (false, false) => EndKind::Here,
         };
-        match ends.iter_mut().find(|end| end.scope == scope && end.pattern == pattern) {
+        let ends = &mut self.nodes[at as usize].ends;
+        // Scopes come one after the other.
+        let mut of_scope = ends.iter_mut().rev().take_while(|end| end.scope == scope);
+        match of_scope.find(|end| end.pattern == pattern && end.kind == kind) {
             Some(end) => end.methods = end.methods.union(operation.methods),
-            None => ends.push(End { scope, methods: operation.methods, pattern }),
+            None => ends.push(End { scope, methods: operation.methods, pattern, kind }),
         }
+    }
+
+    /// The node below `at` for a literal segment.
+    fn literal(&mut self, at: NodeId, text: &str) -> NodeId {
+        let hash = hash(text.as_bytes());
+        let is_it = |node: NodeId| *self.nodes[node as usize].segment == *text;
+        if let Some(known) = self.nodes[at as usize].literals.find(hash, is_it) {
+            return known;
+        }
+        let new = new_node(&mut self.nodes, text);
+        self.nodes[at as usize].literals.insert(hash, new);
+        new
     }
 
     /// Keeps the regular expressions of a scope.
@@ -136,21 +179,48 @@ impl Index {
         pattern: Option<PatternId>,
     ) {
         let root = self.root(host);
-        self.nodes[root as usize].expressions.push(End { scope, methods, pattern });
+        self.nodes[root as usize].ends.push(End { scope, methods, pattern, kind: EndKind::Expressions });
     }
 
     /// The trie of a host pattern.
     fn root(&mut self, host: &HostPattern) -> NodeId {
-        let slot = match host {
-            HostPattern::Any => &mut self.any_host,
-            HostPattern::Exact(name) => &mut self.hosts.entry(name.as_str().into()).or_default().exact,
-            // What a label is called makes no difference to what it holds.
-            HostPattern::OneLabel(suffix) | HostPattern::Capture { parent: suffix, .. } => {
-                &mut self.hosts.entry(suffix.as_str().into()).or_default().one_label
+        let name = match host {
+            HostPattern::Any => {
+                let nodes = &mut self.nodes;
+                return *self.any_host.get_or_insert_with(|| new_node(nodes, ""));
             }
-            HostPattern::Labels(suffix) => &mut self.hosts.entry(suffix.as_str().into()).or_default().labels,
+            HostPattern::Exact(name) => name,
+            // What a label is called makes no difference to what it holds.
+            HostPattern::OneLabel(suffix)
+            | HostPattern::Labels(suffix)
+            | HostPattern::Capture { parent: suffix, .. } => {
+                // No host has a longer suffix.
+                if let Some(word) = self.suffix_lengths.get_mut(suffix.len() / 64) {
+                    *word |= 1 << (suffix.len() % 64);
+                }
+                suffix
+            }
         };
-        *slot.get_or_insert_with(|| new_node(&mut self.nodes))
+        let hash = hash(name.as_bytes());
+        let at = self.by_name.find(hash, |at| *self.names[at as usize].name == **name).unwrap_or_else(|| {
+            let at = u32::try_from(self.names.len()).expect("an index has fewer than 2^32 names");
+            self.names.push(Named { name: name.as_str().into(), roots: Roots::default() });
+            self.by_name.insert(hash, at);
+            at
+        });
+        let roots = &mut self.names[at as usize].roots;
+        let slot = match host {
+            HostPattern::Any | HostPattern::Exact(_) => &mut roots.exact,
+            HostPattern::OneLabel(_) | HostPattern::Capture { .. } => &mut roots.one_label,
+            HostPattern::Labels(_) => &mut roots.labels,
+        };
+        *slot.get_or_insert_with(|| new_node(&mut self.nodes, ""))
+    }
+
+    /// The tries of a name.
+    fn roots(&self, name: &str) -> Roots {
+        let found = self.by_name.find(hash(name.as_bytes()), |at| *self.names[at as usize].name == *name);
+        found.map_or_else(Roots::default, |at| self.names[at as usize].roots)
     }
 
     /// Calls `found` for each scope with a pattern that holds the target and method; a scope may come more than once, but with each of
@@ -160,7 +230,7 @@ impl Index {
         target: &CanonicalTarget<'_>,
         traits: HostTraits,
         method: MethodSet,
-        found: &mut impl FnMut(ScopeId, Option<PatternId>),
+        found: &mut Found<'_>,
     ) {
         // The asterisk- and the authority-form lie in no scope.
         if !target.path.starts_with('/') {
@@ -179,105 +249,100 @@ impl Index {
         let mut walk = |root: Option<NodeId>| {
             if let Some(root) = root {
                 self.match_expressions(root, whole, method, found);
-                self.walk(root, path, ends, method, found);
+                self.walk(root, path.as_bytes(), ends, method, found);
             }
         };
         walk(self.any_host);
         match target.host {
             Host::Absent => {}
-            Host::Address(text) => walk(self.hosts.get(text).and_then(|roots| roots.exact)),
+            Host::Address(text) => walk(self.roots(text).exact),
             Host::Name(name) => {
-                walk(self.hosts.get(name).and_then(|roots| roots.exact));
-                let mut rest = name;
-                let mut labels = 0;
-                while let Some((_, suffix)) = rest.split_once('.') {
-                    rest = suffix;
-                    labels += 1;
-                    if let Some(roots) = self.hosts.get(suffix) {
-                        if labels == 1 {
-                            walk(roots.one_label);
-                        }
-                        walk(roots.labels);
+                walk(self.roots(name).exact);
+                for (at, suffix) in self.suffixes(name) {
+                    let roots = self.roots(suffix);
+                    if roots.one_label.is_some() && !name[..at].contains('.') {
+                        walk(roots.one_label);
                     }
+                    walk(roots.labels);
                 }
             }
         }
     }
 
+    /// What follows a dot in a name and is as long as something that follows `*.` or `**.`, with the place of the dot.
+    fn suffixes<'n>(&self, name: &'n str) -> impl Iterator<Item = (usize, &'n str)> {
+        let lengths = self.suffix_lengths.iter().zip((0..).step_by(64)).flat_map(|(word, first)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(first + bit)
+            })
+        });
+        lengths.filter_map(|length| {
+            let dot = name.len().checked_sub(length + 1)?;
+            (name.as_bytes()[dot] == b'.').then(|| (dot, &name[dot + 1..]))
+        })
+    }
+
     /// The scopes of a root one of whose regular expressions holds the path.
-    fn match_expressions(
-        &self,
-        root: NodeId,
-        path: &str,
-        method: MethodSet,
-        found: &mut impl FnMut(ScopeId, Option<PatternId>),
-    ) {
-        for End { scope, methods, pattern } in &self.nodes[root as usize].expressions {
-            if methods.intersects(method) && self.expressions.get(scope).is_some_and(|dfa| dfa.holds(path)) {
+    fn match_expressions(&self, root: NodeId, path: &str, method: MethodSet, found: &mut Found<'_>) {
+        for End { scope, methods, pattern, kind } in &self.nodes[root as usize].ends {
+            if *kind == EndKind::Expressions
+                && methods.intersects(method)
+                && self.expressions.get(scope).is_some_and(|dfa| dfa.holds(path))
+            {
                 found(*scope, *pattern);
             }
         }
     }
 
     /// `path` begins with `/`, or is empty where a template ended with the path.
-    fn walk(
-        &self,
-        node: NodeId,
-        path: &str,
-        end: Ends,
-        method: MethodSet,
-        found: &mut impl FnMut(ScopeId, Option<PatternId>),
-    ) {
-        let node = &self.nodes[node as usize];
-        let mut report = |ends: &[End]| {
-            for end in ends {
-                if end.methods.intersects(method) {
+    fn walk(&self, mut node: NodeId, mut path: &[u8], ends: Ends, method: MethodSet, found: &mut Found<'_>) {
+        loop {
+            let at = &self.nodes[node as usize];
+            let segments = match path {
+                [] | [b'/'] | [_] => None,
+                [_, segments @ ..] => Some(segments),
+            };
+            for end in &at.ends {
+                let ends_so = end.kind == EndKind::Rest || segments.is_none() && ends.include(end.kind);
+                if ends_so && end.methods.intersects(method) {
                     found(end.scope, end.pattern);
                 }
             }
-        };
-        report(&node.rest);
-        let Some(path) = path.strip_prefix('/').filter(|path| !path.is_empty()) else {
-            if let Ends::All | Ends::WithoutSlash = end {
-                report(&node.here);
-            }
-            if let Ends::All | Ends::WithSlash = end {
-                report(&node.here_with_slash);
-            }
-            return;
-        };
-        if node.literals.is_empty() && node.any.is_none() {
-            return;
-        }
-        let (segment, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
-        // INVARIANT (trie-depth): no template is longer than MAX_TEMPLATE_SEGMENTS, which bounds this recursion.
-        if let Some(child) = node.literals.get(segment) {
-            self.walk(*child, rest, end, method, found);
-        }
-        if let Some(child) = node.any {
-            self.walk(child, rest, end, method, found);
+            let Some(segments) = segments.filter(|_| at.any.is_some() || !at.literals.is_empty()) else { return };
+            let (segment, rest) = segments.split_at(segment_length(segments));
+            let is_it = |node: NodeId| self.nodes[node as usize].segment.as_bytes() == segment;
+            let literal = if at.literals.is_empty() { None } else { at.literals.find(hash(segment), is_it) };
+            node = match (literal, at.any) {
+                (None, None) => return,
+                (Some(only), None) | (None, Some(only)) => only,
+                (Some(literal), Some(any)) => {
+                    // INVARIANT (trie-depth): no template is longer than MAX_TEMPLATE_SEGMENTS, which bounds this recursion.
+                    self.walk(literal, rest, ends, method, found);
+                    any
+                }
+            };
+            path = rest;
         }
     }
 
-    /// Frees up to `limit` nodes and host entries; `true` when nothing is left.
+    /// Frees up to `limit` nodes and names; `true` when nothing is left.
     pub(super) fn shrink(&mut self, limit: usize) -> bool {
-        let keep = self.nodes.len().saturating_sub(limit);
-        self.nodes.truncate(keep);
+        self.nodes.truncate(self.nodes.len().saturating_sub(limit));
         let scopes: Vec<_> = self.expressions.keys().take(limit).copied().collect();
         for scope in scopes {
             self.expressions.remove(&scope);
         }
-        if keep == 0 && !self.hosts.is_empty() {
-            let names: Vec<_> = self.hosts.keys().take(limit).cloned().collect();
-            for name in &names {
-                self.hosts.remove(name);
-            }
+        if self.nodes.is_empty() {
+            self.names.truncate(self.names.len().saturating_sub(limit));
         }
-        self.nodes.is_empty() && self.hosts.is_empty() && self.expressions.is_empty()
+        self.nodes.is_empty() && self.names.is_empty() && self.expressions.is_empty()
     }
 }
 
-fn new_node(nodes: &mut Vec<Node>) -> NodeId {
-    nodes.push(Node::default());
+fn new_node(nodes: &mut Vec<Node>, segment: &str) -> NodeId {
+    nodes.push(Node { segment: segment.into(), ..Node::default() });
     NodeId::try_from(nodes.len() - 1).expect("an index has fewer than 2^32 nodes")
 }

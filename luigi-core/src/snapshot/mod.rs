@@ -13,6 +13,8 @@ mod format;
 mod hosts;
 mod index;
 mod retire;
+mod scope_traits;
+mod text_table;
 
 pub use build::CompileError;
 pub use format::{LoadError, Loader, Progress};
@@ -23,6 +25,7 @@ use crate::policy::model::{Effect, FactId, FactKey, NetworkId, Policy, RuleId, S
 use hosts::HostTable;
 pub(crate) use hosts::{HostTraits, fold_into};
 use index::Index;
+pub(crate) use scope_traits::ScopeTraits;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -46,8 +49,11 @@ pub struct Snapshot {
     pub(crate) headers: HeaderFacts,
     /// The rules of each scope.
     pub(crate) scope_rules: Table<ScopeId, RulesByEffect>,
+    pub(crate) scope_traits: Table<ScopeId, ScopeTraits>,
     /// The deny and restrict rules about every request.
     pub(crate) rules_for_all: RulesByEffect,
+    /// What these rules are like.
+    pub(crate) traits_for_all: ScopeTraits,
     /// How many patterns there are in scopes of which it matters which pattern holds a request: no more are found at once.
     pub(crate) patterns: usize,
     pub(crate) networks: Table<NetworkId, NetworkSet>,
@@ -85,8 +91,6 @@ pub(crate) struct RulesByEffect {
     pub(crate) deny: Vec<RuleId>,
     pub(crate) restrict: Vec<RuleId>,
     pub(crate) allow: Vec<RuleId>,
-    /// Whether one of them is only observed.
-    pub(crate) any_observed: bool,
     /// Those that take captures, which are none of the above: they are evaluated once for each pattern that holds a request.
     pub(crate) capturing: Option<Box<RulesByEffect>>,
 }

@@ -25,6 +25,7 @@ mod words;
 
 pub use ambiguity::Ambiguity;
 pub use literal::{SegmentError, ambiguous_segment, canonical_host, canonical_segment};
+pub(crate) use words::segment_length;
 
 /// The longest target in bytes, as received and in canonical form; a longer one is [`Ambiguity::TooLong`].
 pub const MAX_TARGET_BYTES: usize = 16 * 1024;

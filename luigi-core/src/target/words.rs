@@ -88,6 +88,21 @@ pub(super) fn skip_plain_path(path: &[u8], mut at: usize) -> usize {
     }
 }
 
+/// How many bytes stand before the first `/`; all if there is none.
+pub(crate) fn segment_length(path: &[u8]) -> usize {
+    let mut at = 0;
+    while at < path.len() {
+        // Where a byte is `/` there is a zero; of those the lowest is found for certain (Warren, Hacker's Delight, section 6-1).
+        let others = word(path, at) ^ repeated(b'/');
+        let slashes = others.wrapping_sub(repeated(1)) & !others & HIGH;
+        if slashes != 0 {
+            return at + slashes.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    path.len()
+}
+
 /// Whether what follows the path, which ends at `end`, may stand in a query for certain.
 pub(super) fn is_plain_query(target: &[u8], end: usize) -> bool {
     let allowed = |byte: u8| matches!(byte, 0x21..=0x7E) & (byte != b'#');
@@ -184,6 +199,12 @@ mod tests {
             }
             let remarkable = path.get(at).is_none_or(|byte| *byte == b'=' || path[at - 1] == b'/');
             prop_assert!(remarkable, "{}", at);
+        }
+
+        #[test]
+        fn a_segment_ends_at_the_first_slash(path in proptest::collection::vec(proptest::sample::select(b"/.0a\x80\xaf".as_slice()), 0..30)) {
+            let expected = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
+            prop_assert_eq!(segment_length(&path), expected);
         }
 
         #[test]

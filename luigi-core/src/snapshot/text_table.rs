@@ -1,0 +1,103 @@
+//! From a text to a number: open addressing in one block of memory, eight bytes an entry. The texts are kept by whoever gave the numbers.
+
+use std::hash::{BuildHasher, Hasher};
+
+/// The hash of a text. Keys are the policy's own, so nobody can choose them to collide: a fast hash with a fixed seed will do.
+pub(super) fn hash(text: &[u8]) -> u32 {
+    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+    hasher.write(text);
+    #[allow(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
+    {
+        (hasher.finish() >> 32) as u32
+    }
+}
+
+/// Numbers by the hashes of their texts.
+#[derive(Debug, Default)]
+pub(super) struct TextTable {
+    /// A power of two of them, or none; at most three quarters are taken.
+    slots: Vec<Slot>,
+    taken: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    hash: u32,
+    number: u32,
+}
+
+/// No number of any text.
+const NONE: u32 = u32::MAX;
+
+impl TextTable {
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken == 0
+    }
+
+    /// The number with this hash of whose text `is_it` says that it is the one.
+    pub(super) fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let last = self.slots.len().checked_sub(1)?;
+        let mut at = hash as usize & last;
+        loop {
+            // There is always a slot that is not taken.
+            let slot = self.slots[at & last];
+            if slot.number == NONE {
+                return None;
+            }
+            if slot.hash == hash && is_it(slot.number) {
+                return Some(slot.number);
+            }
+            at += 1;
+        }
+    }
+
+    /// Adds a number whose text is not there yet.
+    pub(super) fn insert(&mut self, hash: u32, number: u32) {
+        debug_assert_ne!(number, NONE);
+        if (self.taken + 1) * 4 > self.slots.len() * 3 {
+            let larger = vec![Slot { hash: 0, number: NONE }; (self.slots.len() * 2).max(4)];
+            for slot in std::mem::replace(&mut self.slots, larger) {
+                if slot.number != NONE {
+                    self.put(slot);
+                }
+            }
+        }
+        self.put(Slot { hash, number });
+        self.taken += 1;
+    }
+
+    fn put(&mut self, slot: Slot) {
+        let last = self.slots.len() - 1;
+        let mut at = slot.hash as usize & last;
+        while self.slots[at].number != NONE {
+            at = (at + 1) & last;
+        }
+        self.slots[at] = slot;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_found_whatever_their_hashes() {
+        // All hashes, few hashes, one hash.
+        for mask in [u32::MAX, 3, 0] {
+            let texts: Vec<String> = (0..500).map(|n| format!("text-{n}")).collect();
+            let hash_of = |text: &String| hash(text.as_bytes()) & mask;
+            let mut table = TextTable::default();
+            assert!(table.is_empty());
+            assert_eq!(table.find(7, |_| true), None);
+            for (number, text) in (0..).zip(&texts) {
+                let find = |table: &TextTable| table.find(hash_of(text), |at| texts[at as usize] == *text);
+                assert_eq!(find(&table), None);
+                table.insert(hash_of(text), number);
+                assert_eq!(find(&table), Some(number));
+            }
+            for (number, text) in (0..).zip(&texts) {
+                assert_eq!(table.find(hash_of(text), |at| texts[at as usize] == *text), Some(number));
+            }
+        }
+    }
+}
