@@ -99,6 +99,8 @@ impl Snapshot {
         }
         // Browsers send no credential with a preflight; one that is there all the same makes no difference.
         let person = if preflight.is_some() { Person::Nobody } else { person };
+        let mut held_groups = scratch.take_groups();
+        let person = person.with_groups(|groups| held_groups.of(groups, self));
         let grants = grants_of(person, request);
         let case = Case { snapshot: self, request, target, reading, traits, method, person, grants };
         // Else the candidate decision is the decision.
@@ -109,6 +111,7 @@ impl Snapshot {
         };
         let decision = weigh(Rules::InForce);
         let candidate = if any_observed { weigh(Rules::All) } else { decision };
+        scratch.give_back_groups(held_groups);
         Evaluation { decision, candidate, privileged, tunnel_seconds }
     }
 

@@ -126,9 +126,15 @@ fn allowed(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, scratc
     };
     for scope in &found.scopes {
         let of_scope = &case.snapshot.scope_rules[*scope];
+        if let Some((id, value)) = case.person.first_group(&of_scope.by_group, &case.snapshot.policy) {
+            let (rule, place, lacks) = (case.rule(id), Place::scope(*scope), Unmet::default());
+            let is_met = !value.is_true() || !blocked;
+            let lack = if is_met { None } else { Lack::of(case, id, rule, place, lacks, blocks, found, scratch) };
+            weigh(id, value, lacks, lack);
+        }
         // A rule of several scopes is looked at in the first of them; its requirements look at all.
         let is_first = |rule: &Rule| rules.include(rule) && case.smallest_scope(rule, scratch) == Some(*scope);
-        for id in &of_scope.allow {
+        for id in &of_scope.allow_by_more {
             let rule = case.rule(*id);
             if is_first(rule) {
                 let (value, lacks, lack) = in_place(case, *id, rule, Place::scope(*scope), found, blocks, scratch);

@@ -1,5 +1,6 @@
 //! The working memory of decisions: one for each thread, used again and again.
 
+use crate::matchers::HeldGroups;
 use crate::policy::model::{LoginId, PatternId, ScopeId, TableId};
 use crate::snapshot::{ScopeTraits, Snapshot, fold_into};
 use crate::target::MAX_TARGET_BYTES;
@@ -7,7 +8,7 @@ use crate::target::MAX_TARGET_BYTES;
 /// Working memory for [`Snapshot::decide`]; keeps nothing from one decision to the next that could change an answer.
 ///
 /// One thread uses it at a time. It grows with the largest snapshot it has seen: 12 bytes a scope, 4 a login, 8 a pattern of scopes whose
-/// rules take captures.
+/// rules take captures, and about 64 KiB for the groups of identities.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Marks are valid if they carry this round; so nothing has to be cleared between decisions.
@@ -19,6 +20,7 @@ pub struct Scratch {
     found: Found,
     /// The path in lower case, for hosts that ignore case.
     folded: String,
+    held_groups: HeldGroups,
 }
 
 /// The scopes whose patterns hold the target; after [`Scratch::settle`] those that hold the request, sorted.
@@ -73,6 +75,7 @@ impl Scratch {
         if snapshot.folded_index.is_some() && self.folded.capacity() < MAX_TARGET_BYTES {
             self.folded.reserve(MAX_TARGET_BYTES);
         }
+        self.held_groups.fit(snapshot);
         if self.logins.len() < snapshot.policy.logins.len() {
             self.logins.resize(snapshot.policy.logins.len(), 0);
         }
@@ -154,6 +157,15 @@ impl Scratch {
     /// The scopes that hold the request, in order: taken out so that rules can be weighed with the rest; give them back.
     pub(super) fn take_found(&mut self) -> Found {
         std::mem::take(&mut self.found)
+    }
+
+    /// The groups of identities, taken out so that rules can be weighed with the rest; give them back.
+    pub(super) fn take_groups(&mut self) -> HeldGroups {
+        std::mem::take(&mut self.held_groups)
+    }
+
+    pub(super) fn give_back_groups(&mut self, groups: HeldGroups) {
+        self.held_groups = groups;
     }
 
     pub(super) fn give_back(&mut self, found: Found) {

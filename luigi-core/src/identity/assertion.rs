@@ -3,7 +3,7 @@
 //! The only way to an [`Identity`] besides verification. Its provenance says for good that it was asserted, and by whom. INVARIANT
 //! (asserted-by-embedders): nothing that is derived from a request's facts calls [`Identity::assert`]; what HAProxy passes is a token or nothing.
 
-use super::{Actor, Email, Groups, Identity, IssuerTrust, IssuerType, ListFormat, Login, Provenance};
+use super::{Actor, Completeness, Email, Groups, Identity, IssuerTrust, IssuerType, ListFormat, Login, Provenance};
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -38,7 +38,7 @@ impl Identity {
                 subject: subject.into(),
                 email: None,
                 kind: None,
-                groups: Groups { names: Vec::new(), complete: true },
+                groups: Groups::new(Vec::new(), Completeness::Complete),
                 claims: Map::new(),
                 expires_at,
                 login: Login::default(),
@@ -105,7 +105,7 @@ impl Assertion {
                 claim(&name("email_verified"), verified.into());
             }
         }
-        let groups: Vec<&str> = groups.names.iter().map(AsRef::as_ref).collect();
+        let groups: Vec<&str> = groups.names().iter().map(AsRef::as_ref).collect();
         if !groups.is_empty() {
             let value = match trust.claims.groups_format {
                 ListFormat::Array => groups.iter().copied().collect(),

@@ -29,6 +29,7 @@ pub use verify::CredentialError;
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A person or program behind a request, as its issuer vouches for it. Immutable once built.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,12 +63,27 @@ pub struct Email {
 }
 
 /// The groups of an identity: values as in the token, sorted, without repetition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Groups {
-    pub(crate) names: Vec<Box<str>>,
+    names: Vec<Box<str>>,
     /// `false` if the provider cut the list off (Entra's `_claim_names` or `hasgroups`, for example): absence proves nothing.
     pub(crate) complete: bool,
+    /// Tells this list from every other one of the process but its clones, which are equal: what was found out about it can be remembered.
+    number: u64,
 }
+
+/// The number of the next list of groups.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(Groups::NOBODY + 1);
+
+/// Two lists with the same groups are equal, whatever their numbers.
+impl PartialEq for Groups {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { names, complete, number: _ } = self;
+        *names == other.names && *complete == other.complete
+    }
+}
+
+impl Eq for Groups {}
 
 impl Groups {
     /// A complete or cut-off list of group values.
@@ -75,7 +91,16 @@ impl Groups {
     pub fn new(mut names: Vec<Box<str>>, completeness: Completeness) -> Self {
         names.sort_unstable();
         names.dedup();
-        Self { names, complete: completeness == Completeness::Complete }
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self { names, complete: completeness == Completeness::Complete, number }
+    }
+
+    /// The number of no list.
+    pub(crate) const NOBODY: u64 = 0;
+
+    /// What tells this list from others; clones of it have the same.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// The values, sorted by bytes.

@@ -6,6 +6,7 @@
 mod captures;
 mod claim;
 mod facts;
+mod held_groups;
 mod method_override;
 mod network;
 pub(crate) mod path_regex;
@@ -17,6 +18,7 @@ mod subject;
 
 pub(crate) use captures::Captures;
 pub(crate) use facts::fact_holds;
+pub(crate) use held_groups::HeldGroups;
 pub(crate) use method_override::{METHOD_OVERRIDE_HEADERS, override_in_query};
 pub(crate) use network::NetworkSet;
 pub(crate) use pattern::subject as subject_fits;

@@ -2,6 +2,7 @@
 //!
 //! Everything that decisions rely on is checked here, so that a snapshot that exists is one that cannot make them fail.
 
+use super::group_table::GroupTable;
 use super::hosts::HostTable;
 use super::index::Index;
 use super::{
@@ -13,9 +14,9 @@ use crate::matchers::{LocalHours, NetworkSet, TrustedProxies};
 use crate::method::MethodTable;
 use crate::policy::captures::{CaptureTest, CaptureValues, of_matchers};
 use crate::policy::model::{
-    Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, HostProperties, Issuer, Login, MAX_FACTS, Network,
-    PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector, Subject,
-    SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name, is_header_name,
+    Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, GroupId, HostProperties, Issuer, Login, MAX_FACTS,
+    Mode, Network, PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId,
+    ScopeSelector, Subject, SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name, is_header_name,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -119,6 +120,7 @@ pub(super) struct Builder {
     /// The same for hosts that ignore case, if there are any.
     folded_index: Option<Index>,
     hosts: HostTable,
+    group_table: GroupTable,
     scope_rules: Table<ScopeId, RulesByEffect>,
     scope_traits: Table<ScopeId, ScopeTraits>,
     rules_for_all: RulesByEffect,
@@ -155,6 +157,7 @@ impl Builder {
     }
 
     pub(super) fn group(&mut self, row: Group) -> Result<(), Problem> {
+        self.group_table.add(&row, &self.policy.groups);
         self.policy.groups.push(row);
         Ok(())
     }
@@ -370,6 +373,7 @@ impl Builder {
             index: self.index,
             folded_index: self.folded_index,
             hosts: self.hosts,
+            group_table: self.group_table,
             scope_rules: self.scope_rules,
             scope_traits: self.scope_traits,
             rules_for_all: self.rules_for_all,
@@ -469,9 +473,39 @@ impl RulesByEffect {
         match rule.effect {
             Effect::Deny => self.deny.push(id),
             Effect::Restrict => self.restrict.push(id),
-            Effect::Allow => self.allow.push(id),
+            Effect::Allow => {
+                self.allow.push(id);
+                match only_group(rule) {
+                    Some(group) if self.by_group.iter().any(|(_, known)| *known == group) => {}
+                    Some(group) => self.by_group.push((id, group)),
+                    None => self.allow_by_more.push(id),
+                }
+            }
         }
     }
+}
+
+/// The group that is all that an allow rule in force asks for, under the default issuer. Families are captures, which such rules do not take.
+fn only_group(rule: &Rule) -> Option<GroupId> {
+    let Rule { name: _, owner: _, effect: _, mode, scopes: _, methods, when, unless, starts, ends, require } = rule;
+    let Conditions { subject, via, from, during, facts, captures } = when;
+    let Some(Subject::AnyOf(matchers)) = subject else { return None };
+    let [SubjectMatcher { groups, .. }] = &matchers[..] else { return None };
+    let [group] = groups[..] else { return None };
+    let only = SubjectMatcher { groups: vec![group], ..SubjectMatcher::default() };
+    let nothing_else = matchers[0] == only
+        && *mode == Mode::Enforce
+        && methods.is_none()
+        && via.is_none()
+        && from.is_empty()
+        && during.is_empty()
+        && facts.is_empty()
+        && captures.is_empty()
+        && unless.is_empty()
+        && starts.is_none()
+        && ends.is_none()
+        && require.is_empty();
+    nothing_else.then_some(group)
 }
 
 /// INVARIANT (ids-in-range): established here, for every id of every row.
