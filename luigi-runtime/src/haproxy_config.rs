@@ -5,7 +5,7 @@
 //! Lua functions, variables and files are a contract with the glue, written down in docs/HAPROXY.md. Nothing here reads a policy or a file.
 
 use crate::answer_line::{Field, VERSION};
-use crate::facts::FactList;
+use crate::facts::{CONTROL_BYTE, FactList};
 use std::fmt::Write;
 
 /// Where `make install PREFIX=/usr` puts the module, the glue and the map.
@@ -178,6 +178,10 @@ const OTHER_TARGETS: &str = "^x[^a-z0-9]((original|rewrite|forwarded)[^a-z0-9](u
 const DISGUISED_METHOD_OVERRIDES: &str =
     "^x(([^a-z0-9-]http[^a-z0-9]|(-http)?[^a-z0-9-])method([^a-z0-9]override)?|(-http)?-method[^a-z0-9-]override)$";
 
+/// Headers with a byte that RFC 9110 forbids in a field: every control byte but the tab, and the CR LF between fields. In single quotes, or HAProxy
+/// would take the escapes for its own; it needs PCRE, without which the expression means other bytes and every request is refused.
+const CONTROL_BYTES: &str = r"'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]'";
+
 /// The lines that decide a request; they belong before all other `http-request` rules, once.
 ///
 /// After them a request has an answer that passes, or Luigi failed while it only observes. While it enforces, a failure is a denial:
@@ -192,6 +196,8 @@ pub fn frontend_lines(options: &Options) -> String {
         \x20   # After an upgrade to HTTP/2 every further request would go past here unseen; HAProxy 3.0 offers none to backends either.\n\
         \x20   http-request del-header upgrade if {{ req.fhdr(upgrade) -i -m sub h2c }}\n\
         {facts}\
+        \x20   # A control byte in any header: the facts hold few of them, so this is looked for here.\n\
+        \x20   http-request set-var-fmt(txn.luigi.in) \"%[var(txn.luigi.in)]\\n{CONTROL_BYTE}\" if {{ req.hdrs -m reg {CONTROL_BYTES} }}\n\
         \x20   http-request set-var(txn.luigi.out) var(txn.luigi.in),lua.luigi\n\
         \x20   http-request lua.luigi_refuse if {{ var(txn.luigi.out) -m beg {VERSION}|refuse| }}\n\
         \x20   http-request lua.luigi_failed unless {{ var(txn.luigi.out) -m beg {VERSION}|pass| }}\n\

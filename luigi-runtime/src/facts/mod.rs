@@ -23,6 +23,9 @@
 //! The lines are joined with LF. The short, decisive ones come first, because HAProxy cuts the line at `tune.bufsize` without a word;
 //! the mark and the lengths show the cut. The lengths also show a NUL byte, which HAProxy 2.6 accepts in headers and at which
 //! `set-var-fmt` ends a field, and they keep fields from shifting whatever a field holds. What is amiss has a reason, [`Malformed`].
+//!
+//! A control byte in a header that no fact is made of shows nowhere in the line; HAProxy looks for those itself and adds one more line,
+//! [`CONTROL_BYTE`].
 
 mod list;
 mod more;
@@ -37,6 +40,9 @@ pub const BASE: &str = "luigi-facts/1 method source host authorization target up
 
 /// The last line.
 pub const MARK: &str = "end";
+
+/// The line after the [mark](MARK) where HAProxy found a control byte in a header.
+pub const CONTROL_BYTE: &str = "control-byte";
 
 /// Why a fact line is refused. Exhaustive: match it without `_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,19 +59,22 @@ pub enum Malformed {
     BadCount,
     /// A field is shorter or longer than its length says: a header with a NUL byte, for example.
     LengthMismatch,
+    /// A header holds a control byte other than a tab; whichever header it is, no backend should see it.
+    ControlByte,
     /// There is more than one `Host` field. Not a matter of the line's form: whoever evaluates the facts says it.
     RepeatedHost,
 }
 
 impl Malformed {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::CutOff,
         Self::WrongVersion,
         Self::MissingField,
         Self::BadMethod,
         Self::BadCount,
         Self::LengthMismatch,
+        Self::ControlByte,
         Self::RepeatedHost,
     ];
 
@@ -79,6 +88,7 @@ impl Malformed {
             Self::BadMethod => "bad-method",
             Self::BadCount => "bad-count",
             Self::LengthMismatch => "length-mismatch",
+            Self::ControlByte => "control-byte",
             Self::RepeatedHost => "repeated-host",
         }
     }
@@ -95,6 +105,7 @@ impl Malformed {
             Self::BadMethod => "the method is not a token",
             Self::BadCount => "the fact line has a count or a length that is not a number",
             Self::LengthMismatch => "a field of the request is cut off, as by a NUL byte in a header",
+            Self::ControlByte => "a header holds a control byte, NUL for example",
             Self::RepeatedHost => "the request has more than one `Host` field",
         }
     }
@@ -120,7 +131,14 @@ impl Malformed {
 /// assert_eq!(facts.authorization_count, 0);
 /// ```
 pub fn parse(line: &[u8]) -> Result<Facts<'_>, Malformed> {
-    let whole = line.strip_suffix(MARK.as_bytes()).ok_or(Malformed::CutOff)?;
+    let Some(whole) = line.strip_suffix(MARK.as_bytes()) else {
+        let marked = line.strip_suffix(CONTROL_BYTE.as_bytes()).and_then(|line| line.strip_suffix(b"\n"));
+        return Err(if marked.is_some_and(|line| line.ends_with(MARK.as_bytes())) {
+            Malformed::ControlByte
+        } else {
+            Malformed::CutOff
+        });
+    };
     let line = whole.strip_suffix(b"\n").ok_or(Malformed::CutOff)?;
     let (header, rest) = until_line_feed(line).map_err(|_| Malformed::WrongVersion)?;
     let names = match header.strip_prefix(BASE.as_bytes()) {
@@ -280,6 +298,11 @@ mod tests {
         check(b"\nend", Malformed::WrongVersion);
         check(&good[..good.len() - 1], Malformed::CutOff);
         check(&[&good[..], b"\n"].concat(), Malformed::CutOff);
+        check(&[&good[..], b"\ncontrol-byte"].concat(), Malformed::ControlByte);
+        for cut in [&b"\ncontrol-byt"[..], b"control-byte", b"\ncontrol-byte\n"] {
+            check(&[&good[..], cut].concat(), Malformed::CutOff);
+        }
+        check(&[&good[..good.len() - 1], b"\ncontrol-byte"].concat(), Malformed::CutOff);
         check(text.replace("/1 ", "/2 ").as_bytes(), Malformed::WrongVersion);
         check(text.replace(" target", "").as_bytes(), Malformed::WrongVersion);
         check(format!("{BASE}\nend").as_bytes(), Malformed::WrongVersion);
