@@ -54,6 +54,7 @@ test: ## every test, also those against real HAProxy
 	@$(NEED) haproxy $(NEED_CC) curl openssl $(NEED_SERVERS)
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --doc
+	@$(CARGO) run --quiet -p luigi-tests --bin luigi-test-needs
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace --no-fail-fast; \
 	else \

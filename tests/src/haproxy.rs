@@ -111,7 +111,9 @@ impl Place {
     /// # Panics
     /// If it cannot be written.
     #[must_use]
-    pub fn new(setup: Setup, folder: &Path, upstream: &Upstream) -> Self {
+    pub fn new(mut setup: Setup, folder: &Path, upstream: &Upstream) -> Self {
+        let home = setup.home.clone().unwrap_or_else(|| home(setup.build));
+        setup.options.home = home.into_os_string().into_string().expect("the target folder's name is text");
         let place = Self { setup, folder: folder.to_owned(), address: unused_address() };
         for (file, text) in place.configuration_files().into_iter().zip(place.configuration(upstream)) {
             fs::write(file, text).expect("a file in the test's folder");
@@ -179,6 +181,7 @@ impl Place {
         }
         // Where the tests run must not matter: what is not set here is not there.
         for name in [
+            "LUIGI_HOME",
             "LUIGI_FEED",
             "LUIGI_PUBLIC_KEY",
             "LUIGI_POLICY",
@@ -189,8 +192,7 @@ impl Place {
         ] {
             command.env_remove(name);
         }
-        let home = self.setup.home.clone().unwrap_or_else(|| home(self.setup.build));
-        command.env("LUIGI_HOME", home).env_remove("RUST_BACKTRACE");
+        command.env_remove("RUST_BACKTRACE");
         command.envs(self.setup.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         Some(command)
     }

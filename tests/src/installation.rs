@@ -19,7 +19,7 @@ pub enum Release {
 }
 
 impl Release {
-    /// The command that starts it; `None`, with a word on the standard error, if it cannot be had here.
+    /// The command that starts it; `None` if it cannot be had here.
     ///
     /// # Panics
     /// If the machine's own HAProxy is missing.
@@ -44,9 +44,6 @@ fn fetch(suite: &str) -> Option<PathBuf> {
     let _lock = Lock::take("fetch-haproxy");
     let tool = workspace().join("tests/tools/fetch-haproxy");
     let fetched = Command::new(tool).arg(suite).arg(&destination).status().is_ok_and(|status| status.success());
-    if !fetched {
-        eprintln!("SKIPPED: HAProxy of {suite} cannot be had here, nothing was tried with it");
-    }
     fetched.then(|| destination.join("haproxy"))
 }
 
@@ -157,10 +154,11 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_owned()
 }
 
-/// Where cargo builds, found from where the running test lies.
+/// Where cargo builds, found from where the running test or command lies.
 fn target_folder() -> PathBuf {
-    let test = std::env::current_exe().expect("a test is a file");
-    let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
+    let running = std::env::current_exe().expect("a test is a file");
+    let folder = running.parent().expect("target/PROFILE/deps/TEST or target/PROFILE/COMMAND");
+    let profile = folder.parent().filter(|_| folder.ends_with("deps")).unwrap_or(folder);
     profile.parent().expect("target/PROFILE").to_owned()
 }
 

@@ -9,6 +9,7 @@ pub mod feed;
 pub mod haproxy;
 pub mod installation;
 pub mod load;
+pub mod needs;
 pub mod people;
 pub mod readme;
 pub mod site;

@@ -131,6 +131,11 @@ fn a_kept_demo_answers_curl_until_ctrl_c() {
         .collect();
     let statuses: Vec<_> = commands.iter().map(|command| ask(command)[..12].to_owned()).collect();
     assert_eq!(statuses, ["HTTP/1.1 200", "HTTP/1.1 403", "HTTP/1.1 401"], "{commands:?}");
+    // What is said to be the configuration is one, for whoever starts a HAProxy with it.
+    let checked =
+        Command::new("/usr/sbin/haproxy").args(["-c", "-f", "haproxy.cfg"]).current_dir(&folder).env_clear().output();
+    let checked = checked.expect("HAProxy can be started");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     signal(&child, Signal::INT);
     assert_eq!(child.wait().expect("our own child").code(), Some(0), "{printed}");
     assert_gone(&folder);

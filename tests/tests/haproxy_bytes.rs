@@ -5,6 +5,7 @@ use luigi_runtime::Mode;
 use luigi_tests::client::Client;
 use luigi_tests::haproxy::Haproxy;
 use luigi_tests::installation::Release;
+use luigi_tests::needs::Need;
 use luigi_tests::on_each_haproxy;
 use luigi_tests::people::{HOST, POLICY, ada, bearer, reason, signer, site};
 use luigi_tests::site::Site;
@@ -233,8 +234,7 @@ fn a_peer_without_an_address_is_unknown(release: Release) {
 }
 
 fn http_2_is_decided_alike(release: Release) {
-    if !Command::new("curl").arg("--version").output().is_ok_and(|output| find(&output.stdout, b"HTTP2").is_some()) {
-        eprintln!("SKIPPED: no curl with HTTP/2 here");
+    if !Need::CurlHttp2.is_met() {
         return;
     }
     let site = site();
