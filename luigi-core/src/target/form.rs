@@ -2,7 +2,23 @@
 
 use super::host::{Authority, canonical_name};
 use super::path::{self, Reading};
-use super::{Ambiguity, CanonicalTarget, Host, MAX_TARGET_BYTES, RawTarget, Readings, Target, TargetBuffer};
+use super::{Ambiguity, CanonicalTarget, Host, MAX_TARGET_BYTES, RawTarget, Readings, Target, TargetBuffer, words};
+
+/// A target in origin-form that is canonical already for certain, as nearly all are; `None` if that takes a closer look.
+#[inline]
+pub(super) fn borrowed(raw: RawTarget<'_>) -> Option<CanonicalTarget<'_>> {
+    let RawTarget { method, target, host } = raw;
+    if target.first() != Some(&b'/')
+        || target.len() > MAX_TARGET_BYTES
+        || !method.iter().all(u8::is_ascii_uppercase)
+        || method == b"CONNECT"
+    {
+        return None;
+    }
+    let host = canonical_name(host?)?;
+    let (path, query) = words::plain_path_and_query(target)?;
+    Some(CanonicalTarget { host, path, query })
+}
 
 /// The canonical form of a target of any form, or its two readings.
 pub(super) fn canonical<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Result<Target<'a>, Ambiguity> {

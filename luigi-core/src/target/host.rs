@@ -14,15 +14,12 @@ const MAX_LABEL_BYTES: usize = 63;
 /// A host that is the canonical form of a name already, as nearly all are; `None` if that takes a closer look.
 pub(super) fn canonical_name(text: &[u8]) -> Option<Host<'_>> {
     // No label can be too long, nor the name.
-    if text.len() > MAX_LABEL_BYTES || !words::is_plain_name(text) {
+    if text.len() > MAX_LABEL_BYTES {
         return None;
     }
     // No number begins with a letter.
-    let last_label = text.iter().rposition(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
-    if !text.get(last_label)?.is_ascii_lowercase() {
-        return None;
-    }
-    str::from_utf8(text).ok().map(Host::Name)
+    let (name, last_label) = words::plain_name(text)?;
+    text.get(last_label).is_some_and(u8::is_ascii_lowercase).then_some(Host::Name(name))
 }
 
 /// A valid host with its port.

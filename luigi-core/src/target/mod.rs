@@ -9,6 +9,7 @@
 //! | `form` | the four forms of a request target, and how they go with method and `Host` |
 //! | `path` | escapes, dot segments, empty segments |
 //! | `words` | many bytes at a time, where nothing is remarkable |
+//! | `block` | sixteen bytes, compared at once |
 //! | `host` | names, addresses, ports |
 //! | `literal` | the same canonical form for what policy authors write |
 //! | `ambiguity` | why there is none |
@@ -17,6 +18,7 @@
 //! did would decide about a resource that is not the one served.
 
 mod ambiguity;
+mod block;
 mod form;
 mod host;
 mod literal;
@@ -205,6 +207,9 @@ pub enum Host<'a> {
 /// ```
 #[must_use]
 pub fn canonicalize<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Target<'a> {
+    if let Some(target) = form::borrowed(raw) {
+        return Target::Canonical(target);
+    }
     match form::canonical(raw, buffer) {
         Ok(target) => target,
         Err(ambiguity) => Target::Ambiguous(ambiguity),

@@ -160,7 +160,6 @@ fn decode_once_more(target: &[u8], class: Ambiguity, room: &mut [u8]) -> Option<
 }
 
 fn write(target: &[u8], room: &mut [u8]) -> Result<Written, Ambiguity> {
-    // PERF: a canonical path of 62 bytes takes a third of what it takes byte by byte: `cargo bench -p luigi-bench --bench decide -- canonical`.
     let at = words::skip_plain_path(target, 1);
     match target.get(at) {
         // The segment that is open here begins with no dot.
@@ -275,7 +274,6 @@ fn finish<'a>(target: &'a [u8], room: &'a [u8], written: Written) -> Result<Path
     // Only ASCII is ever kept or written, so this cannot fail; if it did, refusing would be right.
     let path = str::from_utf8(path).map_err(|_| Ambiguity::NonAscii)?;
     match rest {
-        [_, query @ ..] if words::is_plain_query(target, written.end) => Ok((path, Some(query))),
         [_, query @ ..] => Ok((path, Some(checked_query(query)?))),
         [] => Ok((path, None)),
     }
