@@ -74,6 +74,20 @@ fn scopes_on_any_host_with_any_path_are_cut_short_and_said_to_be() {
 }
 
 #[test]
+fn expressions_that_meet_everywhere_are_cut_short_and_said_to_be() {
+    let mut text = ISSUER.to_owned();
+    for n in 0..150 {
+        let _ = write!(
+            text,
+            "[scopes.s{n}]\nhosts = \"any\"\npath-regex = ['/[a-z]*{n}[a-f]{{1,40}}.*']\nmethods = \"any\"\n\
+             [[rules]]\nid = \"r{n}\"\neffect = \"allow\"\nscopes = [\"s{n}\"]\nsubject = {{ subjects = [\"p{n}\"] }}\n"
+        );
+    }
+    let (_, _, findings) = check(&[text]);
+    assert!(findings.diagnostics.iter().any(|item| item.code == Code::Lint(Lint::CutShort)));
+}
+
+#[test]
 fn thousands_of_findings_are_counted_and_errors_come_first() {
     let mut text = format!("{ISSUER}[scopes.s]\nhosts = \"any\"\noperations = [\"GET /a\"]\n[groups]\n");
     for n in 0..3_000 {

@@ -6,6 +6,7 @@ mod circumstances;
 mod cubes;
 mod difference;
 mod dimension;
+mod expressions;
 mod fingerprint;
 mod in_play;
 pub mod lint;

@@ -1,10 +1,12 @@
 //! Which scopes have patterns in common: what lints and comparisons look at more closely.
 //!
 //! What scopes leave out is not known here; [`super::patterns`] decides exactly about the few pairs that are left. Buckets by host and a
-//! trie of segments for each keep ten thousand scopes that have little in common from being compared in pairs.
+//! trie of segments for each keep ten thousand scopes that have little in common from being compared in pairs. Regular expressions count
+//! as everything below the segments that they begin with.
 
+use crate::matchers::path_regex::PathDfa;
 use crate::method::MethodSet;
-use crate::policy::model::{HostPattern, PathTemplate, Policy, ScopeId, Segment, TableId};
+use crate::policy::model::{HostPattern, Operation, PathRegex, PathTemplate, Policy, ScopeId, Segment, TableId};
 use std::collections::{BTreeMap, HashMap};
 
 /// How many steps the search for overlaps may take.
@@ -19,12 +21,15 @@ pub(crate) struct Overlaps {
 
 impl Overlaps {
     pub(crate) fn new(policy: &Policy) -> Self {
+        let expressions: Vec<Option<Operation>> =
+            policy.scopes.iter().map(|(_, scope)| scope.path_regex.as_ref().map(below)).collect();
+        let operations = |id: ScopeId| policy.scopes[id].operations.iter().chain(expressions[id.index()].as_ref());
         let mut tries: BTreeMap<HostPattern, Trie<'_>> = BTreeMap::new();
         for (id, scope) in policy.scopes.iter() {
             for host in &scope.hosts {
                 let trie = tries.entry(unnamed(host)).or_default();
                 trie.scopes.push(id);
-                for operation in &scope.operations {
+                for operation in operations(id) {
                     trie.insert(&operation.path, id, operation.methods);
                 }
             }
@@ -35,7 +40,7 @@ impl Overlaps {
             for wider in wider(host) {
                 let Some(other) = tries.get(&wider) else { continue };
                 for id in &trie.scopes {
-                    for operation in &policy.scopes[*id].operations {
+                    for operation in operations(*id) {
                         let query = Query { id: *id, path: &operation.path, methods: operation.methods };
                         if search.walk(other, 0, &query, 0).is_none() {
                             cut = true;
@@ -57,6 +62,13 @@ impl Overlaps {
     pub(crate) fn of(&self, scope: ScopeId) -> &[ScopeId] {
         &self.of[scope.index()]
     }
+}
+
+/// A template that holds whatever the expressions hold.
+fn below(regex: &PathRegex) -> Operation {
+    let segments = PathDfa::from_bytes(&regex.automaton.0).map(|dfa| dfa.leading_segments()).unwrap_or_default();
+    let segments = segments.into_iter().map(Segment::Literal).collect();
+    Operation { methods: regex.methods, path: PathTemplate { segments, rest: true, slash: false } }
 }
 
 /// What a label is called makes no difference to what it holds.

@@ -5,10 +5,12 @@
 //!
 //! How it is exact: where a pattern leaves a segment or a label open, a *fresh* word that no policy names lies in the fewest
 //! other patterns, so nothing better can be found there; and a path longer than every template by one segment stands for all longer ones. What is
-//! left to try is finite: one pattern of each region that must hold, and patterns that give back what another leaves out.
+//! left to try is finite: one pattern of each region that must hold, and patterns that give back what another leaves out. Where scopes have regular
+//! expressions, [`super::expressions`] has a path for each way in which patterns can hold paths.
 //!
 //! Deliberately not here: who asks, from where and when. Those are the rules' and belong to whoever asks about rules.
 
+use super::expressions::{self, Representative};
 use crate::matchers::path_regex::PathDfa;
 use crate::method::{MethodSet, MethodTable};
 use crate::policy::model::{HostPattern, HostProperties, Operation, PathTemplate, Policy, ScopeId, Segment, TableId};
@@ -39,12 +41,19 @@ struct Inner {
     except: Vec<Region>,
     /// The most segments of a template, here or in what is left out.
     longest: usize,
-    /// Whole paths by regular expression. Whether a path fits is known; which paths do is not.
-    regex: Option<(MethodSet, PathDfa)>,
+    /// Whole paths by regular expression.
+    regex: Option<Arc<Expressions>>,
     /// Whether this or something left out has regular expressions.
     expressions: bool,
     /// Whether this or something left out is about hosts that ignore case or tell `/a` from `/a/`: templates alone do not say what they hold.
     odd_hosts: bool,
+}
+
+/// The regular expressions of a scope.
+#[derive(Debug)]
+struct Expressions {
+    methods: MethodSet,
+    dfa: PathDfa,
 }
 
 /// A request that lies where one was looked for. Displayed as in a test of a policy: `GET https://host/path`, or the path alone for a
@@ -66,8 +75,8 @@ pub enum Search {
     Found(Witness),
     /// There is none.
     Empty,
-    /// It would have taken more than [`MAX_COMPARISONS`]; or a scope is about hosts with paths of their own kind (`[hosts]`); or one
-    /// has regular expressions: a request that was found is one all the same, but that there is none cannot be told.
+    /// It would have taken more than [`MAX_COMPARISONS`]; or a scope is about hosts with paths of their own kind (`[hosts]`); or only a request
+    /// with an ambiguous target fits the regular expressions, which some hosts accept.
     TooHard,
 }
 
@@ -168,7 +177,8 @@ impl Space {
         let (hosts, operations) = (scope.hosts.clone(), operations.collect());
         let regex = scope.path_regex.as_ref().and_then(|regex| {
             let methods = self.methods.translate(regex.methods, &policy.methods);
-            Some((methods, PathDfa::from_bytes(&regex.automaton.0)?))
+            let dfa = PathDfa::from_bytes(&regex.automaton.0)?;
+            Some(Arc::new(Expressions { methods, dfa }))
         });
         Region(Arc::new(Inner { hosts, operations, except, longest, regex, expressions, odd_hosts }))
     }
@@ -192,19 +202,18 @@ impl Space {
         if within.iter().chain(outside).any(|region| region.0.odd_hosts) {
             return Search::TooHard;
         }
-        self.find_plainly(within, outside, methods, limit)
+        self.find_plainly(within, outside, methods, &mut { limit })
     }
 
     /// [`Space::find_within`] as if all hosts minded case and no host told `/a` from `/a/`: right but for the few requests where that
-    /// matters. Good enough to warn; not to prove.
+    /// matters. Good enough to warn; not to prove. What is left of the limit is none if it was too low.
     pub(crate) fn find_plainly(
         &self,
         within: &[&Region],
         outside: &[&Region],
         methods: MethodSet,
-        limit: usize,
+        left: &mut usize,
     ) -> Search {
-        let expressions = within.iter().chain(outside).any(|region| region.0.expressions);
         let methods = methods.without(self.methods.resolve(b"CONNECT"));
         let longest = within.iter().chain(outside).map(|region| region.0.longest).max().unwrap_or(0);
         let mut helpers = Vec::new();
@@ -212,14 +221,14 @@ impl Space {
         within.iter().for_each(|region| collect(region, Parity::Holds, false, &mut helpers, &mut seen));
         outside.iter().for_each(|region| collect(region, Parity::LeavesOut, false, &mut helpers, &mut seen));
         let mut search =
-            Searching { space: self, within, outside, helpers, longest, left: limit, memo: HashMap::new() };
-        match search.run(methods) {
-            // What templates do not lead to may still fit an expression.
-            Ok(None) if expressions => Search::TooHard,
-            Ok(None) => Search::Empty,
-            Ok(Some(witness)) => Search::Found(witness),
-            Err(TooHard) => Search::TooHard,
+            Searching { space: self, within, outside, helpers, longest, left: *left, memo: HashMap::new() };
+        let mut found = search.run(methods).map(|found| found.map_or(Search::Empty, Search::Found));
+        // What templates do not lead to may still fit an expression.
+        if matches!(found, Ok(Search::Empty)) && within.iter().chain(outside).any(|region| region.0.expressions) {
+            found = search.by_representatives(methods);
         }
+        *left = if found.is_ok() { search.left } else { 0 };
+        found.unwrap_or(Search::TooHard)
     }
 
     /// A word made from `name` that no policy of the space has as a segment or label.
@@ -233,6 +242,28 @@ impl Region {
     #[must_use]
     pub fn hosts(&self) -> &[HostPattern] {
         &self.0.hosts
+    }
+
+    /// Whether it, or what it leaves out, has regular expressions.
+    pub(crate) fn has_expressions(&self) -> bool {
+        self.0.expressions
+    }
+
+    /// The same with what it leaves out.
+    pub(crate) fn whole(&self) -> Self {
+        let Inner { hosts, operations, regex, odd_hosts, .. } = &*self.0;
+        let longest = operations.iter().map(|operation| operation.path.segments.len()).max().unwrap_or(0);
+        let (hosts, operations, regex) = (hosts.clone(), operations.clone(), regex.clone());
+        let expressions = regex.is_some();
+        Self(Arc::new(Inner {
+            hosts,
+            operations,
+            except: Vec::new(),
+            longest,
+            regex,
+            expressions,
+            odd_hosts: *odd_hosts,
+        }))
     }
 
     /// The paths, and the methods on each.
@@ -311,7 +342,7 @@ fn labels(host: &HostPattern) -> impl Iterator<Item = &str> {
 }
 
 /// The host of one request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Name(String),
     Address(String),
@@ -321,6 +352,13 @@ enum Place {
 impl Place {
     fn of(name: &str) -> Self {
         if name.parse::<IpAddr>().is_ok() { Self::Address(name.to_owned()) } else { Self::Name(name.to_owned()) }
+    }
+
+    fn host(&self) -> Option<String> {
+        match self {
+            Self::Name(name) | Self::Address(name) => Some(name.clone()),
+            Self::Absent => None,
+        }
     }
 }
 
@@ -377,7 +415,7 @@ fn collect<'r>(
 }
 
 /// The limit on comparisons is used up.
-struct TooHard;
+pub(super) struct TooHard;
 
 struct Searching<'s> {
     space: &'s Space,
@@ -416,8 +454,8 @@ impl Searching<'_> {
         let mut paths = vec![(PathTemplate { segments: Vec::new(), rest: true, slash: false }, methods)];
         for region in within {
             // Expressions may hold anything: other regions say where to look.
-            let anywhere = region.0.regex.as_ref().map(|(methods, _)| Operation {
-                methods: *methods,
+            let anywhere = region.0.regex.as_ref().map(|regex| Operation {
+                methods: regex.methods,
                 path: PathTemplate { segments: Vec::new(), rest: true, slash: false },
             });
             self.spend(paths.len() * (region.0.operations.len() + 1))?;
@@ -442,6 +480,45 @@ impl Searching<'_> {
         Ok(None)
     }
 
+    /// Looks at one path for each combination of patterns, at one place for each combination of hosts. Of two patterns of hosts with a host in
+    /// common one holds the other, so the fresh places of each are all there are.
+    fn by_representatives(&mut self, methods: MethodSet) -> Result<Search, TooHard> {
+        let mut regions: Vec<&Region> = Vec::new();
+        let mut open: Vec<&Region> = self.outside.iter().chain(self.within).rev().copied().collect();
+        let mut seen = HashSet::new();
+        while let Some(region) = open.pop() {
+            if seen.insert(Arc::as_ptr(&region.0)) {
+                regions.push(region);
+                open.extend(&region.0.except);
+            }
+        }
+        let templates = regions.iter().flat_map(|region| &region.0.operations).map(|operation| &operation.path);
+        let automata = regions.iter().filter_map(|region| region.0.regex.as_ref()).map(|regex| &regex.dfa);
+        let paths = expressions::representatives(templates, automata.collect(), &mut self.left)?;
+        let hosts: Vec<&HostPattern> =
+            regions.iter().flat_map(|region| &region.0.hosts).chain([&HostPattern::Any]).collect();
+        self.spend(hosts.len() * (self.within.len() + 1))?;
+        let mut places: Vec<Place> = hosts.into_iter().flat_map(|host| self.fresh_places(host)).collect();
+        let within = self.within;
+        places.retain(|place| within.iter().all(|region| region.0.hosts.iter().any(|host| host_holds(host, place))));
+        places.sort();
+        places.dedup();
+        for doubtful in [false, true] {
+            for Representative { path, .. } in paths.iter().filter(|one| one.is_doubtful == doubtful) {
+                let segments: Vec<String> =
+                    path[1..].split('/').filter(|one| !one.is_empty()).map(str::to_owned).collect();
+                for place in &places {
+                    let found = self.methods_at(place, &segments)?.intersection(methods);
+                    if let Some(method) = self.space.methods.example(found) {
+                        let witness = Witness { method: method.to_owned(), host: place.host(), path: path.clone() };
+                        return Ok(if doubtful { Search::TooHard } else { Search::Found(witness) });
+                    }
+                }
+            }
+        }
+        Ok(Search::Empty)
+    }
+
     /// Looks at the points of a cell that lie in the fewest other patterns, then at the parts of it that `helpers[from..]` give back.
     fn in_cell(&mut self, cell: &Cell, methods: MethodSet, from: usize) -> Result<Option<Witness>, TooHard> {
         let lengths = if cell.path.rest {
@@ -454,11 +531,8 @@ impl Searching<'_> {
             for place in self.fresh_places(&cell.host) {
                 let found = self.methods_at(&place, &path)?.intersection(methods);
                 if let Some(method) = self.space.methods.example(found) {
-                    let host = match place {
-                        Place::Name(name) | Place::Address(name) => Some(name),
-                        Place::Absent => None,
-                    };
-                    return Ok(Some(Witness { method: method.to_owned(), host, path: format!("/{}", path.join("/")) }));
+                    let path = format!("/{}", path.join("/"));
+                    return Ok(Some(Witness { method: method.to_owned(), host: place.host(), path }));
                 }
             }
         }
@@ -538,10 +612,8 @@ impl Searching<'_> {
             self.spend(inner.operations.len())?;
             let here = inner.operations.iter().filter(|operation| path_holds(&operation.path, path));
             methods = here.map(|operation| operation.methods).fold(MethodSet::NONE, MethodSet::union);
-            if let Some((more, expressions)) = &inner.regex
-                && expressions.holds(&format!("/{}", path.join("/")))
-            {
-                methods = methods.union(*more);
+            if let Some(regex) = inner.regex.as_ref().filter(|regex| regex.dfa.holds(&format!("/{}", path.join("/")))) {
+                methods = methods.union(regex.methods);
             }
         }
         if !methods.is_empty() {

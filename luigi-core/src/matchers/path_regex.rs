@@ -13,6 +13,7 @@ use regex_automata::nfa::thompson;
 use regex_automata::util::{primitives::StateID, start, syntax};
 use regex_automata::{Anchored, MatchKind};
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 type Dfa = dense::DFA<Vec<u32>>;
 
@@ -82,6 +83,29 @@ fn build(patterns: &[&str], case: Case, max_bytes: usize) -> Result<Dfa, Compile
         let source = error.source().map(ToString::to_string).unwrap_or_else(|| error.to_string());
         if source.contains("limit") { CompileError::TooLarge } else { CompileError::Unsupported(source) }
     })
+}
+
+/// The automaton of the paths that requests can have, in this order: those with one reading, and those with targets that are ambiguous but
+/// that a host may accept, which hold the first ones, too. None has a final `/`.
+pub(crate) fn canonical_paths() -> &'static PathDfa {
+    /// A character that stands for itself, but for the dot.
+    const PLAIN: &str = "[A-Za-z0-9_~!$&'()*+,=:@-]";
+    /// What always stands as an escape: quotes, brackets, space, `#` and `?`; and characters beyond ASCII, but for controls. A `%25` begins
+    /// what could be decoded twice.
+    const ESCAPED: &str = "%2[023]|%3[CEF]|%5[BDE]|%60|%7[BCD]|%C2%[AB][0-9A-F]|%(?:C[3-9A-F]|D[0-9A-F])%[89AB][0-9A-F]\
+        |%E0%[AB][0-9A-F]%[89AB][0-9A-F]|%E[1-9A-CEF](?:%[89AB][0-9A-F]){2}|%ED%[89][0-9A-F]%[89AB][0-9A-F]\
+        |%F0%[9AB][0-9A-F](?:%[89AB][0-9A-F]){2}|%F[1-3](?:%[89AB][0-9A-F]){3}|%F4%8[0-9A-F](?:%[89AB][0-9A-F]){2}";
+    const ACCEPTABLE: &str = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+";
+    static PATHS: LazyLock<PathDfa> = LazyLock::new(|| {
+        let character = format!("(?:{PLAIN}|{ESCAPED})");
+        // No `.` and no `..` as segments.
+        let segment = format!("(?:{character}|\\.{character}|\\.\\.(?:{character}|\\.))(?:{character}|\\.)*");
+        let paths = |segment: &str| format!("/(?:{segment}(?:/{segment})*)?");
+        let patterns = [paths(&segment), paths(ACCEPTABLE)];
+        let built = build(&[&patterns[0], &patterns[1]], Case::Exact, MAX_SCOPE_AUTOMATON_BYTES);
+        PathDfa(built.expect("the expressions are fine"))
+    });
+    &PATHS
 }
 
 /// Which of these expressions, by place, hold no path that a request can have. The automaton is the one of all of them.
@@ -200,6 +224,56 @@ impl PathDfa {
         (whole && dfa.start_state(&anchored()).is_ok()).then_some(Self(dfa))
     }
 
+    /// Where every path begins.
+    pub(crate) fn start(&self) -> StateID {
+        // INVARIANT (regex-starts): `from_bytes` has seen this succeed; what was built here starts like that.
+        self.0.start_state(&anchored()).unwrap_or_default()
+    }
+
+    /// Where a path is after one more byte.
+    pub(crate) fn next(&self, state: StateID, byte: u8) -> StateID {
+        self.0.next_state(state, byte)
+    }
+
+    /// Whether no path that goes on from here is held.
+    pub(crate) fn is_dead(&self, state: StateID) -> bool {
+        self.0.is_dead_state(state)
+    }
+
+    /// Whether a path that ends here is held.
+    pub(crate) fn is_match(&self, state: StateID) -> bool {
+        self.0.is_match_state(self.0.next_eoi_state(state))
+    }
+
+    /// Which of the expressions hold a path that ends here, by place.
+    pub(crate) fn matches(&self, state: StateID) -> Vec<usize> {
+        let end = self.0.next_eoi_state(state);
+        let matches = if self.0.is_match_state(end) { self.0.match_len(end) } else { 0 };
+        (0..matches).map(|at| self.0.match_pattern(end, at).as_usize()).collect()
+    }
+
+    /// Which bytes make no difference: those of one class.
+    pub(crate) fn class(&self, byte: u8) -> u8 {
+        self.0.byte_classes().get(byte)
+    }
+
+    /// The segments with which every path begins that one of the expressions holds; fewer of them where that is not plain.
+    pub(crate) fn leading_segments(&self) -> Vec<String> {
+        /// An automaton can go round in a circle.
+        const MAX_BYTES: usize = 1024;
+        let dfa = &self.0;
+        let (Ok(mut state), mut text) = (dfa.start_state(&anchored()), String::new()) else { return Vec::new() };
+        while text.len() < MAX_BYTES && !dfa.is_match_state(dfa.next_eoi_state(state)) {
+            let mut alive = (0x21..0x7F_u8).filter(|byte| !dfa.is_dead_state(dfa.next_state(state, *byte)));
+            let (Some(byte), None) = (alive.next(), alive.next()) else { break };
+            state = dfa.next_state(state, byte);
+            text.push(char::from(byte));
+        }
+        // What follows the last slash may be the beginning of a longer segment.
+        let whole = text.strip_prefix('/').and_then(|text| Some(text.rsplit_once('/')?.0));
+        whole.into_iter().flat_map(|text| text.split('/')).map(str::to_owned).collect()
+    }
+
     /// Whether one of the expressions holds all of this path.
     ///
     /// # Allocation
@@ -251,6 +325,22 @@ mod tests {
         }
         assert!(dfa(&["/Admin/[A-C]+"], Case::Ignored).holds("/admin/abc"));
         assert!(!dfa(&["/Admin/[A-C]+"], Case::Exact).holds("/admin/abc"));
+    }
+
+    #[test]
+    fn leading_segments_are_those_of_every_path() {
+        for (patterns, expected) in [
+            (&["/v1/orders/[0-9]+"][..], &["v1", "orders"][..]),
+            (&["/v1/orders"], &["v1"]),
+            (&["/v1/orders(/.*)?"], &["v1"]),
+            (&["/v1/a/x", "/v1/b/x"], &["v1"]),
+            (&["/v1/a/b/c", "/v1/a"], &["v1"]),
+            (&["/v1/(?:aa)+/x"], &["v1"]),
+            (&["(?i)/V1/x"], &[]),
+            (&["/.*"], &[]),
+        ] {
+            assert_eq!(dfa(patterns, Case::Exact).leading_segments(), expected, "{patterns:?}");
+        }
     }
 
     #[test]

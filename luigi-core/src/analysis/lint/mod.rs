@@ -44,6 +44,9 @@ const MAX_PAIRS: usize = 50_000;
 /// How many comparisons one pair of scopes may take.
 const MAX_COMPARISONS: usize = 200_000;
 
+/// How many comparisons all pairs with regular expressions may take together.
+const MAX_OF_EXPRESSIONS: usize = 10_000_000;
+
 /// Looks for everything that is legal and dangerous. With no time, nothing is said about what begins or ends.
 ///
 /// Nothing is found in a policy with errors. What only the policy of all environments together can say, that a scope is out of reach or an
@@ -140,6 +143,8 @@ struct Linter<'p> {
     /// Whether pairs of scopes meet, where that is known.
     meetings: HashMap<(ScopeId, ScopeId), Search>,
     pairs_left: usize,
+    /// How many comparisons are left for pairs with regular expressions.
+    expressions_left: usize,
     /// Whether something was not looked at.
     cut: bool,
     errors: Vec<Diagnostic>,
@@ -213,6 +218,7 @@ impl<'p> Linter<'p> {
             allows,
             meetings: HashMap::new(),
             pairs_left: MAX_PAIRS,
+            expressions_left: MAX_OF_EXPRESSIONS,
             errors: Vec::new(),
             warnings: Diagnostics::default(),
             accepted: BTreeMap::new(),
@@ -237,15 +243,27 @@ impl<'p> Linter<'p> {
         };
         self.pairs_left = left;
         let within = [&self.regions[a.index()], &self.regions[b.index()]];
-        let within = if a == b { &within[..1] } else { &within[..] };
-        let set = self.space.methods(methods.unwrap_or(MethodSet::ALL), self.policy);
-        let found = self.space.find_plainly(within, &[], set, MAX_COMPARISONS);
-        // Regular expressions are not looked into; templates are, and then too much is too much.
-        let expressions = [a, b].iter().any(|id| self.policy.scopes[*id].path_regex.is_some());
-        self.cut |= found == Search::TooHard && !expressions;
+        let within = if a == b { within[..1].to_vec() } else { within.to_vec() };
+        let found =
+            self.search(&within.into_iter().cloned().collect::<Vec<_>>(), &[], methods.unwrap_or(MethodSet::ALL));
         if methods.is_none() {
             self.meetings.insert(key, found.clone());
         }
+        found
+    }
+
+    /// Whether there is a request in all of some regions and in none of others, with one of these methods.
+    fn search(&mut self, within: &[Region], outside: &[Region], methods: MethodSet) -> Search {
+        let set = self.space.methods(methods, self.policy);
+        let with_expressions = within.iter().chain(outside).any(Region::has_expressions);
+        let limit = if with_expressions { MAX_COMPARISONS.min(self.expressions_left) } else { MAX_COMPARISONS };
+        let mut left = limit;
+        let (within, outside): (Vec<_>, Vec<_>) = (within.iter().collect(), outside.iter().collect());
+        let found = self.space.find_plainly(&within, &outside, set, &mut left);
+        if with_expressions {
+            self.expressions_left -= limit - left;
+        }
+        self.cut |= left == 0;
         found
     }
 }

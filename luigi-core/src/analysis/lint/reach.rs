@@ -3,6 +3,7 @@
 use super::{Linter, Row, named};
 use crate::analysis::patterns::{Search, common_host, common_path};
 use crate::analysis::strictness::{implies, opens_to_anyone, subject_implies};
+use crate::method::MethodSet;
 use crate::policy::diagnostics::{Diagnostic, Lint};
 use crate::policy::model::{Effect, HostPattern, Mode, PathTemplate, Rule, RuleId, ScopeId, Segment, Subject};
 
@@ -163,7 +164,7 @@ enum Surrounds {
 }
 
 /// How the broader scope holds the other one, as far as patterns say.
-fn surrounds(linter: &Linter<'_>, broad: ScopeId, scope: ScopeId) -> Surrounds {
+fn surrounds(linter: &mut Linter<'_>, broad: ScopeId, scope: ScopeId) -> Surrounds {
     let (wide, narrow) = (&linter.policy.scopes[broad], &linter.policy.scopes[scope]);
     let holds_host = |a: &HostPattern, b: &HostPattern| common_host(a, b).as_ref() == Some(b);
     let pairs = wide.hosts.len().saturating_mul(narrow.hosts.len());
@@ -192,7 +193,26 @@ fn surrounds(linter: &Linter<'_>, broad: ScopeId, scope: ScopeId) -> Surrounds {
             found = found.max(kind);
         }
     }
+    if found == Surrounds::Not && (wide.path_regex.is_some() || narrow.path_regex.is_some()) {
+        return surrounds_by_expression(linter, broad, scope);
+    }
     found
+}
+
+/// The same where only expressions say it: the broader scope holds all of the other one, and more, of the methods that it has.
+fn surrounds_by_expression(linter: &mut Linter<'_>, broad: ScopeId, scope: ScopeId) -> Surrounds {
+    let row = &linter.policy.scopes[broad];
+    let methods = row.operations.iter().map(|operation| operation.methods);
+    let methods =
+        methods.chain(row.path_regex.iter().map(|regex| regex.methods)).fold(MethodSet::NONE, MethodSet::union);
+    let [wide, narrow] = [broad, scope].map(|id| linter.regions[scope_index(id)].whole());
+    let (wide, narrow) = ([wide], [narrow]);
+    let beyond = linter.search(&narrow, &wide, methods);
+    if beyond == Search::Empty && linter.search(&wide, &narrow, methods).witness().is_some() {
+        Surrounds::AsTree
+    } else {
+        Surrounds::Not
+    }
 }
 
 /// Whether a template holds everything that another holds.

@@ -1,0 +1,175 @@
+//! One path for every way in which some templates and regular expressions can hold paths: what [`super::patterns`] looks at where scopes have
+//! `path-regex`.
+//!
+//! Templates and automata are walked side by side, from the shortest path on, together with the automaton of the paths that requests can have. Two
+//! paths after which all of them are in the same states lie in the same patterns, whatever follows, so one of the two is enough; the walk ends
+//! when nothing new is reached, so nothing is missed.
+
+use super::patterns::TooHard;
+use crate::matchers::path_regex::{PathDfa, canonical_paths};
+use crate::policy::model::{PathTemplate, Segment};
+use regex_automata::util::primitives::StateID;
+use std::collections::{BTreeSet, HashSet};
+
+/// A path that stands for all that lie in the same patterns.
+pub(super) struct Representative {
+    /// In canonical form.
+    pub(super) path: String,
+    /// Whether only hosts that accept ambiguous targets have such requests.
+    pub(super) is_doubtful: bool,
+}
+
+/// A path for every combination of patterns that a request can lie in, shorter ones first. Spends comparisons.
+pub(super) fn representatives<'p>(
+    templates: impl Iterator<Item = &'p PathTemplate>,
+    expressions: Vec<&'p PathDfa>,
+    left: &mut usize,
+) -> Result<Vec<Representative>, TooHard> {
+    let templates: Vec<&PathTemplate> = templates.collect::<BTreeSet<_>>().into_iter().collect();
+    let literals: usize = templates.iter().map(|template| template.segments.len()).sum();
+    *left = left.checked_sub(literals).ok_or(TooHard)?;
+    let walk = Walk { bytes: bytes(&templates, &expressions), templates, expressions };
+    walk.run(left)
+}
+
+/// One byte of each kind that no pattern tells apart, in the order in which people would choose them.
+fn bytes(templates: &[&PathTemplate], expressions: &[&PathDfa]) -> Vec<u8> {
+    let mut named = [false; 256];
+    for segment in templates.iter().flat_map(|template| &template.segments) {
+        if let Segment::Literal(text) = segment {
+            text.bytes().for_each(|byte| named[usize::from(byte)] = true);
+        }
+    }
+    let mut kinds = HashSet::new();
+    let all = (b'a'..=b'z').chain(b'0'..=b'9').chain(0x21..0x7F_u8);
+    all.filter(|&byte| {
+        let kind = |dfa: &PathDfa| dfa.class(byte);
+        let patterns: Vec<u8> = expressions.iter().map(|dfa| kind(dfa)).collect();
+        kinds.insert((named[usize::from(byte)].then_some(byte), kind(canonical_paths()), patterns))
+    })
+    .collect()
+}
+
+/// Where all patterns are after the beginning of a path.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct State {
+    canonical: StateID,
+    expressions: Vec<StateID>,
+    /// The templates that may still hold the path, by place, and how far they are.
+    templates: Vec<(usize, Position)>,
+}
+
+/// How far a template is: which segment, `segments.len()` and beyond for those that `**` takes, and how many bytes of it; of a segment that
+/// is left open, none or some.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Position {
+    segment: usize,
+    bytes: usize,
+}
+
+/// How a state was reached first.
+struct Step {
+    state: State,
+    before: usize,
+    byte: u8,
+}
+
+struct Walk<'p> {
+    templates: Vec<&'p PathTemplate>,
+    expressions: Vec<&'p PathDfa>,
+    bytes: Vec<u8>,
+}
+
+impl Walk<'_> {
+    fn run(&self, left: &mut usize) -> Result<Vec<Representative>, TooHard> {
+        let canonical = canonical_paths();
+        // The first byte of every path.
+        let first = State {
+            canonical: canonical.next(canonical.start(), b'/'),
+            expressions: self.expressions.iter().map(|dfa| dfa.next(dfa.start(), b'/')).collect(),
+            templates: (0..self.templates.len()).map(|at| (at, Position { segment: 0, bytes: 0 })).collect(),
+        };
+        let mut seen = HashSet::from([first.clone()]);
+        let mut steps = vec![Step { state: first, before: 0, byte: b'/' }];
+        let (mut found, mut combinations) = (Vec::new(), HashSet::new());
+        let mut at = 0;
+        while at < steps.len() {
+            let state = steps[at].state.clone();
+            let held = canonical.matches(state.canonical);
+            if let Some(is_doubtful) = (!held.is_empty()).then(|| !held.contains(&0)) {
+                let expressions = self.expressions.iter().zip(&state.expressions);
+                let expressions: Vec<bool> = expressions.map(|(dfa, state)| dfa.is_match(*state)).collect();
+                let templates = state.templates.iter().filter(|(at, position)| self.ends(*at, *position));
+                let templates: Vec<usize> = templates.map(|(at, _)| *at).collect();
+                if combinations.insert((is_doubtful, expressions, templates)) {
+                    found.push(Representative { path: path(&steps, at), is_doubtful });
+                }
+            }
+            let each = 1 + state.expressions.len() + state.templates.len();
+            *left = left.checked_sub(self.bytes.len() * each).ok_or(TooHard)?;
+            for &byte in &self.bytes {
+                let next = self.next(&state, byte);
+                if !canonical.is_dead(next.canonical) && !seen.contains(&next) {
+                    seen.insert(next.clone());
+                    steps.push(Step { state: next, before: at, byte });
+                }
+            }
+            at += 1;
+        }
+        Ok(found)
+    }
+
+    fn next(&self, state: &State, byte: u8) -> State {
+        let expressions = self.expressions.iter().zip(&state.expressions);
+        let templates =
+            state.templates.iter().filter_map(|(at, position)| Some((*at, self.step(*at, *position, byte)?)));
+        State {
+            canonical: canonical_paths().next(state.canonical, byte),
+            expressions: expressions.map(|(dfa, state)| dfa.next(*state, byte)).collect(),
+            templates: templates.collect(),
+        }
+    }
+
+    /// Where a template is after one more byte; `None` if it holds no path that goes on like this.
+    fn step(&self, at: usize, Position { segment, bytes }: Position, byte: u8) -> Option<Position> {
+        let PathTemplate { segments, rest, .. } = self.templates[at];
+        let wanted = segments.get(segment);
+        if byte == b'/' {
+            let whole = match wanted {
+                Some(Segment::Literal(text)) => bytes == text.len(),
+                Some(Segment::Capture(_) | Segment::Any) | None => bytes > 0,
+            };
+            // All segments that `**` takes are alike.
+            let next = (segment + 1).min(segments.len());
+            return (whole && (next < segments.len() || *rest)).then_some(Position { segment: next, bytes: 0 });
+        }
+        match wanted {
+            Some(Segment::Literal(text)) => {
+                (text.as_bytes().get(bytes) == Some(&byte)).then_some(Position { segment, bytes: bytes + 1 })
+            }
+            Some(Segment::Capture(_) | Segment::Any) => Some(Position { segment, bytes: 1 }),
+            None => rest.then_some(Position { segment, bytes: 1 }),
+        }
+    }
+
+    /// Whether a template holds the path that ends here.
+    fn ends(&self, at: usize, Position { segment, bytes }: Position) -> bool {
+        let PathTemplate { segments, .. } = self.templates[at];
+        match segments.get(segment) {
+            Some(Segment::Literal(text)) => segment + 1 == segments.len() && bytes == text.len(),
+            Some(Segment::Capture(_) | Segment::Any) => segment + 1 == segments.len() && bytes > 0,
+            // Canonical paths but `/` have no slash at the end.
+            None => true,
+        }
+    }
+}
+
+/// The path that leads to a step.
+fn path(steps: &[Step], mut at: usize) -> String {
+    let mut bytes = vec![steps[at].byte];
+    while at > 0 {
+        at = steps[at].before;
+        bytes.push(steps[at].byte);
+    }
+    bytes.iter().rev().map(|byte| char::from(*byte)).collect()
+}
