@@ -255,6 +255,8 @@ fn matcher(node: Node<'_>, key: &str, out: &mut Diagnostics) -> Option<Matcher> 
     if fields.is_empty() {
         let problem = Diagnostic::error(Code::EmptyValue, fields.span(), format!("{} is an empty table", quoted(key)));
         out.push(problem.help("say whom it matches; \"authenticated\" is everyone with an identity"));
+        // Whose identity it would be is not asked as well.
+        return None;
     }
     let mut texts = |key: &str| fields.texts(key, out).unwrap_or_default();
     let (issuers, kinds) = (texts("issuers"), strings(texts("kinds")));

@@ -295,6 +295,8 @@ fn approval(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> O
         let problem = Diagnostic::error(Code::UnknownWord, node.span(), "\"anyone\" cannot request access");
         out.push(problem.help("a grant is for a person: leave the key out for everyone who is authenticated"));
     }
+    // What is there and not understood is no default: the issuer of one is not asked for as well.
+    let requesters = requesters.or_else(|| fields.get("requesters").map(|_| Subject::Anyone));
     let approvers =
         fields.require("approvers", "write \"requester\" or who may say yes, like `{ groups = [\"leads\"] }`", out);
     let approvers = approvers.and_then(|node| approvers_of(node, out));

@@ -39,6 +39,7 @@ fn matcher(node: Node<'_>, out: &mut Diagnostics) -> Option<ActorMatcher> {
         out.push(
             problem.help("say who may act, like `{ subjects = [\"agent:assistant\"] }`, or write `via = \"any\"`"),
         );
+        return None;
     }
     for key in OF_SUBJECTS {
         if let Some(span) = fields.key_span(key) {
