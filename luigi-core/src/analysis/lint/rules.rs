@@ -141,12 +141,15 @@ fn spoofable(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
         })
     };
     let exempts = rule.unless.iter().any(|unless| written(&unless.facts).is_some());
+    let requires = written(&rule.require.facts).is_some();
     let (key, message) = match (rule.effect, written(&rule.when.facts)) {
         (Effect::Deny | Effect::Restrict, Some(key)) => (key, "the client evades rule `{}` by what it sends"),
         // Beside an identity a header narrows; instead of one it is a password that everyone may know.
         (Effect::Allow, Some(key)) if opens_to_anyone(rule) => (key, "anyone can send what rule `{}` asks for"),
         (Effect::Allow, _) if exempts => ("unless", "the client leaves out what keeps it from rule `{}`"),
         (Effect::Deny | Effect::Restrict, _) if exempts => ("unless", "the client exempts itself from rule `{}`"),
+        // Whoever it is, what is required is met by sending it.
+        (Effect::Allow | Effect::Restrict, _) if requires => ("require", "the client meets what rule `{}` requires"),
         _ => return,
     };
     linter.find(Lint::Spoofable, &[Row::Rule(id)], |linter| {

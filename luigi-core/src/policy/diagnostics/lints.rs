@@ -310,7 +310,7 @@ notify = ["slack:#incidents"]
     /// A rule that the client can walk around by what it sends.
     Spoofable = "spoofable", Warning:
         "The rule depends on something that the client writes itself, such as a header or a query parameter. A deny or a restriction is evaded by leaving \
-         it out, an exemption or an allow is gained by putting it in. Base it on the identity, the network or the path; if a proxy in front sets the \
+         it out, an exemption or an allow is gained by putting it in, and a requirement is met by sending what is required. Base it on the identity, the network or the path; if a proxy in front sets the \
          header and removes what clients send, accept the finding and say so.",
         wrong r#"[scopes.exports]
 hosts = ["data.example.com"]
