@@ -1,15 +1,17 @@
 //! Approvals: who says yes to whom, and whether anybody hears of it.
 
-use super::{Linter, Row};
+use super::{Linter, Row, named};
 use crate::analysis::strictness::matcher_implies;
 use crate::policy::diagnostics::{Diagnostic, Lint};
-use crate::policy::model::{Approval, ApprovalId, Approvers, Justification, Subject, SubjectMatcher, TableId};
+use crate::policy::model::{Approval, ApprovalId, Approvers, Justification, ScopeId, Subject, SubjectMatcher, TableId};
 
 pub(super) fn look(linter: &mut Linter<'_>) {
-    // Whom the rules that ask for each approval are about.
+    // Whom, and what, the rules that ask for each approval are about.
     let mut asking: Vec<Vec<&SubjectMatcher>> = vec![Vec::new(); linter.policy.approvals.len()];
+    let mut opened: Vec<Vec<ScopeId>> = vec![Vec::new(); linter.policy.approvals.len()];
     for (_, rule) in linter.policy.rules.iter() {
         for approval in &rule.require.approval {
+            opened[approval.index()].extend(named(&rule.scopes));
             if let Some(Subject::AnyOf(matchers)) = &rule.when.subject {
                 asking[approval.index()].extend(matchers);
             }
@@ -17,7 +19,7 @@ pub(super) fn look(linter: &mut Linter<'_>) {
     }
     for (id, approval) in linter.policy.approvals.iter() {
         match &approval.approvers {
-            Approvers::Requester => silent_glass(linter, id, approval),
+            Approvers::Requester => silent_glass(linter, id, approval, &opened[id.index()]),
             Approvers::Matching(approvers) => {
                 let requesters: Vec<&SubjectMatcher> = match &approval.requesters {
                     Subject::AnyOf(matchers) => matchers.iter().collect(),
@@ -29,11 +31,11 @@ pub(super) fn look(linter: &mut Linter<'_>) {
     }
 }
 
-fn silent_glass(linter: &mut Linter<'_>, id: ApprovalId, approval: &Approval) {
+fn silent_glass(linter: &mut Linter<'_>, id: ApprovalId, approval: &Approval, opened: &[ScopeId]) {
     if !approval.notify.is_empty() || approval.justification == Justification::Required {
         return;
     }
-    linter.find(Lint::SilentGlass, &[Row::Approval(id)], |linter| {
+    linter.find_error(Lint::SilentGlass, &[Row::Approval(id)], opened, |linter| {
         let message = format!("approval `{}` opens for whoever asks, and nobody hears why, or of it", approval.name);
         let problem = Diagnostic::lint(Lint::SilentGlass, linter.value(Row::Approval(id), "approvers"), message);
         problem.help("add `justification = \"required\"` and `notify`")

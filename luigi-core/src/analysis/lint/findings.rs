@@ -2,7 +2,7 @@
 
 use super::{Linter, Row};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics, Lint, MAX_DIAGNOSTICS, Severity};
-use crate::policy::model::TableId;
+use crate::policy::model::{ScopeId, TableId};
 use crate::policy::places::{Acceptance, Place};
 use crate::policy::source::{SourceSet, Span};
 
@@ -76,6 +76,21 @@ impl<'p> Linter<'p> {
             return;
         }
         self.report(lint.severity(), diagnostic);
+    }
+
+    /// A finding of an error about these scopes. Where one of them is privileged, nothing is accepted.
+    pub(super) fn find_error(
+        &mut self,
+        lint: Lint,
+        rows: &[Row],
+        scopes: &[ScopeId],
+        diagnostic: impl FnOnce(&Self) -> Diagnostic,
+    ) {
+        if scopes.iter().any(|scope| self.policy.scopes[*scope].privileged) {
+            self.find_unacceptable(lint, rows, diagnostic);
+        } else {
+            self.find(lint, rows, diagnostic);
+        }
     }
 
     /// A finding that is an error, whatever is accepted.

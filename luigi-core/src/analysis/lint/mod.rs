@@ -268,6 +268,14 @@ impl<'p> Linter<'p> {
     }
 }
 
+/// The scopes that a rule is about, each of them if it is about all.
+fn concerned(scopes: &ScopeSelector, policy: &Policy) -> Vec<ScopeId> {
+    match scopes {
+        ScopeSelector::All => policy.scopes.iter().map(|(id, _)| id).collect(),
+        ScopeSelector::Named(scopes) => scopes.clone(),
+    }
+}
+
 /// The scopes of a rule, none if it is about all.
 fn named(scopes: &ScopeSelector) -> &[ScopeId] {
     match scopes {

@@ -129,7 +129,7 @@ fn beyond(linter: &mut Linter<'_>, id: RuleId, rule: &Rule, broad: ScopeId, scop
 /// An allow for anyone around a privileged scope that only `except` keeps out.
 fn open_beside(linter: &mut Linter<'_>, id: RuleId, rule: &Rule, broad: ScopeId, scope: ScopeId) {
     let (wide, row) = (&linter.policy.scopes[broad], &linter.policy.scopes[scope]);
-    linter.find(Lint::OpenAllow, &[Row::Rule(id), Row::Scope(broad)], |linter| {
+    linter.find_unacceptable(Lint::OpenAllow, &[Row::Rule(id), Row::Scope(broad)], |linter| {
         let message = format!("rule `{}` opens everything around privileged scope `{}` to anyone", rule.name, row.name);
         let problem = Diagnostic::lint(Lint::OpenAllow, linter.value(Row::Rule(id), "subject"), message);
         let problem = problem.also(linter.name(Row::Scope(broad)), "holds every path beside it");
@@ -279,7 +279,8 @@ fn observed_escape(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
         }
         let observed = |allow: &RuleId| linter.policy.rules[*allow].mode == Mode::Observe;
         let Some(allow) = meant.first().copied().filter(|_| meant.iter().all(observed)) else { continue };
-        linter.find(Lint::ObservedEscape, &[Row::Rule(id), Row::Rule(allow)], |linter| {
+        let scopes = [named(&rule.scopes), named(&linter.policy.rules[allow].scopes)].concat();
+        linter.find_error(Lint::ObservedEscape, &[Row::Rule(id), Row::Rule(allow)], &scopes, |linter| {
             let name = &linter.policy.rules[allow].name;
             let message =
                 format!("rule `{}` exempts whom only `{name}` is meant to let in, which is observed", rule.name);

@@ -1,6 +1,6 @@
 //! Rules by themselves: what can never have an effect, what ends, what is weaker than it looks.
 
-use super::{Linter, Row, SOON_SECONDS, named};
+use super::{Linter, Row, SOON_SECONDS, concerned, named};
 use crate::analysis::patterns::Search;
 use crate::analysis::strictness::{
     conditions_imply, excludes, matchers_exclude, matches_nobody, networks_exclude, opens_to_anyone, schedules_exclude,
@@ -28,7 +28,8 @@ pub(super) fn look(linter: &mut Linter<'_>) {
 }
 
 fn dead_finding(linter: &mut Linter<'_>, id: RuleId, key: &str, message: String, help: &str) {
-    linter.find(Lint::DeadRule, &[Row::Rule(id)], |linter| {
+    let scopes = concerned(&linter.policy.rules[id].scopes, linter.policy);
+    linter.find_error(Lint::DeadRule, &[Row::Rule(id)], &scopes, |linter| {
         Diagnostic::lint(Lint::DeadRule, linter.value(Row::Rule(id), key), message).help(help)
     });
 }

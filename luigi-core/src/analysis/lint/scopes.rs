@@ -13,7 +13,7 @@ pub(super) fn look(linter: &mut Linter<'_>) {
             product(linter, id, scope);
         }
         if !scope.except.is_empty() && rules::is_empty(linter, id) {
-            linter.find(Lint::DeadRule, &[Row::Scope(id)], |linter| {
+            linter.find_error(Lint::DeadRule, &[Row::Scope(id)], &[id], |linter| {
                 let message = format!("nothing is left of scope `{}`", scope.name);
                 let span = linter.value(Row::Scope(id), "except");
                 let problem = Diagnostic::lint(Lint::DeadRule, span, message).label("leaves out all of it");
