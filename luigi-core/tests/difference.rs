@@ -152,6 +152,44 @@ fn what_opens_comes_first_and_privilege_is_a_difference() {
 }
 
 #[test]
+fn preflights_are_compared() {
+    let lets_pass = with(ORDERS, "methods = \"read\"", "methods = \"read\"\npreflight = true");
+    let comparison = differences(ORDERS, &lets_pass);
+    let all: Vec<String> = comparison.differences.iter().map(said).collect();
+    assert_eq!(
+        all,
+        ["anyone, as a preflight for `GET` or `HEAD`; OPTIONS orders.example.com/v1/orders | OPTIONS \
+          orders.example.com/v1/orders/{id}: deny (no-rule-allows) => allow (preflight)"]
+    );
+    assert!(comparison.is_complete(), "{:#?}", comparison.gaps);
+    // What is asked for, not OPTIONS, decides: a deny rule about OPTIONS keeps preflights out, one about GET does not.
+    let wider = with(&lets_pass, "methods = \"read\"", "methods = [\"GET\", \"HEAD\", \"OPTIONS\"]");
+    let deny = |method: &str| {
+        format!("{wider}[[rules]]\nid = \"shut\"\neffect = \"deny\"\nscopes = [\"orders\"]\nmethods = [\"{method}\"]\n")
+    };
+    let closes = |new: &str| {
+        let comparison = differences(&wider, new);
+        assert!(comparison.is_complete(), "{:#?}", comparison.gaps);
+        comparison.differences.iter().map(said).any(|said| said.contains("allow (preflight) => deny"))
+    };
+    assert!(closes(&deny("OPTIONS")) && !closes(&deny("GET")));
+    // Rules may look at the headers that make a preflight.
+    let from_there = "[[rules]]\nid = \"strangers\"\neffect = \"deny\"\nscopes = [\"orders\"]\nunless = { headers = { Origin = [\"https://a.example\"] } }\n\
+                      accept = { spoofable = \"browsers do not lie about it\" }\n";
+    let comparison = differences(&wider, &format!("{wider}{from_there}"));
+    assert!(comparison.is_complete(), "{:#?}", comparison.gaps);
+    let closed: Vec<String> =
+        comparison.differences.iter().map(said).filter(|said| said.contains("(preflight)")).collect();
+    assert_eq!(
+        closed,
+        [
+            "anyone, as a preflight for `GET`, `HEAD` or `OPTIONS` and without `https://a.example` in header `origin`; OPTIONS \
+          orders.example.com/v1/orders | OPTIONS orders.example.com/v1/orders/{id}: allow (preflight) => deny (denied-by-rule, rule `strangers`)"
+        ]
+    );
+}
+
+#[test]
 fn a_period_and_a_schedule_are_told_by_their_times() {
     let new = with(
         ORDERS,

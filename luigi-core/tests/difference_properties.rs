@@ -7,6 +7,7 @@ use luigi_core::identity::{Credential, InvalidCredential};
 use luigi_core::kleene::Kleene;
 use luigi_core::policy::model::Policy;
 use luigi_core::snapshot::Snapshot;
+use luigi_core::stop_set::StopSet;
 use luigi_core::target::{Host, Target};
 use luigi_core::time::Timestamp;
 use proptest::prelude::*;
@@ -30,7 +31,7 @@ fn answer(decision: &Decision, policy: &Policy) -> (bool, String) {
     (decision.allows(), advice)
 }
 
-/// The decision on a request whose token a policy believes only if it knows the issuer, and which leaves its connection as it is.
+/// The decision on a request whose token a policy believes only if it knows the issuer, which leaves its connection as it is and is not stopped.
 fn decide(snapshot: &Snapshot, request: &Request<'_>) -> (bool, String) {
     let policy = snapshot.policy();
     let credential = match request.credential {
@@ -41,7 +42,7 @@ fn decide(snapshot: &Snapshot, request: &Request<'_>) -> (bool, String) {
         }
         other => other,
     };
-    let request = Request { credential, upgrade: Kleene::False, ..*request };
+    let request = Request { credential, upgrade: Kleene::False, stops: StopSet::NONE, ..*request };
     answer(&snapshot.decide(&request, &mut Scratch::for_snapshot(snapshot)).decision, policy)
 }
 
@@ -108,6 +109,9 @@ fn listed(policy: &Policy) -> String {
     policy.schedules.iter().for_each(|(id, row)| text.push_str(&format!("{id:?} {row:?}\n")));
     policy.logins.iter().for_each(|(id, row)| text.push_str(&format!("{id:?} {row:?}\n")));
     policy.scopes.iter().for_each(|(id, row)| text.push_str(&format!("{id:?} {row:?}\n")));
+    text.push_str(&format!("{:?} {:?} {:?} {:?}\n", policy.methods, policy.hosts, policy.default_issuer, policy.facts));
+    policy.issuers.iter().for_each(|(id, row)| text.push_str(&format!("{id:?} {row:?}\n")));
+    policy.approvals.iter().for_each(|(id, row)| text.push_str(&format!("{id:?} {row:?}\n")));
     policy.rules.iter().for_each(|(id, row)| text.push_str(&format!("{id:?} {row:?}\n")));
     text
 }

@@ -82,7 +82,11 @@ fn human(found: &analysis::WhatCan) -> String {
         };
         let names = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let privileged = if operations.privileged { ", privileged" } else { "" };
-        let by = format!("{}{privileged}; by {}", names(&operations.scopes), names(&operations.rules));
+        let scopes =
+            if operations.scopes.is_empty() { String::new() } else { format!("{}; ", names(&operations.scopes)) };
+        // No rule lets preflights pass, but the scope that holds what they ask for.
+        let rules = if operations.rules.is_empty() { "`preflight`".to_owned() } else { names(&operations.rules) };
+        let by = format!("{scopes}by {rules}{privileged}");
         let _ = writeln!(text, "{bold}{how}{bold:#}  {faint}({by}){faint:#}");
         targets(&mut text, &operations.targets, MOST_TARGETS);
     }

@@ -7,16 +7,17 @@
 
 use super::cubes::Cube;
 use super::fingerprint::Fingerprints;
-use super::in_play::Side;
+use super::in_play::{InPlay, Side, Speaking};
 use super::report::{Answer, Cause, Example, TargetWords, merged, targets_of};
 use super::situation::{Answers, Budget, Draft, Given, ask};
+use super::special;
 use super::structure::Structure;
-use super::targets::{HostGroup, MethodClass, Targets, every_scope, method_classes};
+use super::targets::{HostGroup, MethodClass, Special, Targets, every_scope, method_classes};
 use super::words;
 use crate::decide::{Decision, Evaluation, Reason, Scratch};
-use crate::policy::model::{Policy, RuleId, ScopeId, ScopeSelector};
+use crate::policy::captures::{CaptureTest, CaptureValues};
+use crate::policy::model::{Policy, ScopeId, ScopeSelector};
 use crate::snapshot::Snapshot;
-use crate::target::{CanonicalTarget, Host};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -136,7 +137,6 @@ pub fn compare(old: &Snapshot, new: &Snapshot, now: Timestamp, bounds: Bounds) -
     let mut comparing = Comparing::new(old, new, now, bounds);
     comparing.host_properties();
     comparing.upgrades();
-    comparing.preflights(&structure);
     if structure.tables.iter().any(|changes| changes.table == "proxies") {
         comparing.gaps.insert("`proxies` differ: where requests come from is not compared".to_owned());
     }
@@ -153,8 +153,12 @@ struct Contents {
     scopes: Vec<u32>,
 }
 
-/// What speaks about a target, in both policies.
-type Key = [(Vec<ScopeId>, Vec<RuleId>); 2];
+/// What speaks about a target, in both policies, and what values it captures that rules name.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    speaking: [Speaking; 2],
+    captured: Vec<(String, String)>,
+}
 
 /// Targets about which the same speaks.
 struct Situation {
@@ -196,6 +200,18 @@ struct Comparing<'a> {
 
 fn urls(policy: &Policy) -> BTreeSet<&str> {
     policy.issuers.iter().map(|(_, issuer)| issuer.trust.url.as_str()).collect()
+}
+
+/// A claim that rules compare with two captures, of which no sample has the same value twice.
+fn equal_captures(sides: &[Side<'_>]) -> Option<String> {
+    let mut compared: BTreeMap<&[String], &str> = BTreeMap::new();
+    for (_, CaptureTest { capture, accepts }) in InPlay::new(sides).captured {
+        let CaptureValues::Claim { path, issuers: _ } = accepts else { continue };
+        if *compared.entry(path).or_insert(capture) != capture {
+            return Some(path.join("."));
+        }
+    }
+    None
 }
 
 impl<'a> Comparing<'a> {
@@ -299,18 +315,15 @@ impl<'a> Comparing<'a> {
         }
     }
 
-    /// No request that is looked at has the headers of a preflight.
-    fn preflights(&mut self, structure: &Structure) {
-        let passes = |policy: &Policy| policy.scopes.iter().any(|(_, scope)| scope.preflight);
-        if !structure.is_empty() && self.policies().into_iter().any(passes) {
-            self.gaps.insert("scopes with `preflight`: preflights are not compared".to_owned());
-        }
-    }
-
     /// Finds the situations that are not the same in both policies.
     fn collect(&mut self) {
         let touched = self.touched();
-        let targets = Targets::new(self.policies().to_vec());
+        let policies = self.policies();
+        let (special, cut) = special::of_rules(&policies);
+        for capture in cut {
+            self.gaps.insert(format!("captures `{{{capture}}}` that hold one of the many values that rules name"));
+        }
+        let targets = Targets::new(policies.to_vec(), &special);
         let mut known: HashMap<Key, usize> = HashMap::new();
         let mut groups = Vec::new();
         targets.groups(touched.as_ref(), |group| groups.push(group.clone()));
@@ -322,7 +335,7 @@ impl<'a> Comparing<'a> {
             for (path, sample) in group.paths.iter().enumerate() {
                 for method in 0..self.methods.len() {
                     self.effort.targets += 1;
-                    let key = self.key(&group.hosts[0].name, &sample.path, method);
+                    let key = self.key(&group.hosts[0].name, &sample.path, method, &special);
                     if self.is_the_same(&key) {
                         continue;
                     }
@@ -339,28 +352,28 @@ impl<'a> Comparing<'a> {
         self.effort.situations = self.situations.len();
     }
 
-    fn key(&mut self, host: &str, path: &str, method: usize) -> Key {
-        let host = if host.parse::<std::net::IpAddr>().is_ok() { Host::Address(host) } else { Host::Name(host) };
-        let target = CanonicalTarget { host, path, query: None };
-        let sides = self.sides;
-        sides.map(|snapshot| {
-            let method = snapshot.policy().methods.resolve(self.methods[method].token.as_bytes());
-            let scopes = snapshot.scopes_holding(&target, method, &mut self.scratch);
-            let side = Side::new(snapshot, scopes, method);
-            (side.scopes, side.rules)
-        })
+    fn key(&mut self, host: &str, path: &str, method: usize, special: &Special) -> Key {
+        let token = &self.methods[method].token;
+        let mut draft = Draft::new(token, Some(host), path, self.now);
+        let speaking = self.sides.map(|snapshot| {
+            Side::at(snapshot, &draft.target(None), token, &self.methods, &mut self.scratch).speaking()
+        });
+        if !special.is_empty() {
+            draft = draft.capturing(self.sides);
+        }
+        Key { speaking, captured: special::held(special, &draft.captured) }
     }
 
     fn is_the_same(&self, key: &Key) -> bool {
         use crate::policy::model::TableId as _;
         let said = |side: usize| {
-            let (scopes, rules) = &key[side];
+            let (scopes, rules, _) = &key.speaking[side];
             let mut said: Vec<u32> = scopes.iter().map(|id| self.contents[side].scopes[id.index()]).collect();
             said.extend(rules.iter().map(|id| self.contents[side].rules[id.index()]));
             said.sort_unstable();
             said
         };
-        self.same_issuers && said(0) == said(1)
+        self.same_issuers && said(0) == said(1) && key.speaking[0].2 == key.speaking[1].2
     }
 
     /// Asks both policies about every kind of request in each situation.
@@ -374,8 +387,8 @@ impl<'a> Comparing<'a> {
             let sides: Vec<Side<'_>> = self
                 .sides
                 .into_iter()
-                .zip(&situation.key)
-                .map(|(snapshot, (scopes, rules))| Side { snapshot, scopes: scopes.clone(), rules: rules.clone() })
+                .zip(&situation.key.speaking)
+                .map(|(snapshot, speaking)| Side::of(snapshot, speaking))
                 .collect();
             let answers = ask(&sides, &draft, &Given::default(), &mut self.budget, &mut self.scratch);
             let Some(answers) = answers else {
@@ -387,6 +400,12 @@ impl<'a> Comparing<'a> {
                 ));
                 break;
             };
+            if let Some(path) = equal_captures(&sides) {
+                let example = self.first_target(situation);
+                self.gaps.insert(format!(
+                    "{example} and the like: no two captures that are compared with claim `{path}` and equal"
+                ));
+            }
             if !answers.gaps.is_empty() {
                 let example = self.first_target(situation);
                 self.gaps.extend(answers.gaps.iter().map(|gap| format!("{example} and the like: looked at {gap}")));

@@ -4,6 +4,7 @@
 //! said with atoms: yes-or-no facts in words ("in `engineering`", "from `office`"). An option keeps the sets of atoms of all
 //! its members, so that any set of options can be put into words exactly.
 
+use super::brought::{Certificate, Sent};
 use crate::decide::Source;
 use crate::identity::{Actor, Email, Groups};
 use crate::time::Timestamp;
@@ -22,6 +23,11 @@ pub(super) enum Axis {
     Actor,
     Login,
     Grants,
+    Header,
+    Query,
+    Fact,
+    Certificate,
+    Preflight,
     Source,
     Time,
 }
@@ -38,7 +44,14 @@ impl Axis {
             | Self::Actor
             | Self::Login
             | Self::Grants => true,
-            Self::Credential | Self::Source | Self::Time => false,
+            Self::Credential
+            | Self::Header
+            | Self::Query
+            | Self::Fact
+            | Self::Certificate
+            | Self::Preflight
+            | Self::Source
+            | Self::Time => false,
         }
     }
 
@@ -54,6 +67,11 @@ impl Axis {
             Self::Actor => "actors",
             Self::Login => "logins",
             Self::Grants => "grants",
+            Self::Header => "headers",
+            Self::Query => "query parameters",
+            Self::Fact => "facts",
+            Self::Certificate => "client certificates",
+            Self::Preflight => "preflights",
             Self::Source => "addresses",
             Self::Time => "times",
         }
@@ -79,6 +97,15 @@ pub(super) enum Setting {
     Login(LoginFacts),
     /// Names of scopes and approvals.
     Grants(Vec<(String, String)>),
+    /// The header of this name, in lower case.
+    Header(String, Sent),
+    /// The query parameter of this name.
+    Query(String, Sent),
+    /// The fact of this name; `None` is not known.
+    Fact(String, Option<String>),
+    Certificate(Certificate),
+    /// The two headers of a preflight: who asks, and for which method.
+    Preflight([Sent; 2]),
     Source(Source),
     Time(Timestamp),
 }

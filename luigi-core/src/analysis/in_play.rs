@@ -3,12 +3,16 @@
 //! Everything that a decision depends on is collected here; each kind of it has a dimension. The structs of the model are taken
 //! apart without `..` on purpose: whoever adds a predicate to the language is told to say here which dimension stands for it.
 
+use super::targets::MethodClass;
+use crate::decide::Scratch;
 use crate::method::MethodSet;
+use crate::policy::captures::CaptureTest;
 use crate::policy::model::{
     ApprovalId, Conditions, Effect, FactTest, LoginId, NetworkId, Requirements, Rule, RuleId, ScheduleId, ScopeId,
     ScopeSelector, Subject, SubjectMatcher, Via,
 };
 use crate::snapshot::Snapshot;
+use crate::target::CanonicalTarget;
 use crate::time::Timestamp;
 
 /// One of the policies beside a target: which of its scopes and rules speak about it.
@@ -19,10 +23,57 @@ pub(super) struct Side<'a> {
     pub(super) scopes: Vec<ScopeId>,
     /// The rules of these scopes and those about every request, sorted; without those about other methods.
     pub(super) rules: Vec<RuleId>,
+    /// The methods for which a preflight on the target passes unless a deny rule holds; none unless the method is OPTIONS.
+    pub(super) preflights: Vec<Passes>,
+}
+
+/// What of a policy speaks about a target: scopes, rules, and the methods for which preflights pass.
+pub(super) type Speaking = (Vec<ScopeId>, Vec<RuleId>, Vec<Passes>);
+
+/// A method for which a preflight passes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Passes {
+    /// The methods that are like it.
+    pub(super) names: Vec<String>,
+    /// One of them, to send.
+    pub(super) token: String,
+    /// Whether a privileged scope holds what is asked for.
+    pub(super) privileged: bool,
+}
+
+impl Passes {
+    /// Whether it is one of these methods.
+    pub(super) fn is(&self, method: &str) -> bool {
+        self.token == method || self.names.iter().any(|name| name == method)
+    }
 }
 
 impl<'a> Side<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, scopes: &[ScopeId], method: MethodSet) -> Self {
+    /// What speaks about a target with a method of one of these classes.
+    pub(super) fn at(
+        snapshot: &'a Snapshot,
+        target: &CanonicalTarget<'_>,
+        method: &str,
+        classes: &[MethodClass],
+        scratch: &mut Scratch,
+    ) -> Self {
+        let resolve = |token: &str| snapshot.policy.methods.resolve(token.as_bytes());
+        let bits = resolve(method);
+        let mut side = Self::new(snapshot, snapshot.scopes_holding(target, bits, scratch), bits);
+        if method == "OPTIONS" && snapshot.headers.preflight.is_some() {
+            for MethodClass { names, token } in classes {
+                let scopes = snapshot.scopes_holding(target, resolve(token), scratch).iter();
+                let scopes: Vec<_> = scopes.map(|scope| &snapshot.policy.scopes[*scope]).collect();
+                if scopes.iter().any(|scope| scope.preflight) {
+                    let privileged = scopes.iter().any(|scope| scope.privileged);
+                    side.preflights.push(Passes { names: names.clone(), token: token.clone(), privileged });
+                }
+            }
+        }
+        side
+    }
+
+    fn new(snapshot: &'a Snapshot, scopes: &[ScopeId], method: MethodSet) -> Self {
         let mut rules = Vec::new();
         let all = scopes.iter().map(|scope| &snapshot.scope_rules[*scope]).chain([&snapshot.rules_for_all]);
         for by_effect in all {
@@ -34,7 +85,17 @@ impl<'a> Side<'a> {
         rules.retain(|id| snapshot.policy.rules[*id].methods.is_none_or(|methods| methods.intersects(method)));
         rules.sort_unstable();
         rules.dedup();
-        Self { snapshot, scopes: scopes.to_vec(), rules }
+        Self { snapshot, scopes: scopes.to_vec(), rules, preflights: Vec::new() }
+    }
+
+    /// The side of a policy where this speaks.
+    pub(super) fn of(snapshot: &'a Snapshot, (scopes, rules, preflights): &Speaking) -> Self {
+        Self { snapshot, scopes: scopes.clone(), rules: rules.clone(), preflights: preflights.clone() }
+    }
+
+    /// What speaks.
+    pub(super) fn speaking(self) -> Speaking {
+        (self.scopes, self.rules, self.preflights)
     }
 
     /// The scopes of a rule that hold the target.
@@ -59,8 +120,8 @@ pub(super) struct InPlay<'a> {
     pub(super) authenticated: Vec<usize>,
     /// Headers, query, certificate, facts.
     pub(super) facts: Vec<(usize, &'a FactTest)>,
-    /// Whether some rule has `where`.
-    pub(super) tests_captures: bool,
+    /// Claims that must equal a capture. What else `where` asks is known of a target.
+    pub(super) captured: Vec<(usize, &'a CaptureTest)>,
     pub(super) networks: Vec<(usize, NetworkId)>,
     pub(super) schedules: Vec<(usize, ScheduleId)>,
     pub(super) instants: Vec<Timestamp>,
@@ -118,7 +179,7 @@ impl<'a> InPlay<'a> {
 
     fn conditions(&mut self, at: usize, conditions: &'a Conditions) {
         let Conditions { subject, via, from, during, facts, captures } = conditions;
-        self.tests_captures |= !captures.is_empty();
+        captures.iter().filter(|test| test.is_about_the_caller()).for_each(|test| push(&mut self.captured, (at, test)));
         facts.iter().for_each(|fact| push(&mut self.facts, (at, fact)));
         if let Some(via) = via {
             push(&mut self.vias, (at, via));

@@ -2,7 +2,10 @@
 //!
 //! Pure, like everything here: works on the resolved [model](crate::policy::model). Nothing in a decision depends on it.
 
+mod brought;
+mod certificates;
 mod circumstances;
+mod claims;
 mod cubes;
 mod difference;
 mod dimension;
@@ -16,6 +19,7 @@ mod people;
 mod questions;
 mod report;
 mod situation;
+mod special;
 mod strictness;
 mod structure;
 mod subject_patterns;

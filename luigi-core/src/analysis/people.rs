@@ -1,50 +1,51 @@
-//! Who asks, cut into what the rules in play can tell apart: credential and issuer, groups, subject, e-mail, kind, claims, login, actor.
+//! Who asks, cut into what the rules in play can tell apart: credential and issuer, groups, subject, e-mail, kind, login, actor. Claims are in
+//! `claims`.
 
+use super::claims::{self, Asked, Captured, MAX_CLAIM_VALUES, by_name, is_subject};
 use super::dimension::{Atom, Atoms, Axis, Dimension, LoginFacts, MAX_ATOMS, Raw, Setting};
 use super::in_play::{InPlay, Side};
 use super::subject_patterns;
 use crate::identity::{Actor, Assertion, Completeness, Credential, Email, Groups, Identity, Login};
 use crate::kleene::Kleene;
 use crate::matchers::{Captures, Person, actor_is, login_meets, subject_fits};
-use crate::policy::model::{
-    ActorMatcher, ClaimTest, ClaimValue, ClaimValues, IssuerId, Policy, SubjectMatcher, TableId, Via,
-};
+use crate::policy::captures::CaptureValues;
+use crate::policy::model::{ActorMatcher, ClaimValue, ClaimValues, IssuerId, Policy, SubjectMatcher, TableId, Via};
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// Up to so many groups (and other things of which somebody may have several) every combination is looked at.
 const MAX_COMBINED: usize = 10;
-/// The most values of one claim.
-const MAX_CLAIM_VALUES: usize = 4_096;
-/// The last second of the year 9999.
-const FAR_AHEAD: i64 = 253_402_300_799;
 /// Any moment will do where nothing depends on it.
 const SOME_TIME: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
 
 /// All dimensions of who asks that matter here.
-pub(super) fn dimensions(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Vec<Dimension> {
+pub(super) fn dimensions(sides: &[Side<'_>], in_play: &InPlay<'_>, captured: &Captured) -> Vec<Dimension> {
     let mut all = vec![credentials(sides, in_play)];
-    if in_play.matchers.is_empty() && in_play.authenticated.is_empty() && in_play.logins.is_empty() {
+    let nobody_matters = in_play.matchers.is_empty()
+        && in_play.authenticated.is_empty()
+        && in_play.logins.is_empty()
+        && in_play.vias.is_empty()
+        && in_play.captured.is_empty();
+    if nobody_matters {
         return all;
     }
     all.push(groups(sides, in_play));
-    all.push(subjects(sides, in_play));
+    all.push(subjects(sides, in_play, captured));
     all.push(emails(sides, in_play));
     all.push(kinds(in_play));
-    all.extend(claims(sides, in_play));
+    all.extend(claims::dimensions(sides, in_play, captured));
     all.push(logins(sides, in_play));
     all.push(actors(sides, in_play));
     all
 }
 
 /// A set of some of these; `at` counts from 0.
-fn subset(of: Atoms, at: usize) -> bool {
+pub(super) fn subset(of: Atoms, at: usize) -> bool {
     of >> at & 1 == 1
 }
 
 /// Every set of so many, or, if they are too many, none, each, each two, and those that are asked for; and whether these are all.
-fn subsets(many: usize, asked: &[Atoms]) -> (Vec<(Atoms, u32)>, bool) {
+pub(super) fn subsets(many: usize, asked: &[Atoms]) -> (Vec<(Atoms, u32)>, bool) {
     if many <= MAX_COMBINED {
         let rank = |set: Atoms| if asked.contains(&set) { 1 } else { set.count_ones() };
         return ((0..1 << many).map(|set| (set, rank(set))).collect(), true);
@@ -72,8 +73,8 @@ pub(super) fn somebody(issuer: &str, subject: &str, expires_at: Timestamp) -> As
 }
 
 /// Parts of matchers, asked about one part of an identity at a time: the rest of both is left out.
-struct Probe<'a> {
-    parts: Vec<(&'a Policy, SubjectMatcher)>,
+pub(super) struct Probe<'a> {
+    pub(super) parts: Vec<(&'a Policy, SubjectMatcher)>,
 }
 
 impl<'a> Probe<'a> {
@@ -93,7 +94,7 @@ impl<'a> Probe<'a> {
     }
 
     /// What each part says about somebody.
-    fn ask(&self, subject: &str, with: impl Fn(Assertion) -> Assertion) -> Vec<u8> {
+    pub(super) fn ask(&self, subject: &str, with: impl Fn(Assertion) -> Assertion) -> Vec<u8> {
         let ask = |(policy, part): &(&Policy, SubjectMatcher)| {
             let url = &policy.issuers[IssuerId::from_index(0)].trust.url;
             let identity = with(somebody(url, subject, SOME_TIME.plus_seconds(60))).finish();
@@ -124,10 +125,15 @@ fn credentials(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
             let policy = side.snapshot.policy();
             signature.push(u8::from(policy.issuers.iter().any(|(_, issuer)| issuer.trust.url == url)));
         }
-        for (side, matcher) in &in_play.matchers {
+        let of_matchers = in_play.matchers.iter().map(|(side, matcher)| (side, &matcher.issuers));
+        let of_captures = in_play.captured.iter().filter_map(|(side, test)| match &test.accepts {
+            CaptureValues::Claim { path: _, issuers } => Some((side, issuers)),
+            CaptureValues::In(_) => None,
+        });
+        for (side, issuers) in of_matchers.chain(of_captures) {
             let policy = sides[*side].snapshot.policy();
             let default = policy.default_issuer.as_slice();
-            let named = if matcher.issuers.is_empty() { default } else { &matcher.issuers[..] };
+            let named = if issuers.is_empty() { default } else { &issuers[..] };
             signature.push(u8::from(named.iter().any(|id| policy.issuers[*id].trust.url == url)));
         }
         for side in &in_play.authenticated {
@@ -158,7 +164,7 @@ fn credentials(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
 fn groups(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
     // By value, because that is what tokens have; with the names of the first policy that has one.
     // A family as it is written: whoever is in it is in its group for what the target captures.
-    let mut held: Vec<(String, &str, Vec<u8>)> = Vec::new();
+    let mut held: Vec<(String, String, Vec<u8>)> = Vec::new();
     for (at, (side, matcher)) in in_play.matchers.iter().enumerate() {
         let SubjectMatcher { groups, groups_all, .. } = matcher;
         let any = groups.iter().map(|id| (id, 1_u8));
@@ -166,14 +172,15 @@ fn groups(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
             let group = &sides[*side].snapshot.policy().groups[*id];
             let written = group.value.to_string();
             let known = held.iter().position(|(value, ..)| *value == written).unwrap_or_else(|| {
-                held.push((written, &group.name, vec![0; in_play.matchers.len()]));
+                let of = group.value.family().map_or(String::new(), |family| format!(":{{{}}}", family.capture));
+                held.push((written, format!("{}{of}", group.name), vec![0; in_play.matchers.len()]));
                 held.len() - 1
             });
             held[known].2[at] |= how;
         }
     }
     // Groups that always stand in the same lists, any of which will do, are as good as one.
-    let mut merged: Vec<(Vec<String>, Vec<&str>, Vec<u8>)> = Vec::new();
+    let mut merged: Vec<(Vec<String>, Vec<String>, Vec<u8>)> = Vec::new();
     for (value, name, uses) in held {
         let alike = merged.iter_mut().find(|(.., other)| *other == uses && uses.iter().all(|how| *how < 2));
         match alike {
@@ -200,7 +207,7 @@ fn groups(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
     let mut atoms: Vec<Atom> = merged
         .iter()
         .map(|(_, names, _)| {
-            let names = super::words::listed(names.iter().copied(), "or");
+            let names = super::words::listed(names.iter().map(String::as_str), "or");
             Atom { yes: format!("in {names}"), no: format!("not in {names}") }
         })
         .collect();
@@ -235,23 +242,74 @@ fn groups(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
     Dimension::reduce(Axis::Groups, atoms, gap, raw)
 }
 
-fn subjects(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
-    let naming = in_play.matchers.iter().map(|(_, matcher)| (&matcher.subjects[..], &matcher.subject_patterns[..]));
-    let probe = Probe::new(sides, in_play, |matcher| {
+fn subjects(sides: &[Side<'_>], in_play: &InPlay<'_>, captured: &Captured) -> Dimension {
+    // What stands in the claim that subjects are taken from is known with the subject.
+    let mut asked = Asked::of(in_play, captured);
+    asked.retain(|asked| is_subject(sides, &asked.test.path));
+    let mut said: Vec<(String, String)> = Vec::new();
+    for one in &asked {
+        match &one.test.accepts {
+            ClaimValues::In(values) => said.extend(values.iter().filter_map(|value| match value {
+                ClaimValue::Text(text) => Some((text.clone(), one.words(value))),
+                ClaimValue::Integer(_) | ClaimValue::Boolean(_) => None,
+            })),
+            ClaimValues::Words(words) => {
+                let path = one.test.path.join(".");
+                said.extend(words.iter().map(|word| (word.clone(), format!("word `{word}` in claim `{path}`"))));
+            }
+            ClaimValues::Present | ClaimValues::Absent | ClaimValues::AfterNow => {}
+        }
+    }
+    let mut probe = Probe::new(sides, in_play, |matcher| {
         let SubjectMatcher { subjects, subject_patterns, .. } = matcher;
         let asks = !subjects.is_empty() || !subject_patterns.is_empty();
         let (subjects, subject_patterns) = (subjects.clone(), subject_patterns.clone());
         asks.then(|| SubjectMatcher { subjects, subject_patterns, ..SubjectMatcher::default() })
     });
-    let (mut raw, atoms, mut gap) = subject_candidates(naming);
-    let unnamed = |text: &&&str| probe.ask(text, |person| person).iter().all(|value| *value == 0);
+    if let Some(policy) = sides.iter().map(|side| side.snapshot.policy()).find(|policy| !policy.issuers.is_empty()) {
+        let issuers = || vec![IssuerId::from_index(0)];
+        probe
+            .parts
+            .extend(asked.iter().map(|asked| (policy, SubjectMatcher { issuers: issuers(), ..asked.matcher() })));
+    }
+    let trust = sides.iter().flat_map(|side| side.snapshot.policy().issuers.iter()).next();
+    let ask = |text: &str| {
+        probe.ask(text, |person| match trust {
+            Some((_, issuer)) => person.with_token_claims(&issuer.trust),
+            None => person,
+        })
+    };
+    let naming = in_play.matchers.iter().map(|(_, matcher)| (&matcher.subjects[..], &matcher.subject_patterns[..]));
+    let (mut raw, mut atoms, mut gap) = subject_candidates(naming);
+    for (text, words) in said {
+        if atoms.len() == MAX_ATOMS {
+            gap = Some("subjects of whom some claims are looked at".to_owned());
+            break;
+        }
+        let is_it = 1 << atoms.len();
+        atoms.push(Atom { yes: format!("with {words}"), no: format!("without {words}") });
+        match raw.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, made_of)) => *made_of |= is_it,
+            None => {
+                let fits = |pattern: &&String| subject_fits(pattern, &text);
+                let patterns = in_play.matchers.iter().flat_map(|(_, matcher)| &matcher.subject_patterns);
+                let fitting = patterns.filter(fits).filter_map(|pattern| {
+                    let like = format!("known as something like `{pattern}`");
+                    atoms.iter().position(|atom| atom.yes == like)
+                });
+                let made_of = fitting.fold(is_it, |set: Atoms, at| set | 1 << at);
+                raw.push((text, made_of));
+            }
+        }
+    }
+    let unnamed = |text: &&&str| ask(text).iter().all(|value| *value == 0);
     match ["somebody", "somebody-else", "0"].iter().find(unnamed) {
         Some(fresh) => raw.insert(0, ((*fresh).to_owned(), 0)),
         None if raw.is_empty() => raw.push(("somebody".to_owned(), 0)),
         None => gap = gap.or_else(|| Some("subjects that are neither named nor like a pattern".to_owned())),
     }
     let raw = raw.into_iter().map(|(text, atoms)| Raw {
-        signature: probe.ask(&text, |person| person),
+        signature: ask(&text),
         setting: Setting::Subject(text),
         atoms,
         rank: u32::from(atoms != 0),
@@ -272,7 +330,8 @@ fn subject_candidates<'n>(
         list.sort_unstable();
         list.dedup();
     }
-    let (texts, complete) = subject_patterns::witnesses(&patterns);
+    let kind = subject_patterns::Kind { separators: b":/", fits: subject_fits };
+    let (texts, complete) = subject_patterns::witnesses(&patterns, kind);
     let mut gap = (!complete && !patterns.is_empty()).then(|| format!("{} subject patterns", patterns.len()));
     // Beyond that many names the first ones stand for the rest: each is in some list, and lists are what rules look at.
     if literals.len() + patterns.len() > MAX_ATOMS {
@@ -386,185 +445,6 @@ fn kinds(in_play: &InPlay<'_>) -> Dimension {
     Dimension::reduce(Axis::Kind, atoms.collect(), gap, raw)
 }
 
-/// Tests of claims, by the name at the top of the token.
-fn by_name<'t>(tests: impl Iterator<Item = &'t ClaimTest>) -> BTreeMap<&'t str, Vec<&'t ClaimTest>> {
-    let mut by_name: BTreeMap<&str, Vec<&ClaimTest>> = BTreeMap::new();
-    for test in tests {
-        if let Some(name) = test.path.first() {
-            let tests = by_name.entry(name).or_default();
-            if !tests.contains(&test) {
-                tests.push(test);
-            }
-        }
-    }
-    by_name
-}
-
-/// One dimension for each claim at the top of a token, whatever is looked at inside.
-fn claims(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Vec<Dimension> {
-    let tests = by_name(in_play.matchers.iter().flat_map(|(_, matcher)| &matcher.claims));
-    let dimension = |(name, tests): (&str, Vec<&ClaimTest>)| {
-        let (tokens, mut atoms, gap) = claim_values(name, &tests);
-        let Some(policy) = sides.iter().map(|side| side.snapshot.policy()).find(|policy| !policy.issuers.is_empty())
-        else {
-            return Dimension::reduce(Axis::Claim, Vec::new(), None, []);
-        };
-        let probe = Probe {
-            parts: tests
-                .into_iter()
-                .map(|test| {
-                    let issuers = vec![IssuerId::from_index(0)];
-                    (policy, SubjectMatcher { issuers, claims: vec![test.clone()], ..SubjectMatcher::default() })
-                })
-                .collect(),
-        };
-        let asked = |claims: Map<String, Value>| probe.ask("somebody", |person| person.claims(claims.clone()));
-        let elsewhere = Raw {
-            signature: asked(
-                [("_claim_names".to_owned(), serde_json::json!({ name: "elsewhere" }))].into_iter().collect(),
-            ),
-            setting: Setting::ClaimElsewhere(name.to_owned()),
-            atoms: 1 << atoms.len().min(MAX_ATOMS - 1),
-            rank: 3,
-        };
-        atoms.push(Atom { yes: format!("whose claim `{name}` stands elsewhere"), no: String::new() });
-        let raw = tokens.into_iter().map(|(token, atoms, rank)| Raw {
-            signature: asked(token.iter().map(|value| (name.to_owned(), value.clone())).collect()),
-            setting: Setting::Claim(name.to_owned(), token),
-            atoms,
-            rank,
-        });
-        Dimension::reduce(Axis::Claim, atoms, gap, raw.chain([elsewhere]))
-    };
-    let mut all: Vec<Dimension> = tests.into_iter().map(dimension).collect();
-    all.retain(|dimension| !dimension.choices.is_empty());
-    all
-}
-
-/// What may stand under a name at the top of a token: nothing, or something with its atoms and rank.
-#[allow(clippy::type_complexity, reason = "three lists that belong together here alone")]
-fn claim_values(name: &str, tests: &[&ClaimTest]) -> (Vec<(Option<Value>, Atoms, u32)>, Vec<Atom>, Option<String>) {
-    let mut gap = None;
-    let mut atoms: Vec<Atom> = Vec::new();
-    let mut paths: BTreeMap<&[String], Vec<&ClaimTest>> = BTreeMap::new();
-    for test in tests {
-        paths.entry(&test.path).or_default().push(test);
-    }
-    let mut tokens: Vec<(Option<Value>, Atoms, u32)> = vec![(None, 0, 0)];
-    for (path, tests) in paths {
-        let (values, complete) = values_at(path, &tests, &mut atoms);
-        let mut next = tokens.clone();
-        for (token, held, rank) in &tokens {
-            for (value, more, further) in &values {
-                if let Some(token) = with_value(token.as_ref(), &path[1..], value) {
-                    next.push((Some(token), held | more, rank + further));
-                }
-            }
-        }
-        if !complete || next.len() > MAX_CLAIM_VALUES {
-            gap = Some(format!("values of claim `{name}`"));
-            next.sort_by_key(|(.., rank)| *rank);
-            next.truncate(MAX_CLAIM_VALUES);
-        }
-        tokens = next;
-    }
-    (tokens, atoms, gap)
-}
-
-/// The values that tests of one path tell apart: each, and several together, as an array or as words.
-fn values_at(path: &[String], tests: &[&ClaimTest], atoms: &mut Vec<Atom>) -> (Vec<(Value, Atoms, u32)>, bool) {
-    let (mut items, mut words): (Vec<&ClaimValue>, Vec<&str>) = (Vec::new(), Vec::new());
-    let (mut held, mut moments) = (false, false);
-    for test in tests {
-        match &test.accepts {
-            ClaimValues::In(values) => {
-                for value in values {
-                    if !items.contains(&value) {
-                        items.push(value);
-                    }
-                }
-            }
-            ClaimValues::Words(some) => words.extend(some.iter().map(String::as_str)),
-            ClaimValues::Present | ClaimValues::Absent => held = true,
-            ClaimValues::AfterNow => (held, moments) = (true, true),
-        }
-    }
-    words.sort_unstable();
-    words.dedup();
-    let path = path.join(".");
-    let first = atoms.len();
-    let json = |value: &ClaimValue| match value {
-        ClaimValue::Text(text) => Value::from(text.as_str()),
-        ClaimValue::Integer(number) => Value::from(*number),
-        ClaimValue::Boolean(flag) => Value::from(*flag),
-    };
-    let said = items.iter().map(|item| format!("claim `{path}` with {}", json(item)));
-    for what in said.chain(words.iter().map(|word| format!("word `{word}` in claim `{path}`"))) {
-        atoms.push(Atom { yes: format!("with {what}"), no: format!("without {what}") });
-    }
-    if atoms.len() > MAX_ATOMS {
-        atoms.truncate(MAX_ATOMS);
-        return (Vec::new(), false);
-    }
-    let mut values = Vec::new();
-    let (sets, all_items) = subsets(items.len(), &[]);
-    for (set, rank) in sets.into_iter().filter(|(set, _)| *set != 0) {
-        let held: Vec<Value> = (0..items.len()).filter(|at| subset(set, *at)).map(|at| json(items[at])).collect();
-        let value = if let [one] = &held[..] { one.clone() } else { Value::Array(held) };
-        // A string with a word is that word, too.
-        let also = value.as_str().map_or(0, |text| {
-            let spoken = text.split(' ').filter_map(|word| words.iter().position(|known| *known == word));
-            spoken.fold(0, |set: Atoms, at| set | 1 << (first + items.len() + at))
-        });
-        values.push((value, set << first | also, rank));
-    }
-    let (sets, all_words) = subsets(words.len(), &[]);
-    for (set, rank) in sets.into_iter().filter(|(set, _)| *set != 0) {
-        let held: Vec<&str> = (0..words.len()).filter(|at| subset(set, *at)).map(|at| words[at]).collect();
-        let text = held.join(" ");
-        let also = items.iter().enumerate().filter(|(_, item)| json(item) == text.as_str());
-        let also = also.fold(0, |set: Atoms, (at, _)| set | 1 << (first + at));
-        values.push((Value::from(text), set << (first + items.len()) | also, rank));
-    }
-    // That it is there, and nothing else: a text that is no moment either.
-    if held {
-        let atom = atoms.len();
-        atoms.push(Atom { yes: format!("with a claim `{path}`"), no: format!("without a claim `{path}`") });
-        values.iter_mut().for_each(|(_, held, _)| *held |= 1 << atom.min(MAX_ATOMS - 1));
-        values.push((Value::from("something else"), 1 << atom.min(MAX_ATOMS - 1), 1));
-        if moments {
-            let later = atoms.len();
-            atoms.push(Atom { yes: format!("whose `{path}` is later"), no: format!("whose `{path}` is not later") });
-            let there = 1 << atom.min(MAX_ATOMS - 1);
-            values.push((Value::from(FAR_AHEAD), there | 1 << later.min(MAX_ATOMS - 1), 1));
-            values.push((Value::from(0), there, 2));
-        }
-        if atoms.len() > MAX_ATOMS {
-            atoms.truncate(MAX_ATOMS);
-            return (Vec::new(), false);
-        }
-    }
-    (values, all_items && all_words)
-}
-
-/// The claim with a value put in at a path, unless something else stands in the way.
-fn with_value(claim: Option<&Value>, path: &[String], value: &Value) -> Option<Value> {
-    match (path, claim) {
-        ([], None) => Some(value.clone()),
-        ([], Some(_)) => None,
-        ([name, rest @ ..], claim) => {
-            let mut object = match claim {
-                None => Map::new(),
-                Some(Value::Object(object)) => object.clone(),
-                Some(_) => return None,
-            };
-            let inner = with_value(object.get(name), rest, value)?;
-            object.insert(name.clone(), inner);
-            Some(Value::Object(object))
-        }
-    }
-}
-
 /// Sorted, each once.
 fn distinct<'t>(texts: impl Iterator<Item = &'t String>) -> Vec<&'t str> {
     let mut texts: Vec<&str> = texts.map(String::as_str).collect();
@@ -661,24 +541,25 @@ fn actors(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
         }
     }
     // Claims of the actor are not put into words: that somebody acts, and who, is.
-    let mut claims: Vec<Map<String, Value>> = vec![Map::new()];
-    for (name, tests) in by_name(via.iter().flat_map(|one| &one.claims)) {
-        let (tokens, _, more) = claim_values(name, &tests);
+    let mut held_claims: Vec<Map<String, Value>> = vec![Map::new()];
+    for (name, tests) in by_name(via.iter().flat_map(|one| one.claims.iter().map(Asked::plain)).collect()) {
+        let (tokens, _, more) = claims::values(&name, &tests);
         gap = gap.or(more);
-        let with: Vec<Map<String, Value>> = claims
+        let with: Vec<Map<String, Value>> = held_claims
             .iter()
             .flat_map(|held| {
+                let name = &name;
                 tokens.iter().filter_map(|(token, ..)| token.as_ref()).map(move |token| {
                     let mut held = held.clone();
-                    held.insert(name.to_owned(), token.clone());
+                    held.insert(name.clone(), token.clone());
                     held
                 })
             })
             .collect();
-        claims.extend(with);
-        if claims.len() > MAX_CLAIM_VALUES / 16 {
+        held_claims.extend(with);
+        if held_claims.len() > MAX_CLAIM_VALUES / 16 {
             gap = Some("claims of those who act".to_owned());
-            claims.truncate(MAX_CLAIM_VALUES / 16);
+            held_claims.truncate(MAX_CLAIM_VALUES / 16);
         }
     }
     let mut atoms = vec![
@@ -711,7 +592,7 @@ fn actors(sides: &[Side<'_>], in_play: &InPlay<'_>) -> Dimension {
     let subjects = [(Some("some-program".to_owned()), 0), (None, 0)].into_iter();
     for (subject, made_of) in subjects.chain(candidates.into_iter().map(|(text, atoms)| (Some(text), atoms))) {
         for issuer in issuers.iter().chain(&["https://unknown.invalid"]) {
-            for held in &claims {
+            for held in &held_claims {
                 let actor = Actor {
                     issuer: (*issuer).into(),
                     subject: subject.as_deref().map(Into::into),

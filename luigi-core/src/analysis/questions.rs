@@ -5,16 +5,15 @@
 
 use super::difference::Bounds;
 use super::dimension::{LoginFacts, Setting};
-use super::in_play::Side;
+use super::in_play::{Side, Speaking};
 use super::report::{Answer, Cause, Example, TargetWords, merged, targets_of};
 use super::situation::{Answers, Budget, Draft, Given, Person, ask};
+use super::special;
 use super::targets::{HostGroup, MethodClass, Targets, method_classes};
 use super::words;
 use crate::decide::{Reason, Scratch, Source};
 use crate::identity::{Email, Groups, Identity};
-use crate::policy::model::{RuleId, ScopeId};
 use crate::snapshot::Snapshot;
-use crate::target::{CanonicalTarget, Host};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
@@ -79,13 +78,11 @@ pub fn who_can(
 ) -> WhoCan {
     let policy = snapshot.policy();
     let mut scratch = Scratch::default();
-    let bits = policy.methods.resolve(method.as_bytes());
-    let target = CanonicalTarget { host: host_of(host), path, query: None };
-    let side = Side::new(snapshot, snapshot.scopes_holding(&target, bits, &mut scratch), bits);
+    let mut draft = Draft::new(method, host, path, known.time.unwrap_or(known.now)).capturing([snapshot]);
+    let side = Side::at(snapshot, &draft.target(None), method, &method_classes(&[policy]), &mut scratch);
     let scopes = side.scopes.iter().map(|id| policy.scopes[*id].name.clone()).collect();
     let privileged = side.scopes.iter().any(|id| policy.scopes[*id].privileged);
     let mut who = WhoCan { scopes, privileged, allowed: Vec::new(), denied: Vec::new(), gaps: Vec::new(), requests: 0 };
-    let mut draft = Draft::new(method, host, path, known.time.unwrap_or(known.now)).capturing([snapshot]);
     draft.source = known.source.unwrap_or(draft.source);
     let given = Given { source: known.source, time: known.time, person: None };
     let mut budget = budget(bounds);
@@ -111,14 +108,6 @@ pub fn who_can(
         who.gaps.push(format!("more than {MAX_WAYS} ways"));
     }
     who
-}
-
-fn host_of(host: Option<&str>) -> Host<'_> {
-    match host {
-        None => Host::Absent,
-        Some(text) if text.parse::<std::net::IpAddr>().is_ok() => Host::Address(text),
-        Some(name) => Host::Name(name),
-    }
 }
 
 fn budget(bounds: Bounds) -> Budget {
@@ -205,6 +194,15 @@ pub enum Asker<'a> {
     LoginAsGiven(&'a Identity),
 }
 
+impl<'a> Asker<'a> {
+    fn identity(self) -> Option<&'a Identity> {
+        match self {
+            Self::Nobody => None,
+            Self::AnyLogin(identity) | Self::LoginAsGiven(identity) => Some(identity),
+        }
+    }
+}
+
 /// What `asker` can do.
 #[must_use]
 pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bounds) -> WhatCan {
@@ -212,9 +210,15 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
     let mut scratch = Scratch::default();
     let methods = method_classes(&[policy]);
     let mut groups: Vec<HostGroup> = Vec::new();
-    Targets::new(vec![policy]).groups(None, |group| groups.push(group.clone()));
+    let (special, cut) = special::of_person(policy, asker.identity());
+    Targets::new(vec![policy], &special).groups(None, |group| groups.push(group.clone()));
     let mut can = WhatCan { allowed: Vec::new(), gaps: Vec::new(), requests: 0 };
-    type Key = (Vec<ScopeId>, Vec<RuleId>);
+    for capture in cut {
+        can.gaps
+            .push(format!("captures `{{{capture}}}` that hold one of the many values that rules name or who asks has"));
+    }
+    /// With the special values that a target captures.
+    type Key = (Speaking, Vec<(String, String)>);
     /// Host group, path, method class.
     type Places = Vec<(usize, usize, usize)>;
     let mut situations: Vec<(Key, Places)> = Vec::new();
@@ -226,15 +230,16 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
         }));
         for (path, sample) in group.paths.iter().enumerate() {
             for (method, class) in methods.iter().enumerate() {
-                let bits = policy.methods.resolve(class.token.as_bytes());
-                let target = CanonicalTarget { host: host_of(Some(&host.name)), path: &sample.path, query: None };
-                let side = Side::new(snapshot, snapshot.scopes_holding(&target, bits, &mut scratch), bits);
-                // Nothing allows what is in no scope.
-                if side.scopes.is_empty() {
+                let draft = Draft::new(&class.token, Some(&host.name), &sample.path, known.now);
+                let side = Side::at(snapshot, &draft.target(None), &class.token, &methods, &mut scratch);
+                // Nothing allows what is in no scope, but for preflights.
+                if side.scopes.is_empty() && side.preflights.is_empty() {
                     continue;
                 }
-                let place = *known_keys.entry((side.scopes.clone(), side.rules.clone())).or_insert_with(|| {
-                    situations.push(((side.scopes, side.rules), Vec::new()));
+                let draft = if special.is_empty() { draft } else { draft.capturing([snapshot]) };
+                let key = (side.speaking(), special::held(&special, &draft.captured));
+                let place = *known_keys.entry(key.clone()).or_insert_with(|| {
+                    situations.push((key, Vec::new()));
                     situations.len() - 1
                 });
                 situations[place].1.push((at, path, method));
@@ -244,12 +249,13 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
     let given = Given { source: known.source, time: known.time, person: Some(person(asker)) };
     let mut budget = budget(bounds);
     let mut alike: HashMap<[Vec<String>; 3], usize> = HashMap::new();
-    for ((scopes, rules), targets) in situations {
+    for ((speaking, _), targets) in situations {
         let (group, path, method) = targets[0];
         let (host, sample): (_, _) = (&groups[group].hosts[0], &groups[group].paths[path]);
         let draft = Draft::new(&methods[method].token, Some(&host.name), &sample.path, known.time.unwrap_or(known.now))
             .capturing([snapshot]);
-        let side = Side { snapshot, scopes: scopes.clone(), rules };
+        let side = Side::of(snapshot, &speaking);
+        let scopes = speaking.0;
         let Some(answers) = ask(&[side], &draft, &given, &mut budget, &mut scratch) else {
             can.gaps.push(format!("more than {} requests would have to be looked at", bounds.requests));
             break;

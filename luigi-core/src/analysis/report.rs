@@ -5,7 +5,7 @@ use super::situation::{Draft, Who};
 use super::targets::{HostGroup, MethodClass, OTHER_PATHS};
 use crate::decide::{Advice, Decision, Evaluation, Reason, Scratch, Source};
 use crate::explain::Explanation;
-use crate::policy::model::Policy;
+use crate::policy::model::{Fact, Policy};
 use crate::snapshot::Snapshot;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -172,6 +172,10 @@ pub struct Example {
     pub(super) login_name: Option<String>,
     /// Scopes and approvals by name, with the values of captures that a grant is for.
     pub(super) grants: Vec<(String, String, BTreeMap<String, String>)>,
+    /// Headers with their values, facts, and the client certificate, if some policy asks for such things at all.
+    pub(super) headers: Option<Vec<(String, Vec<String>)>>,
+    pub(super) facts: Option<BTreeMap<String, String>>,
+    pub(super) certificate: Option<Value>,
 }
 
 impl Example {
@@ -222,7 +226,19 @@ impl Example {
             (scope.clone(), approval.clone(), captures)
         });
         let grants = grants.collect();
-        Self { draft, group_names, issuer_name, login_name, grants }
+        let asks =
+            |wanted: fn(&Fact) -> bool| policies.iter().any(|policy| policy.facts.iter().any(|(_, fact)| wanted(fact)));
+        let headers = asks(|fact| matches!(fact, Fact::Header(_))).then(|| {
+            let owned = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect();
+            draft.brought.header_values().map(|(name, values)| (name.to_owned(), owned(values))).collect()
+        });
+        let facts = asks(|fact| matches!(fact, Fact::Named { .. })).then(|| {
+            let facts = draft.brought.facts.iter();
+            facts.filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect()
+        });
+        let certificate = asks(|fact| matches!(fact, Fact::Certificate)).then(|| draft.brought.certificate.described());
+        let certificate = certificate.flatten();
+        Self { draft, group_names, issuer_name, login_name, grants, headers, facts, certificate }
     }
 
     /// What a policy decides about it.
@@ -240,8 +256,9 @@ impl Example {
     /// Method and URL, as in a test of a policy.
     #[must_use]
     pub fn request(&self) -> String {
-        let Draft { method, host, path, .. } = &self.draft;
-        patterns::Witness { method: method.clone(), host: host.clone(), path: path.clone() }.to_string()
+        let Draft { method, host, path, brought, .. } = &self.draft;
+        let query = brought.query().map_or(String::new(), |query| format!("?{query}"));
+        patterns::Witness { method: method.clone(), host: host.clone(), path: format!("{path}{query}") }.to_string()
     }
 
     /// Who asks, as in a test of a policy: null for nobody, `"invalid"`, or an object.
@@ -299,6 +316,25 @@ impl Example {
             let plain = grant.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:=".contains(&b));
             options.push_str(&format!(" --grant {}", if plain { grant } else { quoted(&grant) }));
         }
+        for (name, values) in self.headers.iter().flatten() {
+            values
+                .iter()
+                .for_each(|value| options.push_str(&format!(" --header {}", quoted(&format!("{name}: {value}")))));
+        }
+        for (name, value) in self.facts.iter().flatten() {
+            options.push_str(&format!(" --fact {}", quoted(&format!("{name}={value}"))));
+        }
+        if self.headers.as_ref().is_some_and(Vec::is_empty) {
+            options.push_str(" --header none");
+        }
+        if self.facts.as_ref().is_some_and(BTreeMap::is_empty) {
+            options.push_str(" --fact none");
+        }
+        match &self.certificate {
+            None => {}
+            Some(Value::String(word)) => options.push_str(&format!(" --certificate {word}")),
+            Some(object) => options.push_str(&format!(" --certificate {}", quoted(&object.to_string()))),
+        }
         options
     }
 }
@@ -313,13 +349,26 @@ impl Serialize for Example {
             grant
         };
         let grants: Vec<Value> = self.grants.iter().map(grant).collect();
-        json!({
+        let mut example = json!({
             "request": self.request(),
             "as": self.asker(),
             "from": self.from(),
             "at": self.draft.time.to_string(),
             "grants": grants,
-        })
-        .serialize(serializer)
+        });
+        if let Some(headers) = &self.headers {
+            let one = |(name, values): &(String, Vec<String>)| match &values[..] {
+                [value] => (name.clone(), json!(value)),
+                _ => (name.clone(), json!(values)),
+            };
+            example["headers"] = Value::Object(headers.iter().map(one).collect());
+        }
+        if let Some(facts) = &self.facts {
+            example["facts"] = json!(facts);
+        }
+        if let Some(certificate) = &self.certificate {
+            example["certificate"] = certificate.clone();
+        }
+        example.serialize(serializer)
     }
 }

@@ -1,9 +1,11 @@
 //! Targets on which the same scopes and rules speak, and what these rules answer to every kind of request there.
 
+use super::brought::Brought;
+use super::claims::Captured;
 use super::cubes::Product;
 use super::dimension::{Axis, Dimension, LoginFacts, Setting};
 use super::in_play::{InPlay, Side};
-use super::{circumstances, people};
+use super::{brought, circumstances, people};
 use crate::decide::{Evaluation, Request, RequestFacts, Scratch, Source};
 use crate::explain::{self, Explanation};
 use crate::grant_set::{Grant, GrantSet};
@@ -29,7 +31,7 @@ pub(super) struct Draft {
     pub(super) host: Option<String>,
     pub(super) path: String,
     /// What the names of captures stand for in host and path.
-    pub(super) captured: BTreeMap<String, BTreeSet<String>>,
+    pub(super) captured: Captured,
     pub(super) who: Who,
     pub(super) subject: String,
     pub(super) email: Option<Email>,
@@ -42,6 +44,7 @@ pub(super) struct Draft {
     pub(super) login: LoginFacts,
     /// Names of scopes and approvals.
     pub(super) grants: Vec<(String, String)>,
+    pub(super) brought: Brought,
     pub(super) source: Source,
     pub(super) time: Timestamp,
 }
@@ -72,6 +75,7 @@ impl Draft {
             actor: None,
             login: LoginFacts::default(),
             grants: Vec::new(),
+            brought: Brought::default(),
             source: Source::Unknown,
             time,
         }
@@ -79,9 +83,9 @@ impl Draft {
 
     /// With what the rules of these policies capture in host and path.
     pub(super) fn capturing<'s>(mut self, snapshots: impl IntoIterator<Item = &'s Snapshot>) -> Self {
-        let mut captured: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut captured = Captured::new();
         for snapshot in snapshots {
-            let target = self.target();
+            let target = self.target(None);
             let method = snapshot.policy.methods.resolve(self.method.as_bytes());
             snapshot.index.visit(&target, snapshot.hosts.of(target.host), method, &mut |scope, pattern| {
                 let pattern = pattern.and_then(|id| snapshot.policy.scopes[scope].pattern(id));
@@ -97,13 +101,13 @@ impl Draft {
         self
     }
 
-    fn target(&self) -> CanonicalTarget<'_> {
+    pub(super) fn target<'a>(&'a self, query: Option<&'a [u8]>) -> CanonicalTarget<'a> {
         let host = match self.host.as_deref() {
             None => Host::Absent,
             Some(text) if text.parse::<IpAddr>().is_ok() => Host::Address(text),
             Some(name) => Host::Name(name),
         };
-        CanonicalTarget { host, path: &self.path, query: None }
+        CanonicalTarget { host, path: &self.path, query }
     }
 
     /// The groups in tokens: those of families for what is captured.
@@ -146,6 +150,11 @@ impl Draft {
             Setting::Actor(actor) => self.actor.clone_from(actor),
             Setting::Login(login) => self.login.clone_from(login),
             Setting::Grants(grants) => self.grants.clone_from(grants),
+            Setting::Header(..)
+            | Setting::Query(..)
+            | Setting::Fact(..)
+            | Setting::Certificate(_)
+            | Setting::Preflight(_) => self.brought.apply(setting),
             Setting::Source(source) => self.source = *source,
             Setting::Time(time) => self.time = *time,
         }
@@ -160,10 +169,12 @@ impl Draft {
             let elsewhere = self.claims_elsewhere.iter().map(|name| (name.clone(), Value::from("elsewhere")));
             claims.insert("_claim_names".to_owned(), Value::Object(elsewhere.collect()));
         }
-        let mut identity = people::somebody(url, &self.subject, until)
-            .groups(self.groups(&[policy]))
-            .claims(claims)
-            .login(people::login_at(&self.login, self.time));
+        let mut identity = people::somebody(url, &self.subject, until).claims(claims);
+        // So far it has but a subject, which is what the claim that subjects are taken from holds.
+        if let Some((_, issuer)) = policy.issuers.iter().find(|(_, issuer)| issuer.trust.url == *url) {
+            identity = identity.with_token_claims(&issuer.trust);
+        }
+        let mut identity = identity.groups(self.groups(&[policy])).login(people::login_at(&self.login, self.time));
         if let Some(email) = &self.email {
             identity = identity.email(email.clone());
         }
@@ -222,17 +233,22 @@ impl Draft {
             None if self.who == Who::Unverifiable => Credential::Invalid(InvalidCredential::BadSignature),
             None => Credential::Absent,
         };
-        ask(&Request {
-            method: self.method.as_bytes(),
-            target: Target::Canonical(self.target()),
-            upgrade: Kleene::False,
-            source: self.source,
-            credential,
-            time: self.time,
-            grants: &grants,
-            stops: crate::stop_set::StopSet::NONE,
-            facts: RequestFacts::NONE,
-        })
+        let query = self.brought.query();
+        let target = self.target(query.as_deref().map(str::as_bytes));
+        let ask = |facts: RequestFacts<'_>| {
+            ask(&Request {
+                method: self.method.as_bytes(),
+                target: Target::Canonical(target),
+                upgrade: Kleene::False,
+                source: self.source,
+                credential,
+                time: self.time,
+                grants: &grants,
+                stops: crate::stop_set::StopSet::NONE,
+                facts,
+            })
+        };
+        self.brought.with_facts(policy, ask)
     }
 
     pub(super) fn decide(&self, snapshot: &Snapshot, scratch: &mut Scratch) -> Evaluation {
@@ -283,21 +299,21 @@ pub(super) struct Person {
 }
 
 /// The dimensions that matter to these sides' rules.
-fn dimensions(sides: &[Side<'_>], given: &Given, now: Timestamp) -> Vec<Dimension> {
-    let in_play = InPlay::new(sides);
+fn dimensions(sides: &[Side<'_>], in_play: &InPlay<'_>, given: &Given, draft: &Draft) -> Vec<Dimension> {
     let mut all = match &given.person {
-        None => people::dimensions(sides, &in_play),
-        Some(person) => people::dimensions(sides, &in_play)
+        None => people::dimensions(sides, in_play, &draft.captured),
+        Some(person) => people::dimensions(sides, in_play, &draft.captured)
             .into_iter()
             .filter(|dimension| dimension.axis == Axis::Login && !person.login_is_given)
             .collect(),
     };
-    all.push(circumstances::grants(sides, &in_play));
+    all.push(circumstances::grants(sides, in_play));
+    all.extend(brought::dimensions(sides, in_play));
     if given.source.is_none() {
-        all.push(circumstances::sources(sides, &in_play));
+        all.push(circumstances::sources(sides, in_play));
     }
     if given.time.is_none() {
-        all.push(circumstances::times(sides, &in_play, now));
+        all.push(circumstances::times(sides, in_play, draft.time));
     }
     all
 }
@@ -310,24 +326,10 @@ pub(super) fn ask(
     budget: &mut Budget,
     scratch: &mut Scratch,
 ) -> Option<Answers> {
-    let mut dimensions = dimensions(sides, given, draft.time);
+    let in_play = InPlay::new(sides);
+    let mut dimensions = dimensions(sides, &in_play, given, draft);
     let mut gaps: Vec<String> = dimensions.iter().filter_map(|dimension| dimension.gap.clone()).collect();
-    if !InPlay::new(sides).facts.is_empty() {
-        gaps.push("requests of which no headers, query, certificate and facts are known".to_owned());
-    }
-    if InPlay::new(sides).tests_captures {
-        gaps.push("one value of each capture that rules test by `where`".to_owned());
-    }
-    // The groups of a person are those of some tenants, and the target stands for all of them.
-    let has_groups = |setting: &Setting| matches!(setting, Setting::Groups(groups) if !groups.names().is_empty());
-    if given.person.as_ref().is_some_and(|person| person.settings.iter().any(has_groups))
-        && InPlay::new(sides).matchers.iter().any(|(side, matcher)| {
-            let groups = &sides[*side].snapshot.policy().groups;
-            matcher.groups.iter().chain(&matcher.groups_all).any(|id| groups[*id].value.family().is_some())
-        })
-    {
-        gaps.push("one value of each capture that families of groups have".to_owned());
-    }
+    gaps.extend(families_at_two_places(sides, &in_play, draft));
     gaps.extend(trim(&mut dimensions, budget.points));
     let sizes: Vec<usize> = dimensions.iter().map(|dimension| dimension.choices.len()).collect();
     let mut draft = draft.clone();
@@ -374,6 +376,17 @@ pub(super) fn ask(
     (!exhausted && found.len() < usize::from(u16::MAX)).then_some(Answers { dimensions, product, found, gaps })
 }
 
+/// Whoever is in a group of a family for one of two values that a target captures under one name is taken to be in that for the other.
+fn families_at_two_places(sides: &[Side<'_>], in_play: &InPlay<'_>, draft: &Draft) -> Option<String> {
+    let groups = in_play.matchers.iter().flat_map(|(side, matcher)| {
+        let groups = &sides[*side].snapshot.policy().groups;
+        matcher.groups.iter().chain(&matcher.groups_all).map(|id| &groups[*id])
+    });
+    let mut families = groups.filter_map(|group| group.value.family());
+    let twice = families.find(|family| draft.captured.get(&family.capture).is_some_and(|values| values.len() > 1))?;
+    Some(format!("members of `{twice}` for all of what a request captures as `{{{}}}`", twice.capture))
+}
+
 /// Leaves the most far-fetched choices out until the product has at most so many points; what was left out.
 fn trim(dimensions: &mut [Dimension], points: usize) -> Vec<String> {
     let full: Vec<usize> = dimensions.iter().map(|dimension| dimension.choices.len()).collect();
@@ -415,15 +428,20 @@ impl Answers {
         let rank = |axis: Axis| match axis {
             Axis::Time => 0,
             Axis::Source => 1,
-            Axis::Actor => 2,
-            Axis::Kind => 3,
-            Axis::Claim => 4,
-            Axis::Email => 5,
-            Axis::Login => 6,
-            Axis::Grants => 7,
-            Axis::Subject => 8,
-            Axis::Groups => 9,
-            Axis::Credential => 10,
+            Axis::Certificate => 2,
+            Axis::Fact => 3,
+            Axis::Query => 4,
+            Axis::Header => 5,
+            Axis::Preflight => 6,
+            Axis::Actor => 7,
+            Axis::Kind => 8,
+            Axis::Claim => 9,
+            Axis::Email => 10,
+            Axis::Login => 11,
+            Axis::Grants => 12,
+            Axis::Subject => 13,
+            Axis::Groups => 14,
+            Axis::Credential => 15,
         };
         let mut order: Vec<usize> = (0..self.dimensions.len()).collect();
         order.sort_by_key(|at| rank(self.dimensions[*at].axis));

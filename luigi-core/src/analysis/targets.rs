@@ -50,6 +50,9 @@ pub(super) struct PathSample {
 /// A scope of one of the policies.
 type Held = (usize, ScopeId);
 
+/// Values of captures, decoded, that rules or a person tell apart from all others; by the name of the capture.
+pub(super) type Special = BTreeMap<String, BTreeSet<String>>;
+
 /// The scopes that differ between the policies, or whatever else narrows the walk; `None` walks everything.
 pub(super) type Touched<'t> = Option<&'t HashSet<Held>>;
 
@@ -62,6 +65,9 @@ pub(super) struct Targets<'a> {
     labels: BTreeMap<&'a str, Vec<Held>>,
     /// A label that no pattern has.
     fresh_label: String,
+    special: &'a Special,
+    /// Hosts whose label before the first dot is one of these values.
+    special_hosts: BTreeSet<String>,
 }
 
 /// Hosts with the same templates, and these templates' paths.
@@ -74,7 +80,7 @@ pub(super) struct HostGroup {
 }
 
 impl<'a> Targets<'a> {
-    pub(super) fn new(policies: Vec<&'a Policy>) -> Self {
+    pub(super) fn new(policies: Vec<&'a Policy>, special: &'a Special) -> Self {
         let mut targets = Self {
             policies,
             any_host: Vec::new(),
@@ -82,10 +88,16 @@ impl<'a> Targets<'a> {
             one_label: BTreeMap::new(),
             labels: BTreeMap::new(),
             fresh_label: String::new(),
+            special,
+            special_hosts: BTreeSet::new(),
         };
         for (at, policy) in targets.policies.clone().into_iter().enumerate() {
             for (id, scope) in policy.scopes.iter() {
                 for host in &scope.hosts {
+                    if let HostPattern::Capture { name, parent } = host {
+                        let labels = special.get(name).into_iter().flatten().filter(|value| is_label(value));
+                        targets.special_hosts.extend(labels.map(|label| format!("{label}.{parent}")));
+                    }
                     let held = match host {
                         HostPattern::Any => &mut targets.any_host,
                         HostPattern::Exact(name) => targets.exact.entry(name).or_default(),
@@ -101,6 +113,7 @@ impl<'a> Targets<'a> {
             }
         }
         let names = targets.exact.keys().chain(targets.one_label.keys()).chain(targets.labels.keys());
+        let names = names.copied().chain(targets.special_hosts.iter().map(String::as_str));
         let known: HashSet<&str> = names.flat_map(|name| name.split('.')).collect();
         targets.fresh_label = fresh("other", |label| known.contains(label));
         targets
@@ -110,8 +123,10 @@ impl<'a> Targets<'a> {
     fn hosts(&self) -> Vec<HostSample> {
         let fresh = &self.fresh_label;
         let sample = |name: String, pattern: String| HostSample { name, pattern: Some(pattern) };
+        let names: BTreeSet<&str> =
+            self.exact.keys().copied().chain(self.special_hosts.iter().map(String::as_str)).collect();
         let mut hosts: Vec<HostSample> =
-            self.exact.keys().map(|name| sample((*name).to_owned(), (*name).to_owned())).collect();
+            names.into_iter().map(|name| sample(name.to_owned(), name.to_owned())).collect();
         let suffixes: BTreeSet<&str> = self.one_label.keys().chain(self.labels.keys()).copied().collect();
         for suffix in suffixes {
             hosts.push(sample(format!("{fresh}.{suffix}"), format!("*.{suffix}")));
@@ -141,28 +156,43 @@ impl<'a> Targets<'a> {
 
     /// Every host with every path, host by host; those alone that a touched scope may hold, if some are named.
     pub(super) fn groups(&self, touched: Touched<'_>, mut visit: impl FnMut(&HostGroup)) {
-        let mut groups: HashMap<Vec<Held>, Vec<HostSample>> = HashMap::new();
+        // A host whose label is special is like no other.
+        let mut groups: HashMap<(Vec<Held>, Option<String>), Vec<HostSample>> = HashMap::new();
         let mut order = Vec::new();
         for host in self.hosts() {
             let held = self.held(&host.name);
             if touched.is_some_and(|touched| !held.iter().any(|one| touched.contains(one))) {
                 continue;
             }
-            let hosts = groups.entry(held.clone()).or_default();
+            let key = (held, self.special_hosts.get(&host.name).cloned());
+            let hosts = groups.entry(key.clone()).or_default();
             if hosts.is_empty() {
-                order.push(held);
+                order.push(key);
             }
             hosts.push(host);
         }
-        for held in order {
-            let Some(hosts) = groups.remove(&held) else { continue };
-            let mut walk = Walk::new(&self.policies, &held, touched);
+        for key in order {
+            let Some(hosts) = groups.remove(&key) else { continue };
+            let (held, _) = key;
+            let mut walk = Walk::new(&self.policies, &held, touched, self.special);
             walk.all_places();
             let gap = walk.cut.then(|| "more kinds of paths than are looked at".to_owned());
             let gap = walk.examples(&self.policies, &held).or(gap);
             visit(&HostGroup { hosts, paths: walk.paths, gap });
         }
     }
+}
+
+/// A value as a segment of a canonical path; `None` if none can hold it.
+fn canonical(value: &str) -> Option<String> {
+    let refused = |byte: u8| byte.is_ascii_control() || matches!(byte, b'/' | b'\\' | b'%');
+    let can = !matches!(value, "" | "." | "..") && !value.bytes().any(refused);
+    can.then(|| super::brought::escaped(value))
+}
+
+fn is_label(value: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    !value.is_empty() && value.len() <= 63 && value.bytes().all(plain)
 }
 
 /// A name that is not taken: `base`, or `base` with a number.
@@ -175,14 +205,17 @@ fn fresh(base: &str, taken: impl Fn(&str) -> bool) -> String {
 
 /// The templates of some scopes walking together.
 struct Walk<'a> {
+    special: &'a Special,
     templates: Vec<&'a PathTemplate>,
     /// Whether a touched scope has the template.
     wanted: Vec<bool>,
     paths: Vec<PathSample>,
-    /// How deep, which templates go on, which take everything.
-    seen: HashSet<(usize, Vec<usize>, Vec<usize>)>,
+    seen: HashSet<Seen>,
     cut: bool,
 }
+
+/// How deep, which templates go on, which take everything, and where special values stand.
+type Seen = (usize, Vec<usize>, Vec<usize>, Vec<(usize, String)>);
 
 /// Where the templates are.
 #[derive(Clone)]
@@ -192,12 +225,14 @@ struct Place {
     alive: Vec<usize>,
     /// Templates whose `**` takes everything from here on.
     rest: Vec<usize>,
+    /// Special values that some capture holds, with their depth.
+    special: Vec<(usize, String)>,
     path: String,
     pattern: String,
 }
 
 impl<'a> Walk<'a> {
-    fn new(policies: &[&'a Policy], held: &[Held], touched: Touched<'_>) -> Self {
+    fn new(policies: &[&'a Policy], held: &[Held], touched: Touched<'_>, special: &'a Special) -> Self {
         let mut templates: BTreeMap<&PathTemplate, bool> = BTreeMap::new();
         for one in held {
             let wanted = touched.is_none_or(|touched| touched.contains(one));
@@ -206,7 +241,7 @@ impl<'a> Walk<'a> {
             }
         }
         let (templates, wanted) = templates.into_iter().unzip();
-        Self { templates, wanted, paths: Vec::new(), seen: HashSet::new(), cut: false }
+        Self { special, templates, wanted, paths: Vec::new(), seen: HashSet::new(), cut: false }
     }
 
     fn all_places(&mut self) {
@@ -214,6 +249,7 @@ impl<'a> Walk<'a> {
             depth: 0,
             alive: (0..self.templates.len()).collect(),
             rest: Vec::new(),
+            special: Vec::new(),
             path: String::new(),
             pattern: String::new(),
         };
@@ -223,7 +259,7 @@ impl<'a> Walk<'a> {
             place.rest.extend(place.alive.iter().copied().filter(|at| ends(at) && self.templates[*at].rest));
             place.rest.sort_unstable();
             let depth = if place.alive.is_empty() { 0 } else { place.depth };
-            if !self.seen.insert((depth, place.alive.clone(), place.rest.clone())) {
+            if !self.seen.insert((depth, place.alive.clone(), place.rest.clone(), place.special.clone())) {
                 continue;
             }
             if self.seen.len() > MAX_PLACES {
@@ -261,16 +297,29 @@ impl<'a> Walk<'a> {
         })
     }
 
+    /// The special values of a capture as they stand in paths.
+    fn special_segments(&self, capture: &str) -> impl Iterator<Item = String> {
+        self.special.get(capture).into_iter().flatten().filter_map(|value| canonical(value))
+    }
+
+    fn is_special(&self, segment: &Segment, text: &str) -> bool {
+        match segment {
+            Segment::Capture(name) => self.special_segments(name).any(|value| value == text),
+            Segment::Literal(_) | Segment::Any => false,
+        }
+    }
+
     /// The places one segment further; any other segment is looked at first, since it gives the wider pattern.
     fn steps(&self, place: &Place, open: &mut Vec<Place>) {
         let going_on: Vec<usize> =
             place.alive.iter().copied().filter(|at| self.templates[*at].segments.len() > place.depth).collect();
         let segment = |at: &usize| &self.templates[*at].segments[place.depth];
-        let literals: BTreeSet<&str> = going_on
+        let literals: BTreeSet<String> = going_on
             .iter()
-            .filter_map(|at| match segment(at) {
-                Segment::Literal(text) => Some(text.as_str()),
-                Segment::Capture(_) | Segment::Any => None,
+            .flat_map(|at| match segment(at) {
+                Segment::Literal(text) => vec![text.clone()],
+                Segment::Capture(name) => self.special_segments(name).collect(),
+                Segment::Any => Vec::new(),
             })
             .collect();
         let is_wanted = |alive: &[usize]| alive.iter().chain(&place.rest).any(|at| self.wanted[*at]);
@@ -281,7 +330,11 @@ impl<'a> Walk<'a> {
             };
             let alive: Vec<usize> = going_on.iter().copied().filter(fits).collect();
             if is_wanted(&alive) {
-                open.push(place.step(literal, literal, alive));
+                let mut next = place.step(literal, literal, alive);
+                if going_on.iter().any(|at| self.is_special(segment(at), literal)) {
+                    next.special.push((place.depth, literal.clone()));
+                }
+                open.push(next);
             }
         }
         let others: Vec<usize> =
@@ -306,6 +359,7 @@ impl Place {
             depth: self.depth + 1,
             alive,
             rest: self.rest.clone(),
+            special: self.special.clone(),
             path: format!("{}/{segment}", self.path),
             pattern: format!("{}/{pattern}", self.pattern),
         }
@@ -336,6 +390,8 @@ pub(super) fn method_classes(policies: &[&Policy]) -> Vec<MethodClass> {
             sets
         })
         .collect();
+    // Then OPTIONS is like no other method.
+    let passes_preflights = policies.iter().any(|policy| policy.scopes.iter().any(|(_, scope)| scope.preflight));
     let mut classes: Vec<(Vec<bool>, MethodClass)> = Vec::new();
     for name in names {
         let token = if name == "other" { &other } else { &name };
@@ -343,7 +399,8 @@ pub(super) fn method_classes(policies: &[&Policy]) -> Vec<MethodClass> {
             let method = policy.methods.resolve(token.as_bytes());
             sets.iter().map(|set| set.intersects(method)).collect::<Vec<_>>()
         };
-        let signature: Vec<bool> = policies.iter().zip(&sets).flat_map(stands).collect();
+        let mut signature: Vec<bool> = policies.iter().zip(&sets).flat_map(stands).collect();
+        signature.push(passes_preflights && token == "OPTIONS");
         match classes.iter_mut().find(|(known, _)| *known == signature) {
             Some((_, class)) => class.names.push(name),
             None => classes.push((signature, MethodClass { token: token.clone(), names: vec![name] })),

@@ -78,15 +78,19 @@ pub(super) fn who(dimensions: &[Dimension], cube: &Cube) -> Who {
 /// From where, when and with what the requests of a box are made; nothing where that makes no difference.
 pub(super) fn circumstances(dimensions: &[Dimension], cube: &Cube) -> Vec<String> {
     let rank = |axis: Axis| match axis {
-        Axis::Login => 0,
-        Axis::Source => 1,
-        Axis::Time => 2,
-        Axis::Grants => 3,
-        _ => 4,
+        Axis::Preflight => 0,
+        Axis::Login => 1,
+        Axis::Source => 2,
+        Axis::Time => 3,
+        Axis::Header | Axis::Query => 4,
+        Axis::Fact => 5,
+        Axis::Certificate => 6,
+        Axis::Grants => 7,
+        Axis::Credential | Axis::Groups | Axis::Subject | Axis::Email | Axis::Kind | Axis::Claim | Axis::Actor => 8,
     };
     let mut found: Vec<(u8, String)> = Vec::new();
     for (dimension, chosen) in dimensions.iter().zip(&cube.chosen) {
-        if rank(dimension.axis) < 4 {
+        if rank(dimension.axis) < 8 {
             found.extend(alternatives(dimension, chosen).map(|words| (rank(dimension.axis), words)));
         }
     }

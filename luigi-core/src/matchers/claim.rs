@@ -18,7 +18,7 @@ pub(super) fn claims_hold(tests: &[ClaimTest], claims: &Map<String, Value>, now:
 }
 
 /// The claim at the end of a path of names.
-pub(super) fn claim_at<'a>(path: &[String], claims: &'a Map<String, Value>) -> Option<&'a Value> {
+pub(crate) fn claim_at<'a>(path: &[String], claims: &'a Map<String, Value>) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
     let mut value = claims.get(first.as_str());
     for name in rest {

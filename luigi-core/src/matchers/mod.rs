@@ -17,11 +17,12 @@ mod schedule;
 mod subject;
 
 pub(crate) use captures::Captures;
+pub(crate) use claim::claim_at;
 pub(crate) use facts::fact_holds;
 pub(crate) use held_groups::HeldGroups;
 pub(crate) use method_override::{METHOD_OVERRIDE_HEADERS, override_in_query};
 pub(crate) use network::NetworkSet;
-pub(crate) use pattern::subject as subject_fits;
+pub(crate) use pattern::{dns_name as dns_name_fits, subject as subject_fits};
 pub(crate) use proxies::TrustedProxies;
 pub(crate) use schedule::LocalHours;
 pub(crate) use subject::{Person, actor_is, login_meets};

@@ -6,7 +6,7 @@ pub(crate) fn subject(pattern: &str, text: &str) -> bool {
 }
 
 /// Whether a DNS name matches a pattern in lower case; `*` crosses no `.`.
-pub(super) fn dns_name(pattern: &str, text: &str) -> bool {
+pub(crate) fn dns_name(pattern: &str, text: &str) -> bool {
     matches(pattern, text, |byte| byte == b'.', |byte| byte.to_ascii_lowercase())
 }
 
