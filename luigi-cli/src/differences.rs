@@ -87,11 +87,8 @@ fn one(text: &mut String, difference: &Difference, length: Length) {
         Kind::Advice => ("advice", Tone::Doubtful),
     };
     let (mark, bold, faint) = (style(tone), style(Tone::Strong), style(Tone::Faint));
-    let privileged = if difference.privileged { "  (privileged)" } else { "" };
-    let already = if difference.some_already { "  (those it was not so for already)" } else { "" };
-    let denied = if difference.some_denied { "  (but for those whom deny rules keep out)" } else { "" };
     let who = conditions(&difference.who, &difference.circumstances);
-    let _ = writeln!(text, "{mark}{word}{mark:#}  {bold}{who}{bold:#}{privileged}{faint}{already}{denied}{faint:#}");
+    let _ = writeln!(text, "{mark}{word}{mark:#}  {bold}{who}{bold:#}{faint}{}{faint:#}", remarks(difference));
     targets(text, &difference.targets, if length == Length::Short { SHORT } else { MOST_TARGETS });
     let before = answer(&difference.before, &difference.before_because);
     let after = answer(&difference.after, &difference.after_because);
@@ -99,6 +96,17 @@ fn one(text: &mut String, difference: &Difference, length: Length) {
     if length == Length::Full {
         let _ = writeln!(text, "  {faint}for example: luigi explain POLICY {}{faint:#}", difference.example.options());
     }
+}
+
+/// What else is to be known of those who are described, in one pair of parentheses.
+fn remarks(difference: &Difference) -> String {
+    let said = [
+        (difference.privileged, "privileged"),
+        (difference.some_already, "for some of them it was so already"),
+        (difference.some_denied, "those whom deny rules keep out stay out"),
+    ];
+    let said: Vec<&str> = said.into_iter().filter(|(is, _)| *is).map(|(_, words)| words).collect();
+    if said.is_empty() { String::new() } else { format!("  ({})", said.join("; ")) }
 }
 
 /// Who, and what must hold.

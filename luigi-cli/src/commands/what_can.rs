@@ -82,11 +82,12 @@ fn human(found: &analysis::WhatCan) -> String {
         };
         let names = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let privileged = if operations.privileged { ", privileged" } else { "" };
-        let scopes =
-            if operations.scopes.is_empty() { String::new() } else { format!("{}; ", names(&operations.scopes)) };
-        // No rule lets preflights pass, but the scope that holds what they ask for.
-        let rules = if operations.rules.is_empty() { "`preflight`".to_owned() } else { names(&operations.rules) };
-        let by = format!("{scopes}by {rules}{privileged}");
+        // No rule lets preflights pass, and no scope need hold them, but what they ask for.
+        let by = match (&operations.scopes[..], &operations.rules[..]) {
+            ([], _) => format!("what is asked for has `preflight`{privileged}"),
+            (scopes, []) => format!("{}{privileged}; what is asked for has `preflight`", names(scopes)),
+            (scopes, rules) => format!("{}{privileged}; by {}", names(scopes), names(rules)),
+        };
         let _ = writeln!(text, "{bold}{how}{bold:#}  {faint}({by}){faint:#}");
         targets(&mut text, &operations.targets, MOST_TARGETS);
     }

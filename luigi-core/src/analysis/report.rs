@@ -37,13 +37,17 @@ impl fmt::Display for TargetWords {
     }
 }
 
-/// Everything but CONNECT and TRACE is `any`, as in a policy.
+/// Everything but CONNECT and TRACE is `any`, as in a policy; whether these are meant, too, is said.
 fn methods(names: &[String]) -> String {
     let any = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
     let has = |name: &str| names.iter().any(|held| held == name);
     if any.iter().all(|name| has(name)) {
-        let beyond: Vec<&str> = ["CONNECT", "TRACE"].into_iter().filter(|name| has(name)).collect();
-        return [&["any method"], &beyond[..]].concat().join(", ");
+        return match (has("CONNECT"), has("TRACE")) {
+            (false, false) => "any method".to_owned(),
+            (true, false) => "any method, and CONNECT".to_owned(),
+            (false, true) => "any method, and TRACE".to_owned(),
+            (true, true) => "every method, CONNECT and TRACE included".to_owned(),
+        };
     }
     let named = names.iter().map(|name| if name == "other" { "any other method" } else { name });
     named.collect::<Vec<_>>().join(", ")
@@ -370,5 +374,24 @@ impl Serialize for Example {
             example["certificate"] = certificate.clone();
         }
         example.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_method_is_what_a_policy_calls_so() {
+        let any = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+        let said = |more: &[&str]| {
+            let names: Vec<String> = any.iter().chain(more).map(|name| (*name).to_owned()).collect();
+            methods(&names)
+        };
+        assert_eq!(said(&[]), "any method");
+        assert_eq!(said(&["PURGE"]), "any method");
+        assert_eq!(said(&["TRACE"]), "any method, and TRACE");
+        assert_eq!(said(&["CONNECT", "TRACE"]), "every method, CONNECT and TRACE included");
+        assert_eq!(methods(&["GET".to_owned(), "other".to_owned()]), "GET, any other method");
     }
 }
