@@ -9,7 +9,7 @@ use super::patterns::TooHard;
 use crate::matchers::path_regex::{PathDfa, canonical_paths};
 use crate::policy::model::{PathTemplate, Segment};
 use regex_automata::util::primitives::StateID;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A path that stands for all that lie in the same patterns.
 pub(super) struct Representative {
@@ -30,6 +30,70 @@ pub(super) fn representatives<'p>(
     *left = left.checked_sub(literals).ok_or(TooHard)?;
     let walk = Walk { bytes: bytes(&templates, &expressions), templates, expressions };
     walk.run(left)
+}
+
+/// How much expressions hold by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breadth {
+    /// No path with all that is below it.
+    Narrow,
+    /// Everything below some path.
+    Tree,
+    /// Everything below `/`.
+    Everything,
+}
+
+/// How broad expressions are. Spends comparisons.
+pub(super) fn breadth(dfa: &PathDfa, left: &mut usize) -> Result<Breadth, TooHard> {
+    let canonical = canonical_paths();
+    let bytes = bytes(&[], &[dfa]);
+    let root = (canonical.next(canonical.start(), b'/'), dfa.next(dfa.start(), b'/'));
+    let mut places: HashMap<(StateID, StateID), usize> = HashMap::from([(root, 0)]);
+    let mut steps: Vec<Vec<(u8, usize)>> = Vec::new();
+    let mut open = vec![root];
+    while let Some(&(path, expression)) = open.get(steps.len()) {
+        *left = left.checked_sub(2 * bytes.len()).ok_or(TooHard)?;
+        let mut next = Vec::new();
+        for &byte in &bytes {
+            let state = (canonical.next(path, byte), dfa.next(expression, byte));
+            // Targets that are ambiguous are no paths for this.
+            if canonical.is_dead(state.0) {
+                continue;
+            }
+            let place = *places.entry(state).or_insert_with(|| {
+                open.push(state);
+                open.len() - 1
+            });
+            next.push((byte, place));
+        }
+        steps.push(next);
+    }
+    let mut before: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    for (from, next) in steps.iter().enumerate() {
+        next.iter().for_each(|(_, to)| before[*to].push(from));
+    }
+    // From which states one of these is reached.
+    let leading_to = |ends: &dyn Fn(usize) -> bool| {
+        let mut leading = vec![false; steps.len()];
+        let mut spread: Vec<usize> = (0..steps.len()).filter(|at| ends(*at)).collect();
+        while let Some(at) = spread.pop() {
+            if !std::mem::replace(&mut leading[at], true) {
+                spread.extend(&before[at]);
+            }
+        }
+        leading
+    };
+    let is_path = |at: usize| canonical.matches(open[at].0).contains(&0);
+    let to_paths = leading_to(&is_path);
+    // `/` itself is one page; whoever leaves it out has hardly left out anything.
+    let outside = leading_to(&|at| at > 0 && is_path(at) && !dfa.is_match(open[at].1));
+    let is_tree = |at: usize| to_paths[at] && steps[at].iter().all(|(_, to)| !outside[*to]);
+    let mut below = steps.iter().flatten().filter(|(byte, _)| *byte == b'/').map(|(_, to)| *to);
+    Ok(match is_tree(0) {
+        true => Breadth::Everything,
+        false if below.any(is_tree) => Breadth::Tree,
+        false => Breadth::Narrow,
+    })
 }
 
 /// One byte of each kind that no pattern tells apart, in the order in which people would choose them.
@@ -172,4 +236,33 @@ fn path(steps: &[Step], mut at: usize) -> String {
         bytes.push(steps[at].byte);
     }
     bytes.iter().rev().map(|byte| char::from(*byte)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matchers::path_regex::{Case, MAX_SCOPE_AUTOMATON_BYTES, compile};
+
+    #[test]
+    fn expressions_are_as_broad_as_what_they_hold_below_a_path() {
+        for (patterns, expected) in [
+            (&[".*"][..], Breadth::Everything),
+            (&["/.*"], Breadth::Everything),
+            (&["/.+"], Breadth::Everything),
+            (&["/[^/]+(/.*)?"], Breadth::Everything),
+            (&["/[a-z].*", "/[^a-z].*"], Breadth::Everything),
+            (&["/[a-z].*"], Breadth::Tree),
+            (&["/admin(/.*)?"], Breadth::Tree),
+            (&["/v[0-9]+/.*"], Breadth::Tree),
+            (&["/v[0-9]+/[^/]+"], Breadth::Narrow),
+            (&["/v[0-9]+/[a-z/]*"], Breadth::Narrow),
+            (&["/admin/.*\\.html"], Breadth::Narrow),
+            (&["/a;b/.*"], Breadth::Narrow),
+        ] {
+            let dfa = PathDfa::from_bytes(&compile(patterns, Case::Exact, MAX_SCOPE_AUTOMATON_BYTES).unwrap()).unwrap();
+            let mut left = 1_000_000;
+            assert_eq!(breadth(&dfa, &mut left).ok(), Some(expected), "{patterns:?}");
+            assert!(breadth(&dfa, &mut 10).is_err());
+        }
+    }
 }

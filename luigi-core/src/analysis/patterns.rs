@@ -10,7 +10,7 @@
 //!
 //! Deliberately not here: who asks, from where and when. Those are the rules' and belong to whoever asks about rules.
 
-use super::expressions::{self, Representative};
+use super::expressions::{self, Breadth, Representative};
 use crate::matchers::path_regex::PathDfa;
 use crate::method::{MethodSet, MethodTable};
 use crate::policy::model::{HostPattern, HostProperties, Operation, PathTemplate, Policy, ScopeId, Segment, TableId};
@@ -247,6 +247,15 @@ impl Region {
     /// Whether it, or what it leaves out, has regular expressions.
     pub(crate) fn has_expressions(&self) -> bool {
         self.0.expressions
+    }
+
+    /// How much its regular expressions hold, if it has some. Spends comparisons; with too few left they count as narrow.
+    pub(crate) fn breadth(&self, left: &mut usize) -> Breadth {
+        let Some(regex) = &self.0.regex else { return Breadth::Narrow };
+        expressions::breadth(&regex.dfa, left).unwrap_or_else(|_| {
+            *left = 0;
+            Breadth::Narrow
+        })
     }
 
     /// The same with what it leaves out.

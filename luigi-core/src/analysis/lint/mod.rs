@@ -9,18 +9,22 @@
 //! | `reach` | what allows reach beyond the scopes that they name |
 //! | `rules` | rules by themselves |
 //! | `scopes` | scopes by themselves |
+//! | `breadth` | what is as broad as can be |
 //! | `approvals` | approvals |
 //! | `names` | what nothing names |
 
 mod approvals;
+mod breadth;
 mod findings;
 mod names;
 mod reach;
 mod rules;
 mod scopes;
 
+use breadth::Openness;
 pub use findings::{Accepted, Findings};
 
+use super::expressions::Breadth;
 use super::overlaps::Overlaps;
 use super::patterns::{Region, Search, Space};
 use super::strictness::{is_unconditional, requires_identity};
@@ -107,6 +111,7 @@ fn look(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>) -> Finding
     reach::look(&mut linter);
     rules::look(&mut linter);
     scopes::look(&mut linter);
+    breadth::look(&mut linter);
     approvals::look(&mut linter);
     names::look(&mut linter);
     linter.finish()
@@ -134,6 +139,9 @@ struct Linter<'p> {
     space: Space,
     regions: Vec<Region>,
     overlaps: Overlaps,
+    /// How much the regular expressions of each scope hold.
+    breadths: Vec<Breadth>,
+    openness: Openness,
     /// What holds for whoever is let in to a scope, by scope.
     guards: Vec<Guards>,
     /// What holds for all requests.
@@ -178,15 +186,24 @@ impl<'p> Linter<'p> {
         let space = Space::new(&[policy]);
         let regions = space.regions(policy);
         let overlaps = Overlaps::new(policy);
+        let mut expressions_left = MAX_OF_EXPRESSIONS;
+        let breadths: Vec<Breadth> = regions.iter().map(|region| region.breadth(&mut expressions_left)).collect();
+        let openness = Openness::new(policy);
         let mut guards = vec![Guards::default(); policy.scopes.len()];
         let mut guards_of_all = Guards::default();
         let mut allows = vec![Vec::new(); policy.scopes.len()];
         for (id, rule) in policy.rules.iter() {
             let enforced = rule.mode == Mode::Enforce;
-            let always = enforced && is_unconditional(rule) && rule.effect == Effect::Restrict;
+            let always = enforced
+                && is_unconditional(rule)
+                && rule.effect == Effect::Restrict
+                && !openness.is_met_by_all(&rule.require, policy);
             let but_for_unless = Rule { unless: Vec::new(), ..rule.clone() };
-            let exempting =
-                enforced && rule.effect == Effect::Deny && !rule.unless.is_empty() && is_unconditional(&but_for_unless);
+            let exempting = enforced
+                && rule.effect == Effect::Deny
+                && !rule.unless.is_empty()
+                && !rule.unless.iter().any(|unless| openness.exempts_all(unless, policy))
+                && is_unconditional(&but_for_unless);
             let added = Guards {
                 any: always || exempting,
                 identity: always && requires_identity(&rule.require),
@@ -209,16 +226,18 @@ impl<'p> Linter<'p> {
             places,
             sources,
             now,
-            cut: overlaps.cut,
+            cut: overlaps.cut || expressions_left == 0,
             overlaps,
             space,
             regions,
+            breadths,
+            openness,
             guards,
             guards_of_all,
             allows,
             meetings: HashMap::new(),
             pairs_left: MAX_PAIRS,
-            expressions_left: MAX_OF_EXPRESSIONS,
+            expressions_left,
             errors: Vec::new(),
             warnings: Diagnostics::default(),
             accepted: BTreeMap::new(),

@@ -48,7 +48,8 @@ fn inside(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
             problem.help("say who, or require a `login`, a `subject` or an `approval`")
         });
     }
-    if anyone || !rule.require.is_empty() || !rule.when.from.is_empty() || !rule.when.during.is_empty() {
+    let anywhere = linter.openness.lets_all_in(&rule.when.from, policy);
+    if anyone || !linter.openness.is_met_by_all(&rule.require, policy) || !anywhere || !rule.when.during.is_empty() {
         return;
     }
     let standing: Vec<ScopeId> = privileged().filter(|scope| !linter.guards(*scope).any).collect();
@@ -58,7 +59,11 @@ fn inside(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
                 1 => format!("privileged scope `{}`", policy.scopes[scope].name),
                 many => format!("{many} privileged scopes"),
             };
-            let message = format!("rule `{}` opens {what} and requires nothing", rule.name);
+            let nothing = match rule.require.is_empty() && rule.when.from.is_empty() {
+                true => "nothing",
+                false => "nothing that keeps anybody out",
+            };
+            let message = format!("rule `{}` opens {what} and requires {nothing}", rule.name);
             let problem = Diagnostic::lint(Lint::StandingAccess, linter.name(Row::Rule(id)), message);
             let problem = problem.also(linter.name(Row::Scope(scope)), "privileged");
             problem.help("add `require` with an `approval`, a `login` or a network, or a restrict rule that does for whoever lets in")
@@ -82,7 +87,12 @@ fn beyond(linter: &mut Linter<'_>, id: RuleId, rule: &Rule, broad: ScopeId, scop
     }
     let witness = match linter.meet(broad, scope, rule.methods) {
         Search::Found(witness) => witness,
-        Search::Empty if anyone && row.privileged && surrounds == Surrounds::AsTree && rule.when.from.is_empty() => {
+        Search::Empty
+            if anyone
+                && row.privileged
+                && surrounds == Surrounds::AsTree
+                && linter.openness.lets_all_in(&rule.when.from, linter.policy) =>
+        {
             return open_beside(linter, id, rule, broad, scope);
         }
         Search::Empty | Search::TooHard => return,

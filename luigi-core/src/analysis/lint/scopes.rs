@@ -1,10 +1,11 @@
 //! Scopes by themselves: how much a privileged one opens, what `except` leaves of one, HAProxy's statistics page.
 
 use super::{Linter, Row, rules};
+use crate::analysis::expressions::Breadth;
 use crate::analysis::patterns::common_host;
 use crate::method::MethodSet;
 use crate::policy::diagnostics::{Diagnostic, Lint};
-use crate::policy::model::{HostPattern, Scope, ScopeId, Segment};
+use crate::policy::model::{HostPattern, Scope, ScopeId, Segment, TableId};
 use crate::target::Ambiguity;
 
 pub(super) fn look(linter: &mut Linter<'_>) {
@@ -27,11 +28,15 @@ pub(super) fn look(linter: &mut Linter<'_>) {
 /// A privileged scope that is every path, method or host.
 fn product(linter: &mut Linter<'_>, id: ScopeId, scope: &Scope) {
     let any_host = scope.hosts.contains(&HostPattern::Any);
-    let any_method = scope.operations.iter().any(|operation| operation.methods.contains(MethodSet::ANY));
+    let methods = scope.operations.iter().map(|operation| operation.methods);
+    let mut methods = methods.chain(scope.path_regex.iter().map(|regex| regex.methods));
+    let any_method = methods.any(|methods| methods.contains(MethodSet::ANY));
+    let tree_of_expressions = linter.breadths[id.index()] != Breadth::Narrow;
     let tree = scope.operations.iter().any(|operation| operation.path.rest);
-    let (key, what) = match (tree, any_method, any_host) {
-        (true, true, _) => ("paths", "every method on every path below it"),
-        (true, false, _) => ("paths", "every path below it"),
+    let key = if tree { "paths" } else { "path-regex" };
+    let (key, what) = match (tree || tree_of_expressions, any_method, any_host) {
+        (true, true, _) => (key, "every method on every path below it"),
+        (true, false, _) => (key, "every path below it"),
         (false, true, _) => ("methods", "every method"),
         (false, false, true) => ("hosts", "every host"),
         (false, false, false) => return,

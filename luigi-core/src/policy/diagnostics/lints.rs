@@ -76,6 +76,8 @@ leads = "leads"
 [networks]
 office = ["203.0.113.0/24"]
 vpn = ["198.51.100.0/24"]
+lower-half = ["0.0.0.0/1"]
+upper-half = ["128.0.0.0/1"]
 
 [schedules.business-hours]
 time-zone = "UTC"
@@ -410,6 +412,66 @@ privileged = true
 hosts = ["admin.example.com"]
 operations = ["GET /billing/invoices/{id}", "POST /billing/refunds"]
 privileged = true
+"#;
+    /// An allow for everything on many hosts.
+    BroadAllow = "broad-allow", Warning:
+        "The rule opens every method on every path of more than one host: whatever runs there now or later, to be read, changed and deleted. That is admin for \
+         everything, whether the scopes are privileged or not, and it is easily written: `/**` or `.*` with `methods = \"any\"` is the shortest scope there is. Name the \
+         operations that are needed, divide the hosts among rules, or take the `{name}` of a host where each is somebody's own; if everything is \
+         meant, accept the finding and say why. A scope that only deny and restrict rules name may be as broad as it likes.",
+        wrong r#"[scopes.everything]
+hosts = ["**.example.com"]
+paths = ["/**"]
+methods = "any"
+
+[[rules]]
+id = "staff"
+effect = "allow"
+scopes = ["everything"]
+subject = { groups = ["staff"] }
+"#,
+        right r#"[scopes.orders]
+hosts = ["orders.example.com"]
+paths = ["/v1/**"]
+methods = "any"
+
+[scopes.pages]
+hosts = ["**.example.com"]
+paths = ["/**"]
+methods = "read"
+
+[[rules]]
+id = "staff"
+effect = "allow"
+scopes = ["orders", "pages"]
+subject = { groups = ["staff"] }
+"#;
+    /// Networks that hold every address.
+    OpenNetwork = "open-network", Warning:
+        "The networks hold every address of IPv4, or every public one of IPv6, so that `from` keeps nobody out and an `unless` with it exempts everybody; a rule that \
+         asks for them counts as one that does not ask where a request comes from. Among `proxies` it is worse: whoever comes is believed to be a proxy. Leave \
+         `from` out where everyone is meant.",
+        wrong r#"[scopes.reports]
+hosts = ["reports.example.com"]
+operations = ["GET /reports/{id}"]
+
+[[rules]]
+id = "staff-read-reports"
+effect = "allow"
+scopes = ["reports"]
+subject = { groups = ["staff"] }
+from = ["lower-half", "upper-half"]
+"#,
+        right r#"[scopes.reports]
+hosts = ["reports.example.com"]
+operations = ["GET /reports/{id}"]
+
+[[rules]]
+id = "staff-read-reports"
+effect = "allow"
+scopes = ["reports"]
+subject = { groups = ["staff"] }
+from = ["office"]
 "#;
     /// Approvers who approve for themselves.
     RubberStamp = "rubber-stamp", Warning:
