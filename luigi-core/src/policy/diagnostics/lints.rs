@@ -1,12 +1,12 @@
 //! The lints: what is legal in a policy and dangerous, each with its explanation, an example and the cure.
 //!
-//! Only the texts stand here; what finds them is in [`crate::analysis::lint`]. An example is a part of a policy that stands on
-//! [`EXAMPLE_GROUND`]; a test holds that it triggers its lint and that the cured one does not.
+//! Only the texts stand here, the examples in files beside; what finds them is in [`crate::analysis::lint`]. An example is a part of a policy that
+//! stands on [`EXAMPLE_GROUND`]; a test holds that it triggers its lint and that the cured one does not.
 
 use super::Severity;
 
 macro_rules! lints {
-    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $severity:ident: $explanation:literal, wrong $wrong:literal, right $right:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $severity:ident: $explanation:literal, wrong $wrong:expr, right $right:expr;)+) => {
         /// A kind of finding. Exhaustive: match it without `_`. Codes are never reused for something else.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Lint {
@@ -61,753 +61,169 @@ macro_rules! lints {
 }
 
 /// What the examples of lints stand on.
-pub const EXAMPLE_GROUND: &str = r#"schema = 1
-
-[issuers.corp]
-url = "https://login.example.com"
-audiences = ["apps"]
-
-[groups]
-staff = "staff"
-support = "support"
-admins = "admins"
-leads = "leads"
-
-[networks]
-office = ["203.0.113.0/24"]
-vpn = ["198.51.100.0/24"]
-lower-half = ["0.0.0.0/1"]
-upper-half = ["128.0.0.0/1"]
-
-[schedules.business-hours]
-time-zone = "UTC"
-days = ["mon", "tue", "wed", "thu", "fri"]
-start = "08:00"
-end = "18:00"
-
-[logins.fresh-mfa]
-amr-any = ["mfa"]
-max-age = "15m"
-"#;
+pub const EXAMPLE_GROUND: &str = include_str!("examples/ground.toml");
 
 lints! {
     /// An allow for anyone around a privileged scope.
     OpenAllow = "open-allow", Error:
         "An allow for anyone surrounds a privileged scope: its patterns would hold the privileged requests, and only `except` keeps them out. Whatever the \
          application adds next to them tomorrow is open to the world. Name what is public, not what is not.",
-        wrong r#"[scopes.site]
-hosts = ["www.example.com"]
-paths = ["/**"]
-methods = "any"
-except = ["admin"]
-
-[scopes.admin]
-hosts = ["www.example.com"]
-operations = ["POST /admin/users"]
-privileged = true
-
-[[rules]]
-id = "visitors"
-effect = "allow"
-scopes = ["site"]
-subject = "anyone"
-"#,
-        right r#"[scopes.site]
-hosts = ["www.example.com"]
-operations = ["GET /", "GET /products/**"]
-
-[scopes.admin]
-hosts = ["www.example.com"]
-operations = ["POST /admin/users"]
-privileged = true
-
-[[rules]]
-id = "visitors"
-effect = "allow"
-scopes = ["site"]
-subject = "anyone"
-"#;
+        wrong include_str!("examples/open-allow-wrong.toml"),
+        right include_str!("examples/open-allow-right.toml");
     /// An allow that opens privileged requests without asking who.
     PrivilegedOpen = "privileged-open", Error:
         "An allow opens requests of a privileged scope to whoever comes, with no token, login or approval; an address or an hour is nobody's name, and the \
          record of a privileged request must say who made it. This cannot be accepted: say who, require a login, or leave the part that is \
          meant to be open out of the privileged scope with `except`.",
-        wrong r#"[scopes.health]
-hosts = "any"
-operations = ["GET /healthz"]
-
-[scopes.console]
-hosts = ["admin.example.com"]
-paths = ["/**"]
-methods = "any"
-privileged = true
-
-[[rules]]
-id = "probes"
-effect = "allow"
-scopes = ["health"]
-subject = "anyone"
-"#,
-        right r#"[scopes.health]
-hosts = "any"
-operations = ["GET /healthz"]
-
-[scopes.console]
-hosts = ["admin.example.com"]
-paths = ["/**"]
-methods = "any"
-privileged = true
-except = ["health"]
-
-[[rules]]
-id = "probes"
-effect = "allow"
-scopes = ["health"]
-subject = "anyone"
-"#;
+        wrong include_str!("examples/privileged-open-wrong.toml"),
+        right include_str!("examples/privileged-open-right.toml");
     /// A broad allow that reaches a scope with stricter rules.
     SwallowedScope = "swallowed-scope", Warning:
         "A request may lie in several scopes, and any allow among their rules lets it through. Here a broad allow reaches into a scope whose own \
          rules ask for more, and no restrict rule holds that for everyone, so the stricter rules can be walked around; the request that is shown does it. \
          Leave the scope out of the broad one with `except`, or say with a restrict rule what holds whoever lets in. If the scope is \
          privileged this is an error, and cannot be accepted.",
-        wrong r#"[scopes.api]
-hosts = ["api.example.com"]
-paths = ["/**"]
-methods = "any"
-
-[scopes.payouts]
-hosts = ["api.example.com"]
-operations = ["POST /payouts"]
-
-[[rules]]
-id = "staff-use-the-api"
-effect = "allow"
-scopes = ["api"]
-subject = { groups = ["staff"] }
-
-[[rules]]
-id = "leads-pay-out"
-effect = "allow"
-scopes = ["payouts"]
-subject = { groups = ["leads"] }
-require = { login = "fresh-mfa" }
-"#,
-        right r#"[scopes.api]
-hosts = ["api.example.com"]
-paths = ["/**"]
-methods = "any"
-except = ["payouts"]
-
-[scopes.payouts]
-hosts = ["api.example.com"]
-operations = ["POST /payouts"]
-
-[[rules]]
-id = "staff-use-the-api"
-effect = "allow"
-scopes = ["api"]
-subject = { groups = ["staff"] }
-
-[[rules]]
-id = "leads-pay-out"
-effect = "allow"
-scopes = ["payouts"]
-subject = { groups = ["leads"] }
-require = { login = "fresh-mfa" }
-"#;
+        wrong include_str!("examples/swallowed-scope-wrong.toml"),
+        right include_str!("examples/swallowed-scope-right.toml");
     /// An exemption that was made for a rule which is only observed.
     ObservedEscape = "observed-escape", Error:
         "A deny or restrict in force exempts somebody with `unless`, and the only allow that is meant for them is merely observed. The exemption \
          works from today on, the conditions of that allow do not: any other allow that lets these people in does so without the restriction. \
          Enforce the allow first, or observe both.",
-        wrong r#"[scopes.ledger]
-hosts = ["books.example.com"]
-operations = ["GET /ledger"]
-
-[[rules]]
-id = "ledger-needs-mfa"
-effect = "restrict"
-scopes = ["ledger"]
-unless = { subject = { groups = ["support"] } }
-require = { login = "fresh-mfa" }
-
-[[rules]]
-id = "support-from-the-office"
-effect = "allow"
-mode = "observe"
-scopes = ["ledger"]
-subject = { groups = ["support"] }
-require = { from = ["office"] }
-
-[[rules]]
-id = "staff-read"
-effect = "allow"
-scopes = ["ledger"]
-subject = { groups = ["staff"] }
-"#,
-        right r#"[scopes.ledger]
-hosts = ["books.example.com"]
-operations = ["GET /ledger"]
-
-[[rules]]
-id = "ledger-needs-mfa"
-effect = "restrict"
-scopes = ["ledger"]
-unless = { subject = { groups = ["support"] } }
-require = { login = "fresh-mfa" }
-
-[[rules]]
-id = "support-from-the-office"
-effect = "allow"
-scopes = ["ledger"]
-subject = { groups = ["support"] }
-require = { from = ["office"] }
-
-[[rules]]
-id = "staff-read"
-effect = "allow"
-scopes = ["ledger"]
-subject = { groups = ["staff"] }
-"#;
+        wrong include_str!("examples/observed-escape-wrong.toml"),
+        right include_str!("examples/observed-escape-right.toml");
     /// A rule that can never match or never be met.
     DeadRule = "dead-rule", Error:
         "The rule can never have an effect: its methods are none of its scopes', nothing is left of its scopes, `unless` takes away all that it matches, or \
          two of its conditions exclude each other. An allow that is dead surprises its author; a deny that is dead protects nobody.",
-        wrong r#"[scopes.reports]
-hosts = ["reports.example.com"]
-operations = ["GET /reports/{id}"]
-
-[[rules]]
-id = "no-deleting"
-effect = "deny"
-scopes = ["reports"]
-methods = ["DELETE"]
-"#,
-        right r#"[scopes.reports]
-hosts = ["reports.example.com"]
-operations = ["GET /reports/{id}", "DELETE /reports/{id}"]
-
-[[rules]]
-id = "no-deleting"
-effect = "deny"
-scopes = ["reports"]
-methods = ["DELETE"]
-"#;
+        wrong include_str!("examples/dead-rule-wrong.toml"),
+        right include_str!("examples/dead-rule-right.toml");
     /// A glass that can be broken without a sound.
     SilentGlass = "silent-glass", Error:
         "With `approvers = \"requester\"` access opens as soon as somebody asks. That is what a break-glass is for, as long as it makes a noise: \
          here nobody is told and no reason is asked for. Add `notify`, or require a justification; both is better.",
-        wrong r#"[approvals.break-glass]
-approvers = "requester"
-duration = "1h"
-justification = "optional"
-"#,
-        right r##"[approvals.break-glass]
-approvers = "requester"
-duration = "1h"
-justification = "required"
-notify = ["slack:#incidents"]
-"##;
+        wrong include_str!("examples/silent-glass-wrong.toml"),
+        right include_str!("examples/silent-glass-right.toml");
     /// A rule that the client can walk around by what it sends.
     Spoofable = "spoofable", Warning:
         "The rule depends on something that the client writes itself, such as a header or a query parameter. A deny or a restriction is evaded by leaving \
          it out, an exemption or an allow is gained by putting it in, and a requirement is met by sending what is required. Base it on the identity, the network or the path; if a proxy in front sets the \
          header and removes what clients send, accept the finding and say so.",
-        wrong r#"[scopes.exports]
-hosts = ["data.example.com"]
-operations = ["GET /exports/{id}"]
-
-[[rules]]
-id = "no-bots"
-effect = "deny"
-scopes = ["exports"]
-headers = { user-agent = ["bot"] }
-"#,
-        right r#"[scopes.exports]
-hosts = ["data.example.com"]
-operations = ["GET /exports/{id}"]
-
-[[rules]]
-id = "no-bots"
-effect = "deny"
-scopes = ["exports"]
-unless = { from = ["office"] }
-"#;
+        wrong include_str!("examples/spoofable-wrong.toml"),
+        right include_str!("examples/spoofable-right.toml");
     /// A deny that depends on something its subject can change, or on too much at once.
     WeakDeny = "weak-deny", Warning:
         "A deny should hold whatever the denied person does. E-mail addresses change, and count only while the provider calls them verified; and keys \
          inside one matcher are joined by AND, so that naming a subject and an address denies only who has both. Name the subject, and put further \
          identifiers into matchers of their own: `subject = [{ subjects = [...] }, { emails = [...] }]`.",
-        wrong r#"[[rules]]
-id = "left-the-company"
-effect = "deny"
-scopes = "all"
-subject = { subjects = ["00u9x1"], emails = ["mallory@example.com"] }
-"#,
-        right r#"[[rules]]
-id = "left-the-company"
-effect = "deny"
-scopes = "all"
-subject = [{ subjects = ["00u9x1"] }, { emails = ["mallory@example.com"] }]
-"#;
+        wrong include_str!("examples/weak-deny-wrong.toml"),
+        right include_str!("examples/weak-deny-right.toml");
     /// A named segment that also matches a literal which other rules govern.
     CaptureOverlap = "capture-overlap", Warning:
         "`{id}` and `*` stand for any segment, also for one that another scope spells out: `/orders/{id}` holds `/orders/export`. Nothing takes precedence for \
          being more specific, so the rules about the one let in to the other as well, and the rules of the literal ask for more. Leave the literal out \
          with `except`, or restrict it.",
-        wrong r#"[scopes.order]
-hosts = ["shop.example.com"]
-operations = ["GET /orders/{id}"]
-
-[scopes.export]
-hosts = ["shop.example.com"]
-operations = ["GET /orders/export"]
-
-[[rules]]
-id = "staff-read-an-order"
-effect = "allow"
-scopes = ["order"]
-subject = { groups = ["staff"] }
-
-[[rules]]
-id = "leads-export-all"
-effect = "allow"
-scopes = ["export"]
-subject = { groups = ["leads"] }
-"#,
-        right r#"[scopes.order]
-hosts = ["shop.example.com"]
-operations = ["GET /orders/{id}"]
-except = ["export"]
-
-[scopes.export]
-hosts = ["shop.example.com"]
-operations = ["GET /orders/export"]
-
-[[rules]]
-id = "staff-read-an-order"
-effect = "allow"
-scopes = ["order"]
-subject = { groups = ["staff"] }
-
-[[rules]]
-id = "leads-export-all"
-effect = "allow"
-scopes = ["export"]
-subject = { groups = ["leads"] }
-"#;
+        wrong include_str!("examples/capture-overlap-wrong.toml"),
+        right include_str!("examples/capture-overlap-right.toml");
     /// A privileged scope that is every path or every method.
     Product = "product", Warning:
         "A privileged scope is meant to be narrow: a grant for it should open one thing. `methods = \"any\"`, a path that ends in `**`, or `hosts = \"any\"` make it \
          admin for everything, today's operations and those of the next release. List the operations that are needed; if the program behind it \
          really is one thing, accept the finding and say why.",
-        wrong r#"[scopes.billing]
-hosts = ["admin.example.com"]
-paths = ["/billing/**"]
-methods = "any"
-privileged = true
-"#,
-        right r#"[scopes.billing]
-hosts = ["admin.example.com"]
-operations = ["GET /billing/invoices/{id}", "POST /billing/refunds"]
-privileged = true
-"#;
+        wrong include_str!("examples/product-wrong.toml"),
+        right include_str!("examples/product-right.toml");
     /// An allow for everything on many hosts.
     BroadAllow = "broad-allow", Warning:
         "The rule opens every method on every path of more than one host: whatever runs there now or later, to be read, changed and deleted. That is admin for \
          everything, whether the scopes are privileged or not, and it is easily written: `/**` or `.*` with `methods = \"any\"` is the shortest scope there is. Name the \
          operations that are needed, divide the hosts among rules, or take the `{name}` of a host where each is somebody's own; if everything is \
          meant, accept the finding and say why. A scope that only deny and restrict rules name may be as broad as it likes.",
-        wrong r#"[scopes.everything]
-hosts = ["**.example.com"]
-paths = ["/**"]
-methods = "any"
-
-[[rules]]
-id = "staff"
-effect = "allow"
-scopes = ["everything"]
-subject = { groups = ["staff"] }
-"#,
-        right r#"[scopes.orders]
-hosts = ["orders.example.com"]
-paths = ["/v1/**"]
-methods = "any"
-
-[scopes.pages]
-hosts = ["**.example.com"]
-paths = ["/**"]
-methods = "read"
-
-[[rules]]
-id = "staff"
-effect = "allow"
-scopes = ["orders", "pages"]
-subject = { groups = ["staff"] }
-"#;
+        wrong include_str!("examples/broad-allow-wrong.toml"),
+        right include_str!("examples/broad-allow-right.toml");
     /// Networks that hold every address.
     OpenNetwork = "open-network", Warning:
         "The networks hold every address of IPv4, or every public one of IPv6, so that `from` keeps nobody out and an `unless` with it exempts everybody; a rule that \
          asks for them counts as one that does not ask where a request comes from. Among `proxies` it is worse: whoever comes is believed to be a proxy. Leave \
          `from` out where everyone is meant.",
-        wrong r#"[scopes.reports]
-hosts = ["reports.example.com"]
-operations = ["GET /reports/{id}"]
-
-[[rules]]
-id = "staff-read-reports"
-effect = "allow"
-scopes = ["reports"]
-subject = { groups = ["staff"] }
-from = ["lower-half", "upper-half"]
-"#,
-        right r#"[scopes.reports]
-hosts = ["reports.example.com"]
-operations = ["GET /reports/{id}"]
-
-[[rules]]
-id = "staff-read-reports"
-effect = "allow"
-scopes = ["reports"]
-subject = { groups = ["staff"] }
-from = ["office"]
-"#;
+        wrong include_str!("examples/open-network-wrong.toml"),
+        right include_str!("examples/open-network-right.toml");
     /// Approvers who approve for themselves.
     RubberStamp = "rubber-stamp", Warning:
         "Everyone who may approve may also ask, and one voice is enough, so two colleagues can open the scope for each other whenever they like; if nobody \
          else may ask at all, the approval is a formality among its approvers. Let others approve, raise the quorum, or say that asking opens: \
          `approvers = \"requester\"`.",
-        wrong r#"[approvals.admins]
-requesters = { groups = ["admins"] }
-approvers = { groups = ["admins"] }
-duration = "1h"
-"#,
-        right r#"[approvals.admins]
-requesters = { groups = ["admins"] }
-approvers = { groups = ["leads"] }
-duration = "1h"
-"#;
+        wrong include_str!("examples/rubber-stamp-wrong.toml"),
+        right include_str!("examples/rubber-stamp-right.toml");
     /// A rule that will end soon.
     EndsSoon = "ends-soon", Warning:
         "The rule stops to match in less than two weeks: an allow closes by itself, a deny or restriction opens. Extend it, or remove it with a change that \
          somebody reads.",
-        wrong r#"[[rules]]
-id = "leavers"
-effect = "deny"
-scopes = "all"
-subject = { subjects = ["00u9x1"] }
-ends = 2026-01-08T00:00:00Z
-"#,
-        right r#"[[rules]]
-id = "leavers"
-effect = "deny"
-scopes = "all"
-subject = { subjects = ["00u9x1"] }
-ends = 2027-01-01T00:00:00Z
-"#;
+        wrong include_str!("examples/ends-soon-wrong.toml"),
+        right include_str!("examples/ends-soon-right.toml");
     /// A rule whose time is over.
     ExpiredRule = "expired-rule", Warning:
         "The rule's `ends` has passed, so it never matches again. Whoever reads the policy takes it for one that works, and a deny that has lapsed is easily \
          overlooked. Remove it, or extend it.",
-        wrong r#"[[rules]]
-id = "leavers"
-effect = "deny"
-scopes = "all"
-subject = { subjects = ["00u9x1"] }
-ends = 2025-01-01T00:00:00Z
-"#,
-        right r#"[[rules]]
-id = "leavers"
-effect = "deny"
-scopes = "all"
-subject = { subjects = ["00u9x1"] }
-"#;
+        wrong include_str!("examples/expired-rule-wrong.toml"),
+        right include_str!("examples/expired-rule-right.toml");
     /// HAProxy's statistics page, some of whose addresses are ambiguous.
     StatsUri = "stats-uri", Warning:
         "HAProxy's statistics page takes its options behind a semicolon: `/stats;csv`, `/stats;norefresh`. Servers disagree about `;` in paths, so such targets are \
          refused as `ambiguous-target` before any rule, and monitoring that reads `/stats;csv` stops. If this is that page, let its host accept the class; \
          if it is an application's own path, accept the finding.",
-        wrong r#"[scopes.statistics]
-hosts = ["lb.example.com"]
-operations = ["GET /stats"]
-
-[[rules]]
-id = "admins-see-statistics"
-effect = "allow"
-scopes = ["statistics"]
-subject = { groups = ["admins"] }
-"#,
-        right r#"[scopes.statistics]
-hosts = ["lb.example.com"]
-operations = ["GET /stats"]
-
-[hosts."lb.example.com"]
-accept-ambiguous = ["matrix-parameter"]
-
-[[rules]]
-id = "admins-see-statistics"
-effect = "allow"
-scopes = ["statistics"]
-subject = { groups = ["admins"] }
-"#;
+        wrong include_str!("examples/stats-uri-wrong.toml"),
+        right include_str!("examples/stats-uri-right.toml");
     /// A deny that sending no token evades.
     EvadableDeny = "evadable-deny", Warning:
         "A deny about certain people does not match a request without a token, and the same requests are allowed for anyone: whoever is denied leaves the \
          token out. Ask for an identity where some must be kept out, or leave the deny away where everyone is let in.",
-        wrong r#"[scopes.downloads]
-hosts = ["files.example.com"]
-operations = ["GET /downloads/{name}"]
-
-[[rules]]
-id = "downloads-for-all"
-effect = "allow"
-scopes = ["downloads"]
-subject = "anyone"
-
-[[rules]]
-id = "not-for-support"
-effect = "deny"
-scopes = ["downloads"]
-subject = { groups = ["support"] }
-"#,
-        right r#"[scopes.downloads]
-hosts = ["files.example.com"]
-operations = ["GET /downloads/{name}"]
-
-[[rules]]
-id = "downloads-for-all"
-effect = "allow"
-scopes = ["downloads"]
-subject = "authenticated"
-
-[[rules]]
-id = "not-for-support"
-effect = "deny"
-scopes = ["downloads"]
-subject = { groups = ["support"] }
-"#;
+        wrong include_str!("examples/evadable-deny-wrong.toml"),
+        right include_str!("examples/evadable-deny-right.toml");
     /// An exemption that exempts nobody.
     IdleUnless = "idle-unless", Warning:
         "What `unless` asks for can never hold where the rule matches, so nobody is exempt. Probably one of the two conditions was meant to be another.",
-        wrong r#"[scopes.reports]
-hosts = ["reports.example.com"]
-operations = ["GET /reports/{id}"]
-
-[[rules]]
-id = "closed-in-the-office"
-effect = "deny"
-scopes = ["reports"]
-from = ["office"]
-unless = { from = ["vpn"] }
-"#,
-        right r#"[scopes.reports]
-hosts = ["reports.example.com"]
-operations = ["GET /reports/{id}"]
-
-[[rules]]
-id = "closed-outside"
-effect = "deny"
-scopes = ["reports"]
-unless = { from = ["office", "vpn"] }
-"#;
+        wrong include_str!("examples/idle-unless-wrong.toml"),
+        right include_str!("examples/idle-unless-right.toml");
     /// Standing access to a privileged scope.
     StandingAccess = "standing-access", Warning:
         "Members of a group can use a privileged scope at any moment, from anywhere, with whatever login they have: neither the rule nor a restrict rule requires \
          anything. One stolen session is enough. Require an approval, a fresh login, or at least a network.",
-        wrong r#"[scopes.users]
-hosts = ["admin.example.com"]
-operations = ["DELETE /users/{id}"]
-privileged = true
-
-[[rules]]
-id = "admins-delete-users"
-effect = "allow"
-scopes = ["users"]
-subject = { groups = ["admins"] }
-"#,
-        right r#"[scopes.users]
-hosts = ["admin.example.com"]
-operations = ["DELETE /users/{id}"]
-privileged = true
-
-[[rules]]
-id = "admins-delete-users"
-effect = "allow"
-scopes = ["users"]
-subject = { groups = ["admins"] }
-require = { login = "fresh-mfa" }
-"#;
+        wrong include_str!("examples/standing-access-wrong.toml"),
+        right include_str!("examples/standing-access-right.toml");
     /// More than one person's worth of admin.
     BroadAdmin = "broad-admin", Warning:
         "One and the same matcher opens every privileged scope of the policy, and there are at least three. Whoever it matches holds more than one person's worth \
          of admin, and so does a thief of one session. Divide the work among groups, or put each scope behind an approval of its own.",
-        wrong r#"[scopes.users]
-hosts = ["admin.example.com"]
-operations = ["DELETE /users/{id}"]
-privileged = true
-
-[scopes.refunds]
-hosts = ["admin.example.com"]
-operations = ["POST /refunds"]
-privileged = true
-
-[scopes.keys]
-hosts = ["admin.example.com"]
-operations = ["POST /keys"]
-privileged = true
-
-[[rules]]
-id = "admins"
-effect = "allow"
-scopes = ["users", "refunds", "keys"]
-subject = { groups = ["admins"] }
-require = { login = "fresh-mfa" }
-"#,
-        right r#"[scopes.users]
-hosts = ["admin.example.com"]
-operations = ["DELETE /users/{id}"]
-privileged = true
-
-[scopes.refunds]
-hosts = ["admin.example.com"]
-operations = ["POST /refunds"]
-privileged = true
-
-[scopes.keys]
-hosts = ["admin.example.com"]
-operations = ["POST /keys"]
-privileged = true
-
-[[rules]]
-id = "admins"
-effect = "allow"
-scopes = ["users", "keys"]
-subject = { groups = ["admins"] }
-require = { login = "fresh-mfa" }
-
-[[rules]]
-id = "support-pays-back"
-effect = "allow"
-scopes = ["refunds"]
-subject = { groups = ["support"] }
-require = { login = "fresh-mfa" }
-"#;
+        wrong include_str!("examples/broad-admin-wrong.toml"),
+        right include_str!("examples/broad-admin-right.toml");
     /// A definition that nothing names.
     Unused = "unused", Warning:
         "Nothing names this definition. Often the rule that should is missing, or names another by mistake; and what nobody uses is still read by whoever wants \
          to understand the policy. Use it or remove it.",
-        wrong r#"[scopes.forgotten]
-hosts = ["old.example.com"]
-operations = ["GET /old"]
-"#,
-        right r#"[scopes.forgotten]
-hosts = ["old.example.com"]
-operations = ["GET /old"]
-
-[[rules]]
-id = "staff-read-the-old-pages"
-effect = "allow"
-scopes = ["forgotten"]
-subject = { groups = ["staff"] }
-"#;
+        wrong include_str!("examples/unused-wrong.toml"),
+        right include_str!("examples/unused-right.toml");
     /// A scope with rules that nothing opens.
     UnreachableScope = "unreachable-scope", Warning:
         "Rules restrict or deny this scope, and no allow reaches it: everyone is denied with or without them. Either an allow is missing, or the rules have \
          outlived it.",
-        wrong r#"[scopes.archive]
-hosts = ["archive.example.com"]
-operations = ["GET /files/{id}"]
-
-[[rules]]
-id = "archive-needs-mfa"
-effect = "restrict"
-scopes = ["archive"]
-require = { login = "fresh-mfa" }
-"#,
-        right r#"[scopes.archive]
-hosts = ["archive.example.com"]
-operations = ["GET /files/{id}"]
-
-[[rules]]
-id = "archive-needs-mfa"
-effect = "restrict"
-scopes = ["archive"]
-require = { login = "fresh-mfa" }
-
-[[rules]]
-id = "staff-read-the-archive"
-effect = "allow"
-scopes = ["archive"]
-subject = { groups = ["staff"] }
-"#;
+        wrong include_str!("examples/unreachable-scope-wrong.toml"),
+        right include_str!("examples/unreachable-scope-right.toml");
     /// Two rules that say the same.
     IdenticalRules = "identical-rules", Warning:
         "Two rules differ in nothing but their ids. Whoever removes or tightens one of them will believe that this changes something.",
-        wrong r#"[scopes.wiki]
-hosts = ["wiki.example.com"]
-operations = ["GET /pages/{name}"]
-
-[[rules]]
-id = "staff-read"
-effect = "allow"
-scopes = ["wiki"]
-subject = { groups = ["staff"] }
-
-[[rules]]
-id = "staff-read-the-wiki"
-effect = "allow"
-scopes = ["wiki"]
-subject = { groups = ["staff"] }
-"#,
-        right r#"[scopes.wiki]
-hosts = ["wiki.example.com"]
-operations = ["GET /pages/{name}"]
-
-[[rules]]
-id = "staff-read"
-effect = "allow"
-scopes = ["wiki"]
-subject = { groups = ["staff"] }
-"#;
+        wrong include_str!("examples/identical-rules-wrong.toml"),
+        right include_str!("examples/identical-rules-right.toml");
     /// An allow for the customers of a public mail provider.
     PublicEmailDomain = "public-email-domain", Warning:
         "Anyone can have an address at this provider, so the matcher is hardly narrower than \"authenticated\". Name the people, or a group.",
-        wrong r#"[scopes.wiki]
-hosts = ["wiki.example.com"]
-operations = ["GET /pages/{name}"]
-
-[[rules]]
-id = "partners-read"
-effect = "allow"
-scopes = ["wiki"]
-subject = { email-domains = ["gmail.com"] }
-"#,
-        right r#"[scopes.wiki]
-hosts = ["wiki.example.com"]
-operations = ["GET /pages/{name}"]
-
-[[rules]]
-id = "partners-read"
-effect = "allow"
-scopes = ["wiki"]
-subject = { emails = ["partner.of.ours@gmail.com"] }
-"#;
+        wrong include_str!("examples/public-email-domain-wrong.toml"),
+        right include_str!("examples/public-email-domain-right.toml");
     /// An acceptance of nothing.
     NeedlessAccept = "needless-accept", Warning:
         "`accept` names a lint that finds nothing here. Either the danger is gone and the line can go, too, or it stands in the wrong place; left as it is, it \
          would hide the next finding of its kind.",
-        wrong r#"[scopes.refunds]
-hosts = ["admin.example.com"]
-operations = ["POST /refunds"]
-privileged = true
-accept = { product = "the console is one program" }
-"#,
-        right r#"[scopes.refunds]
-hosts = ["admin.example.com"]
-operations = ["POST /refunds"]
-privileged = true
-"#;
+        wrong include_str!("examples/needless-accept-wrong.toml"),
+        right include_str!("examples/needless-accept-right.toml");
     /// The analysis was not finished.
     CutShort = "cut-short", Warning:
         "The scopes of this policy overlap in so many ways that not all of them were looked at, so that checking takes a bounded time. Lints that compare scopes may \
