@@ -58,6 +58,43 @@ fn large_estates_are_checked_without_comparing_everything_with_everything() {
     assert!(findings.diagnostics.is_empty());
 }
 
+/// Files that are each within the limit of one, with 100,000 rules together.
+#[test]
+fn a_hundred_thousand_rules_over_five_thousand_groups_are_a_policy() {
+    const FILES: usize = 10;
+    const RULES: usize = 10_000;
+    const GROUPS: usize = 5_000;
+    let groups: String = (0..GROUPS).map(|n| format!("g{n} = \"group-{n}\"\n")).collect();
+    let mut files = vec![format!("{ISSUER}[groups]\n{groups}")];
+    for file in 0..FILES {
+        let mut text = "schema = 1\n".to_owned();
+        for n in file * RULES..(file + 1) * RULES {
+            let _ = write!(
+                text,
+                "[scopes.s{n}]\nhosts = [\"h{}.example.com\"]\npaths = [\"/service-{n}/{{id}}\"]\nmethods = \"read\"\n\
+                 [[rules]]\nid = \"r{n}\"\neffect = \"allow\"\nscopes = [\"s{n}\"]\nsubject = {{ groups = [\"g{}\"] }}\n",
+                n % 1_000,
+                n % GROUPS
+            );
+        }
+        files.push(text);
+    }
+    let (_, parsed, findings) = check(&files);
+    let policy = parsed.policy.unwrap();
+    assert_eq!((policy.rules.len(), policy.groups.len()), (FILES * RULES, GROUPS));
+    assert!(findings.diagnostics.is_empty());
+}
+
+#[test]
+fn expressions_that_explode_are_given_up_after_a_bounded_effort() {
+    let mut text = "schema = 1\n".to_owned();
+    for n in 0..2_000 {
+        let _ = write!(text, "[scopes.s{n}]\nhosts = \"any\"\npath-regex = [\".*a{n}.{{20}}\"]\nmethods = \"read\"\n");
+    }
+    let (_, parsed, _) = check(&[text]);
+    assert_eq!(codes(&parsed), ["path-regex-too-large", "too-many-problems"]);
+}
+
 #[test]
 fn scopes_on_any_host_with_any_path_are_cut_short_and_said_to_be() {
     let mut text = ISSUER.to_owned();
@@ -126,6 +163,52 @@ fn what_is_too_large_is_refused_with_its_place() {
 
     let (_, parsed, _) = check(&[format!("schema = 1\n# {}\n", "x".repeat(8 * 1024 * 1024))]);
     assert_eq!(codes(&parsed), ["source-too-large"]);
+}
+
+/// So many scopes with one tag, and so many rules that name the tag.
+fn tagged(scopes: usize, rules: usize) -> String {
+    let mut text = ISSUER.to_owned();
+    for n in 0..scopes {
+        let _ = write!(
+            text,
+            "[scopes.s{n}]\nhosts = [\"h{n}.example.com\"]\npaths = [\"/a/{{id}}\"]\nmethods = \"read\"\ntags = [\"t\"]\n"
+        );
+    }
+    for n in 0..rules {
+        let _ = write!(
+            text,
+            "[[rules]]\nid = \"r{n:05}\"\neffect = \"allow\"\nscopes = [\"tag:t\"]\nsubject = {{ subjects = [\"p{n}\"] }}\n"
+        );
+    }
+    text
+}
+
+#[test]
+fn rules_that_name_large_tags_are_counted_before_they_are_made() {
+    // 400 million pairs of a rule and a scope, in a few megabytes of text.
+    let (sources, parsed, _) = check(&[tagged(20_000, 20_000)]);
+    assert_eq!(codes(&parsed), ["scope-too-large"]);
+    let shown = parsed.diagnostics.render(&sources, Style::PLAIN);
+    let says = "the rules up to here name 4200000 scopes, more than 4194304";
+    assert!(shown.contains(says) && shown.contains("20000 of them") && shown.contains("list of matchers"), "{shown}");
+    let (_, parsed, _) = check(&[tagged(2_000, 209)]);
+    assert_eq!(parsed.policy.map(|policy| policy.rules.len()), Some(209));
+    // A file of a team, too, whose rules are held against its hosts.
+    let team =
+        format!("[file]\nowner = \"team\"\nhosts = [\"*.example.com\"]\n{}", tagged(0, 20_000).replace(ISSUER, ""));
+    let (_, parsed, _) = check(&[tagged(20_000, 0), format!("schema = 1\n{team}")]);
+    assert_eq!(codes(&parsed), ["scope-too-large"]);
+}
+
+#[test]
+fn compiled_policies_are_bounded_like_texts() {
+    let (_, parsed, _) = check(&[tagged(2_000, 1)]);
+    let mut policy = parsed.policy.unwrap();
+    let one = policy.rules.pop().unwrap();
+    policy.rules =
+        (0..2_098).map(|n| luigi_core::policy::model::Rule { name: format!("r{n:05}"), ..one.clone() }).collect();
+    let refused = Snapshot::compile(policy).unwrap_err().to_string();
+    assert_eq!(refused, "the rules up to `r02097` name more than 4194304 scopes together");
 }
 
 #[test]

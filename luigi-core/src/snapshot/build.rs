@@ -6,8 +6,8 @@ use super::group_table::GroupTable;
 use super::hosts::HostTable;
 use super::index::Index;
 use super::{
-    HeaderFacts, MAX_EXCEPT_DEPTH, MAX_POLICY_OPERATIONS, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS, Revision,
-    RulesByEffect, ScopeTraits, Snapshot, format,
+    HeaderFacts, MAX_EXCEPT_DEPTH, MAX_POLICY_OPERATIONS, MAX_RULE_SCOPES, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS,
+    Revision, RulesByEffect, ScopeTraits, Snapshot, format,
 };
 use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
 use crate::matchers::{LocalHours, NetworkSet, TrustedProxies};
@@ -32,6 +32,7 @@ pub struct CompileError {
 pub(super) enum Problem {
     TooManyOperations { scope: String },
     PolicyTooLarge { scope: String },
+    RulesTooWide { rule: String },
     TemplateTooLong { scope: String },
     ExceptTooDeep { scope: String },
     UnusableExpressions { scope: String },
@@ -62,6 +63,9 @@ impl fmt::Display for Problem {
                     f,
                     "with scope `{scope}` the policy has more than {MAX_POLICY_OPERATIONS} pairs of a host and an operation"
                 )
+            }
+            Self::RulesTooWide { rule } => {
+                write!(f, "the rules up to `{rule}` name more than {MAX_RULE_SCOPES} scopes together")
             }
             Self::TemplateTooLong { scope } => {
                 write!(f, "scope `{scope}` has a path template of more than {MAX_TEMPLATE_SEGMENTS} segments")
@@ -135,6 +139,8 @@ pub(super) struct Builder {
     pairs: usize,
     /// What of the next scope has been put into the index: pairs of host and operation.
     indexed: usize,
+    /// How many scopes the rules name so far.
+    named_scopes: usize,
     /// How many bytes the automata of the scopes have so far.
     automaton_bytes: usize,
     /// See [`Snapshot::patterns`].
@@ -296,6 +302,10 @@ impl Builder {
                 self.traits_for_all.add(&row);
             }
             ScopeSelector::Named(scopes) => {
+                self.named_scopes = self.named_scopes.saturating_add(scopes.len());
+                if self.named_scopes > MAX_RULE_SCOPES {
+                    return Err(Problem::RulesTooWide { rule: row.name });
+                }
                 if !scopes.is_sorted_by(|a, b| a < b) {
                     return Err(Problem::Inconsistent { what: "the scopes of a rule are not sorted" });
                 }

@@ -39,6 +39,8 @@ pub const MAX_TEMPLATE_SEGMENTS: usize = 64;
 pub const MAX_SCOPE_OPERATIONS: usize = 65_536;
 /// How many such pairs all scopes may have together. Bounds the memory of the index.
 pub const MAX_POLICY_OPERATIONS: usize = 1 << 20;
+/// How many scopes all rules may name together, those of tags counted one by one. Each scope lists its rules and each rule its scopes.
+pub const MAX_RULE_SCOPES: usize = 1 << 22;
 
 /// A compiled policy. Immutable; share it behind an `Arc`.
 #[derive(Debug)]

@@ -200,7 +200,8 @@ codes! {
     /// A scope that is larger than compiled policies can be.
     ScopeTooLarge = "scope-too-large":
         "Scopes have limits, so that checking, loading and deciding take a bounded time: 64 segments in a path, 65,536 pairs of a host and a path in a \
-         scope and 1,048,576 in a policy, and `except` 16 deep. Wildcards and `**` say in one line what thousands of lines would.";
+         scope and 1,048,576 in a policy, `except` 16 deep, and 4,194,304 scopes that the rules name together, those of a tag counted for each rule that names it. \
+         Wildcards and `**` say in one line what thousands of lines would, and one rule can let in many.";
     /// A code under `accept` is not a lint.
     UnknownLint = "unknown-lint":
         "`accept` names the lints whose finding is all right here, each with its reason.";

@@ -235,7 +235,7 @@ fn scene(syntax: &Syntax, environments: Environments, out: &mut Diagnostics) -> 
         networks: names("network", &syntax.networks, out),
         schedules: names("schedule", &syntax.schedules, out),
         logins: names("login", &syntax.logins, out),
-        tags: Tags::new(&syntax.scopes, &scopes),
+        tags: Tags::new(&syntax.scopes, &scopes).limited(syntax.rules.iter().filter(|rule| is_in_force(rule)), out),
         scopes,
         approvals: names("approval", &syntax.approvals, out),
         defined_facts: names("fact", &syntax.facts, out),

@@ -6,6 +6,7 @@ use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::ScopeId;
 use crate::policy::source::Span;
 use crate::policy::syntax::{self, Entry, Text, quoted, suggestion};
+use crate::snapshot::MAX_RULE_SCOPES;
 use std::collections::BTreeMap;
 
 /// How a rule says that a name is that of a tag; no scope has a colon in its name.
@@ -26,6 +27,32 @@ impl Tags {
             }
         }
         Self { by_name }
+    }
+
+    /// Counts the scopes that these rules name. Beyond the limit that is an error, and tags have no scopes: nothing is made of them any more.
+    pub(super) fn limited<'r>(mut self, rules: impl Iterator<Item = &'r syntax::Rule>, out: &mut Diagnostics) -> Self {
+        let mut total = 0_usize;
+        for rule in rules {
+            let Some(syntax::Scopes::Named(texts)) = &rule.scopes else { continue };
+            for text in texts {
+                let tagged = self.of_rule(&text.value).len();
+                total = total.saturating_add(tagged.max(1));
+                if total <= MAX_RULE_SCOPES {
+                    continue;
+                }
+                let message = format!("the rules up to here name {total} scopes, more than {MAX_RULE_SCOPES}");
+                let mut problem = Diagnostic::error(Code::ScopeTooLarge, text.span, message);
+                if tagged > 0 {
+                    problem = problem.label(format!("{tagged} of them"));
+                }
+                out.push(problem.help(
+                    "write one rule for all who are let in by a tag, with a list of matchers as `subject`, or give tags to fewer scopes",
+                ));
+                self.by_name.values_mut().for_each(|(scopes, _)| scopes.clear());
+                return self;
+            }
+        }
+        self
     }
 
     /// The scopes of a tag as a rule names it; none if it is no tag or not one that is defined.
