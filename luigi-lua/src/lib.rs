@@ -18,10 +18,9 @@ use luigi_runtime::reply::Reply;
 use luigi_runtime::{Budget, Engine, Mode, PollEvent};
 use mlua::prelude::*;
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
 
 /// The one engine of the process, or why there is none. Opened by the first Lua state, before any fork, chroot or change of user.
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
@@ -44,7 +43,7 @@ fn luigi(lua: &Lua) -> LuaResult<LuaTable> {
 
 /// The functions that need an engine, as a table.
 fn open(lua: &Lua) -> Result<LuaTable, String> {
-    keep_panics_short();
+    luigi_runtime::panics::keep_short();
     let engine = ENGINE
         .get_or_init(|| {
             let config = settings::from_environment()?;
@@ -133,22 +132,6 @@ fn caught<T: IntoLuaMulti>(lua: &Lua, function: impl FnOnce() -> Result<T, Strin
     }
 }
 
-/// One line for a panic, without what the request was about and without a backtrace: finding one's symbols holds a thread too long.
-fn keep_panics_short() {
-    static ONCE: Once = Once::new();
-    // The standard library is linked into the module, so this hook sees no panics but its own.
-    ONCE.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| {
-            // Not `eprintln!`: it panics if nobody can take the line (a full disk, a journal that is gone), and a panic in here aborts HAProxy.
-            let mut errors = std::io::stderr();
-            let _ = match panic.location() {
-                Some(place) => writeln!(errors, "luigi: panicked at {place}"),
-                None => writeln!(errors, "luigi: panicked"),
-            };
-        }));
-    });
-}
-
 /// One slice of work on the feed: milliseconds until the next; and a line for the log with its level, if there is something to tell.
 fn poll(engine: &Engine) -> (u64, Option<&'static str>, Option<String>) {
     let poll = engine.poll(Budget::default());
@@ -167,32 +150,5 @@ fn mode(engine: &Engine) -> &'static str {
     match engine.version().mode() {
         Mode::Observe => "observe",
         Mode::Enforce => "enforce",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::process::{Command, Stdio};
-
-    /// Set in the process that panics.
-    const PANICS: &str = "LUIGI_TEST_PANICS";
-
-    #[test]
-    fn a_panic_that_nobody_can_be_told_of_is_no_more_than_a_panic() {
-        if std::env::var_os(PANICS).is_some() {
-            keep_panics_short();
-            let caught = catch_unwind(|| panic!("a test asked for this"));
-            std::process::exit(if caught.is_err() { 42 } else { 1 });
-        }
-        let full = std::fs::File::create("/dev/full").expect("Linux has a device that is always full");
-        let status = Command::new(std::env::current_exe().expect("a test is a file"))
-            .args(["--exact", "tests::a_panic_that_nobody_can_be_told_of_is_no_more_than_a_panic", "--nocapture"])
-            .env(PANICS, "1")
-            .stdout(Stdio::null())
-            .stderr(full)
-            .status()
-            .expect("a test can be started");
-        assert_eq!(status.code(), Some(42), "{status}");
     }
 }

@@ -1,6 +1,7 @@
 //! From the facts that a line carries to those that a policy asks for.
 
 use crate::facts::{CarriedFact, FactList, MoreFacts};
+use crate::request::FactSource;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use luigi_core::decide::FactValue;
@@ -54,6 +55,25 @@ impl<'a> Passed<'a> {
     /// The values in the order of the policy's facts.
     pub(crate) fn values(&self) -> &[FactValue<'a>] {
         &self.values[..self.len]
+    }
+
+    /// What an embedder has. It passes on whatever it is asked for: what it does not know is unknown, and no line lacks it.
+    pub(crate) fn from_source(policy: &Policy, source: &'a dyn FactSource) -> Self {
+        let mut passed = Self { len: policy.facts.len().min(MAX_FACTS), ..Self::NOTHING };
+        let mut asks_for_certificate = false;
+        for ((_, fact), value) in policy.facts.iter().zip(&mut passed.values) {
+            match fact {
+                Fact::Header(_) | Fact::Named { .. } => *value = source.value(fact.key()),
+                Fact::Certificate
+                | Fact::CertificateFingerprint
+                | Fact::CertificateNames
+                | Fact::CertificateSubject => asks_for_certificate = true,
+            }
+        }
+        if asks_for_certificate {
+            passed.certificate = source.certificate();
+        }
+        passed
     }
 
     /// Both the policy's facts and those of a line are in the order of their keys, so they are gone through side by side.

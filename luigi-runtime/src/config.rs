@@ -1,6 +1,8 @@
 //! Where an engine's policy comes from, and why it could not be opened.
 
 use crate::carried::Carried;
+use luigi_core::policy::SourceSet;
+use luigi_core::policy::diagnostics::{Diagnostics, Style};
 use luigi_core::policy::model::Mode;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,11 +76,22 @@ impl EngineConfig {
 #[derive(Debug)]
 pub struct OpenError {
     text: String,
+    diagnostics: Option<serde_json::Value>,
 }
 
 impl OpenError {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into() }
+        Self { text: text.into(), diagnostics: None }
+    }
+
+    pub(crate) fn of_policy(diagnostics: &Diagnostics, sources: &SourceSet) -> Self {
+        Self { text: diagnostics.render(sources, Style::PLAIN), diagnostics: Some(diagnostics.to_json(sources)) }
+    }
+
+    /// The problems of a policy for programs, as [`Diagnostics::to_json`] has them; `None` if something else is at fault.
+    #[must_use]
+    pub fn diagnostics(&self) -> Option<&serde_json::Value> {
+        self.diagnostics.as_ref()
     }
 }
 

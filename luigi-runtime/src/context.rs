@@ -7,10 +7,11 @@ use crate::counters::Tally;
 use crate::engine::Shared;
 use crate::evaluation_id::{EvaluationId, EvaluationIds};
 use crate::facts::Malformed;
-use crate::request::Facts;
+use crate::request::{Caller, Facts};
 use crate::version::Version;
 use arc_swap::{ArcSwap, Cache};
 use luigi_core::decide::{Decision, Evaluation, Reason, Request, RequestFacts, Scratch, Source};
+use luigi_core::explain::{self, Explanation};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Authorization, Credential, TokenCache, TokenCacheLimits, credential};
 use luigi_core::kleene::Kleene;
@@ -113,12 +114,20 @@ impl Context {
     /// # Allocation
     /// None, once a version has been used before and the token has been seen before.
     pub fn evaluate<'a>(&'a mut self, facts: &Facts<'a>, now: Timestamp) -> Answer<'a> {
-        self.answer(Purpose::Decide, Ok(facts), now)
+        self.answer(Purpose::Decide, Caller::InFacts, Ok(facts), now)
+    }
+
+    /// Decides one request of a caller whom the embedder may vouch for. An identity that has expired by `now` is an expired credential.
+    ///
+    /// # Allocation
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_for<'a>(&'a mut self, caller: Caller<'a>, facts: &Facts<'a>, now: Timestamp) -> Answer<'a> {
+        self.answer(Purpose::Decide, caller, Ok(facts), now)
     }
 
     /// The answer for facts that do not have the form they must have.
     pub fn evaluate_malformed(&mut self, why: Malformed, now: Timestamp) -> Answer<'_> {
-        self.answer(Purpose::Decide, Err(why), now)
+        self.answer(Purpose::Decide, Caller::InFacts, Err(why), now)
     }
 
     /// Comes back to a request that was evaluated under this id, to tell its caller more about it; `facts` are as they were then,
@@ -129,42 +138,51 @@ impl Context {
         facts: Result<&Facts<'a>, Malformed>,
         now: Timestamp,
     ) -> Answer<'a> {
-        self.answer(Purpose::Review(id), facts, now)
+        self.review_for(id, Caller::InFacts, facts, now)
     }
 
-    fn answer<'a>(&'a mut self, purpose: Purpose, facts: Result<&Facts<'a>, Malformed>, now: Timestamp) -> Answer<'a> {
+    /// As [`review`](Self::review), for a request of a caller whom the embedder may vouch for.
+    pub fn review_for<'a>(
+        &'a mut self,
+        id: EvaluationId,
+        caller: Caller<'a>,
+        facts: Result<&Facts<'a>, Malformed>,
+        now: Timestamp,
+    ) -> Answer<'a> {
+        self.answer(Purpose::Review(id), caller, facts, now)
+    }
+
+    /// How the version in force decides a request, rule by rule, by the slow evaluator. Not counted, and it has no evaluation id.
+    ///
+    /// # Errors
+    /// Facts that are refused as malformed, before any rule.
+    pub fn explain(&mut self, caller: Caller<'_>, facts: &Facts<'_>, now: Timestamp) -> Result<Explanation, Malformed> {
+        if facts.host_count > 1 {
+            return Err(Malformed::RepeatedHost);
+        }
+        let Self { version, tools, no_grants, shared, .. } = self;
+        let version: &Version = version.load();
+        let explain = |request: &Request<'_>, _: &mut Scratch| explain::evaluate(version.policy(), request);
+        Ok(asked(version, tools, no_grants, shared, (caller, facts, now), explain).0)
+    }
+
+    fn answer<'a>(
+        &'a mut self,
+        purpose: Purpose,
+        caller: Caller<'a>,
+        facts: Result<&Facts<'a>, Malformed>,
+        now: Timestamp,
+    ) -> Answer<'a> {
         self.guarded(purpose, |version, tools, no_grants, shared| {
             let facts = match facts {
                 Ok(facts) if facts.host_count <= 1 => facts,
                 Ok(_) => return Judged::refused(Reason::MalformedFacts, Some(Malformed::RepeatedHost)),
                 Err(why) => return Judged::refused(Reason::MalformedFacts, Some(why)),
             };
-            let raw = RawTarget { method: facts.method, target: facts.target, host: facts.host };
-            let target = forwardable(facts.target, canonicalize(raw, &mut tools.target));
-            let credential = credential(authorization(facts), version.trust(), &mut tools.tokens, now);
-            let grants =
-                if grants_count(version, shared.stale_after_seconds, now) { version.grants() } else { no_grants };
-            let source = version.snapshot().source(source(facts.source), |name| facts.more.header(name));
-            // PERF: a policy that asks for no further facts pays nothing for them.
-            let passed;
-            let policy = version.policy();
-            let further = if policy.facts.is_empty() {
-                RequestFacts::NONE
-            } else {
-                passed = Passed::of(policy, facts.more, &mut tools.certificate);
-                if passed.incomplete && tools.lacking_in != version.revision() {
-                    version.revision().clone_into(&mut tools.lacking_in);
-                    shared.note_lacking(lacking(policy, facts.more));
-                }
-                RequestFacts { values: passed.values(), certificate: &passed.certificate }
-            };
-            let method = facts.method;
-            let stops = version.stops();
-            let upgrade = facts.upgrade_count.map_or(Kleene::Unknown, |count| (count > 0).into());
-            let request =
-                Request { method, target, upgrade, source, credential, time: now, grants, stops, facts: further };
-            let evaluation = version.snapshot().decide(&request, &mut tools.scratch);
-            let rewritten = rewritten(raw.target, &target);
+            let decide = |request: &Request<'_>, scratch: &mut Scratch| version.snapshot().decide(request, scratch);
+            let (evaluation, known) = asked(version, tools, no_grants, shared, (caller, facts, now), decide);
+            let Known { credential, source, target } = known;
+            let rewritten = rewritten(facts.target, &target);
             Judged { evaluation, credential, source, target: Some(target), rewritten, malformed: None }
         })
     }
@@ -219,6 +237,57 @@ impl Drop for Context {
     fn drop(&mut self) {
         self.shared.tallies.leave(&self.tally);
     }
+}
+
+/// What a request comes to before any rule.
+struct Known<'a> {
+    credential: Credential<'a>,
+    source: Source,
+    target: Target<'a>,
+}
+
+/// From the facts to a request with a canonical target, a judged credential and whatever else the policy asks for, and what `then` makes of it.
+fn asked<'a, T>(
+    version: &'a Version,
+    tools: &'a mut Tools,
+    no_grants: &'a GrantSet,
+    shared: &Shared,
+    (caller, facts, now): (Caller<'a>, &Facts<'a>, Timestamp),
+    then: impl FnOnce(&Request<'_>, &mut Scratch) -> T,
+) -> (T, Known<'a>) {
+    let Tools { scratch, target, tokens, certificate, lacking_in } = tools;
+    let raw = RawTarget { method: facts.method, target: facts.target, host: facts.host };
+    let target = forwardable(facts.target, canonicalize(raw, target));
+    let credential = match caller {
+        Caller::InFacts => credential(authorization(facts), version.trust(), tokens, now),
+        Caller::Asserted(identity) if now < identity.expires_at() => Credential::Verified(identity),
+        Caller::Asserted(_) => Credential::Expired,
+    };
+    let grants = if grants_count(version, shared.stale_after_seconds, now) { version.grants() } else { no_grants };
+    let source = version.snapshot().source(source(facts.source), |name| match facts.source_of_more {
+        Some(source) => source.header_lines(name),
+        None => facts.more.header(name),
+    });
+    // PERF: a policy that asks for no further facts pays nothing for them.
+    let passed;
+    let policy = version.policy();
+    let further = if policy.facts.is_empty() {
+        RequestFacts::NONE
+    } else {
+        passed = match facts.source_of_more {
+            Some(source) => Passed::from_source(policy, source),
+            None => Passed::of(policy, facts.more, certificate),
+        };
+        if passed.incomplete && lacking_in != version.revision() {
+            version.revision().clone_into(lacking_in);
+            shared.note_lacking(lacking(policy, facts.more));
+        }
+        RequestFacts { values: passed.values(), certificate: &passed.certificate }
+    };
+    let upgrade = facts.upgrade_count.map_or(Kleene::Unknown, |count| (count > 0).into());
+    let (method, stops) = (facts.method, version.stops());
+    let request = Request { method, target, upgrade, source, credential, time: now, grants, stops, facts: further };
+    (then(&request, scratch), Known { credential, source, target })
 }
 
 /// Whether the writer of the feed has been heard of lately, so that what it may have taken back meanwhile is known.

@@ -15,7 +15,6 @@ use crate::status::{RefusalStatus, SourceStatus, Status};
 use crate::version::{KeyFile, LiveToken, Origin, Parts, Version};
 use arc_swap::ArcSwap;
 use luigi_core::identity::KeySet;
-use luigi_core::policy::diagnostics::Style;
 use luigi_core::policy::model::Mode;
 use luigi_core::snapshot::Snapshot;
 use std::collections::BTreeMap;
@@ -168,9 +167,25 @@ impl Engine {
     /// A directory, key or file that cannot be read; a feed without a valid version; a policy with errors.
     pub fn open(config: &EngineConfig) -> Result<Self, OpenError> {
         match config {
-            EngineConfig::Feed(feed) => open_feed(feed),
-            EngineConfig::PolicyFile(file) => open_policy_file(file),
+            EngineConfig::Feed(feed) => Self::open_feed(feed),
+            EngineConfig::PolicyFile(file) => Self::open_policy_file(file),
         }
+    }
+
+    /// As [`open`](Self::open), for those who read nothing but feeds: a program that calls only this needs nothing of the policy language.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_feed(config: &FeedConfig) -> Result<Self, OpenError> {
+        open_feed(config)
+    }
+
+    /// As [`open`](Self::open), for a policy file.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_policy_file(config: &PolicyFileConfig) -> Result<Self, OpenError> {
+        open_policy_file(config)
     }
 
     /// What a thread needs to evaluate requests; make one for each thread.
@@ -289,7 +304,7 @@ fn open_feed(config: &FeedConfig) -> Result<Engine, OpenError> {
 fn open_policy_file(config: &PolicyFileConfig) -> Result<Engine, OpenError> {
     let sources = policy_files::read(&config.path).map_err(|error| OpenError::new(error.to_string()))?;
     let parsed = luigi_core::policy::parse_for(&sources, config.environment.as_deref());
-    let policy = parsed.policy.ok_or_else(|| OpenError::new(parsed.diagnostics.render(&sources, Style::PLAIN)))?;
+    let policy = parsed.policy.ok_or_else(|| OpenError::of_policy(&parsed.diagnostics, &sources))?;
     let snapshot = Snapshot::compile(policy)
         .map_err(|error| OpenError::new(format!("cannot compile `{}`: {error}", config.path.display())))?;
     let mut keys = BTreeMap::new();

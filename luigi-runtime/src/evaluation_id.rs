@@ -15,6 +15,20 @@ pub struct EvaluationId {
 }
 
 impl EvaluationId {
+    /// The 16 bytes, in the order in which they are printed.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        (u128::from(self.random) << 64 | u128::from(self.counter)).to_be_bytes()
+    }
+
+    /// The id of these bytes, whoever gave it.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let [random, counter] =
+            [&bytes[..8], &bytes[8..]].map(|half| half.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+        Self { random, counter }
+    }
+
     /// The id that is printed as `text`; `None` if that is not 32 hex digits.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
@@ -111,6 +125,14 @@ mod tests {
         let ids: HashSet<String> = (0..100).flat_map(|_| [a.next(), b.next()]).map(|id| id.to_string()).collect();
         assert_eq!(ids.len(), 200);
         assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())));
+    }
+
+    #[test]
+    fn the_bytes_of_an_id_are_those_that_are_printed() {
+        let id = EvaluationId { random: 0x0102_0304_0506_0708, counter: 0x090a_0b0c_0d0e_0f10 };
+        assert_eq!(id.to_bytes(), std::array::from_fn(|n| u8::try_from(n + 1).unwrap()));
+        assert_eq!(id.to_string(), "0102030405060708090a0b0c0d0e0f10");
+        assert_eq!(EvaluationId::from_bytes(id.to_bytes()), id);
     }
 
     #[test]

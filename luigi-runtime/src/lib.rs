@@ -17,6 +17,7 @@ pub mod facts;
 pub mod feed;
 pub mod haproxy_config;
 pub mod haproxy_log;
+pub mod panics;
 pub mod policy_files;
 mod poller;
 pub mod reply;
@@ -33,7 +34,7 @@ pub use engine::{Budget, Engine, Poll, PollEvent};
 pub use evaluation_id::EvaluationId;
 pub use luigi_core::policy::model::Mode;
 pub use luigi_core::time::Timestamp;
-pub use request::Facts;
+pub use request::{Caller, FactSource, Facts};
 pub use status::{RefusalStatus, SourceStatus, Status};
 pub use version::Version;
 

@@ -1,6 +1,9 @@
 //! What an embedder knows about a request, before any of it is believed.
 
 use crate::facts::MoreFacts;
+use luigi_core::decide::{FactValue, HeaderLines};
+use luigi_core::identity::{ClientCertificate, Identity};
+use luigi_core::policy::model::FactKey;
 
 /// The facts about one request, as received. Nothing here is decoded, lower-cased or verified yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,4 +26,28 @@ pub struct Facts<'a> {
     pub authorization_count: u32,
     /// Headers, certificate and what else the policy may ask for.
     pub more: MoreFacts<'a>,
+    /// What is asked for headers, certificate and other facts in place of `more`.
+    pub source_of_more: Option<&'a (dyn FactSource + 'a)>,
+}
+
+/// A request as the embedder itself holds it: asked for what the policy in force needs, and for nothing else.
+pub trait FactSource: std::fmt::Debug {
+    /// The value of a header or of a fact that the embedder knows; not asked for the parts of a certificate.
+    fn value(&self, key: FactKey<'_>) -> FactValue<'_>;
+
+    /// The lines of a header, by its name in lower case; `None` if headers are not passed.
+    fn header_lines(&self, name: &str) -> Option<HeaderLines<'_>>;
+
+    /// The client certificate of the connection.
+    fn certificate(&self) -> ClientCertificate<'_>;
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Caller<'a> {
+    /// Whoever the credential among the facts proves to be.
+    #[default]
+    InFacts,
+    /// Somebody the embedder vouches for. Credentials among the facts are not looked at.
+    Asserted(&'a Identity),
 }

@@ -151,7 +151,7 @@ pub fn parse(line: &[u8]) -> Result<Facts<'_>, Malformed> {
     let (method, rest) = until_line_feed(rest)?;
     let (source, rest) = until_line_feed(rest)?;
     let (counts, rest) = until_line_feed(rest)?;
-    if method.is_empty() || !method.iter().copied().all(is_token_byte) {
+    if !is_method(method) {
         return Err(Malformed::BadMethod);
     }
 
@@ -191,7 +191,14 @@ pub fn parse(line: &[u8]) -> Result<Facts<'_>, Malformed> {
         authorization_count,
         upgrade_count: Some(upgrade_count),
         more,
+        source_of_more: None,
     })
+}
+
+/// Whether these bytes are a method: a token of RFC 9110.
+#[must_use]
+pub fn is_method(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
 }
 
 fn until_line_feed(line: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
