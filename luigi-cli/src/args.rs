@@ -76,6 +76,9 @@ pub(crate) struct Check {
     /// Only this environment of the policies; each if not given
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,
+    /// HAProxy's configuration in front of the policy: a file, or a directory of *.cfg files (repeatable, in the order of `haproxy -f`)
+    #[arg(long, value_name = "FILE", conflicts_with = "explain")]
+    pub(crate) haproxy: Vec<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

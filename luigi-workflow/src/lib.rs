@@ -12,5 +12,6 @@ mod crash_tests;
 mod disk;
 pub mod fact_record;
 mod feed_writer;
+pub mod haproxy;
 mod signing_key;
 pub mod stops;

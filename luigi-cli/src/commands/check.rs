@@ -1,4 +1,6 @@
-//! `luigi check`: every problem of one policy or several.
+//! `luigi check`: every problem of one policy or several, and of HAProxy's configuration in front of one.
+
+mod haproxy;
 
 use crate::args::Check;
 use crate::commands::codes;
@@ -7,7 +9,8 @@ use crate::output::{Format, count, diagnostics, print, print_json, style};
 use crate::{Found, load};
 use luigi_core::analysis::lint::{self, Accepted, Findings};
 use luigi_core::explain::Tone;
-use luigi_core::policy::diagnostics::{Diagnostics, Severity};
+use luigi_core::policy::diagnostics::{Code, Diagnostics, Severity};
+use luigi_core::policy::source::Span;
 use luigi_core::policy::{Parsed, ParsedEverywhere, SourceSet};
 use luigi_core::snapshot::Snapshot;
 use serde_json::json;
@@ -18,19 +21,27 @@ pub(crate) fn run(arguments: &Check) -> Result<Found, Failure> {
         return codes::explain(code, arguments.format);
     }
     let mut found = Found::Fine;
-    let mut reports = Vec::new();
-    for path in &arguments.policies {
-        let report = check(path, arguments)?;
+    let mut said = |report: Report| {
         if !report.fine {
             found = Found::Problems;
         }
         match arguments.format {
-            Format::Human => print(&report.text)?,
-            Format::Json => reports.push(report.json),
+            Format::Human => print(&report.text).map(|()| None),
+            Format::Json => Ok(Some(report.json)),
         }
+    };
+    // Before anything is printed: what is wrong with the command line is all there is to say then.
+    let haproxy = haproxy::check(arguments)?;
+    let mut reports = Vec::new();
+    for path in &arguments.policies {
+        reports.extend(said(check(path, arguments)?)?);
+    }
+    let mut json = json!({ "policies": reports });
+    if let Some(report) = haproxy {
+        json["haproxy"] = said(report)?.into();
     }
     if arguments.format == Format::Json {
-        print_json(&json!({ "policies": reports }))?;
+        print_json(&json)?;
     }
     Ok(found)
 }
@@ -48,23 +59,20 @@ fn check(path: &Path, arguments: &Check) -> Result<Report, Failure> {
     let problems = problems.and(found, &sources);
     let mut text = diagnostics(&problems, &sources);
     let mut json = json!({ "path": path.display().to_string(), "diagnostics": problems.to_json(&sources) });
-    json["accepted"] = accepted.iter().map(|one| accepted_json(one, &sources)).collect();
+    let accepted: Vec<_> = accepted.iter().map(Acceptance::of_lint).collect();
+    json["accepted"] = accepted.iter().map(|one| one.json(&sources)).collect();
     if !text.is_empty() {
         text.push('\n');
     }
     if arguments.accepted {
-        text.extend(accepted.iter().map(|one| accepted_line(one, &sources)));
+        text.extend(accepted.iter().map(|one| one.line(&sources)));
     }
     let (errors, warnings) = numbers(&problems);
     let mut fine = errors == 0 && (warnings == 0 || !arguments.deny_warnings);
     let mut each = Vec::new();
     if environments.iter().any(|(_, parsed)| parsed.policy.is_none()) || !fine {
         fine = false;
-        let why = match (errors, warnings) {
-            (errors, 0) => count(errors, "error"),
-            (0, warnings) => format!("{}, which are denied", count(warnings, "warning")),
-            (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
-        };
+        let why = in_numbers(errors, warnings);
         text.push_str(&not_fine(path, None, &why));
         json["error"] = why.into();
     } else {
@@ -114,29 +122,54 @@ fn numbers(problems: &Diagnostics) -> (usize, usize) {
     (errors, problems.len() - errors)
 }
 
-fn accepted_line(accepted: &Accepted, sources: &SourceSet) -> String {
-    let (good, faint) = (style(Tone::Good), style(Tone::Faint));
-    let (file, line) = (sources.name(accepted.span.source), sources.position(accepted.span).line);
-    let more = match accepted.findings {
-        1 => String::new(),
-        many => format!(" (and {} more)", many - 1),
-    };
-    let code = accepted.lint.as_str();
-    format!(
-        "{good}accepted[{code}]{good:#}: {}{more}\n  {faint}{file}:{line}{faint:#} because: {}\n",
-        accepted.message, accepted.reason
-    )
+/// What is not fine, in numbers.
+fn in_numbers(errors: usize, warnings: usize) -> String {
+    match (errors, warnings) {
+        (errors, 0) => count(errors, "error"),
+        (0, warnings) => format!("{}, which are denied", count(warnings, "warning")),
+        (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
+    }
 }
 
-fn accepted_json(accepted: &Accepted, sources: &SourceSet) -> serde_json::Value {
-    json!({
-        "code": accepted.lint.as_str(),
-        "message": accepted.message,
-        "findings": accepted.findings,
-        "reason": accepted.reason,
-        "file": sources.name(accepted.span.source),
-        "line": sources.position(accepted.span).line,
-    })
+/// A finding that is accepted, in a policy or in HAProxy's configuration.
+struct Acceptance<'a> {
+    code: Code,
+    message: &'a str,
+    findings: usize,
+    reason: &'a str,
+    span: Span,
+}
+
+impl<'a> Acceptance<'a> {
+    fn of_lint(accepted: &'a Accepted) -> Self {
+        let Accepted { lint, message, findings, reason, span } = accepted;
+        Self { code: Code::Lint(*lint), message, findings: *findings, reason, span: *span }
+    }
+
+    fn line(&self, sources: &SourceSet) -> String {
+        let (good, faint) = (style(Tone::Good), style(Tone::Faint));
+        let (file, line) = (sources.name(self.span.source), sources.position(self.span).line);
+        let more = match self.findings {
+            1 => String::new(),
+            many => format!(" (and {} more)", many - 1),
+        };
+        let code = self.code.as_str();
+        format!(
+            "{good}accepted[{code}]{good:#}: {}{more}\n  {faint}{file}:{line}{faint:#} because: {}\n",
+            self.message, self.reason
+        )
+    }
+
+    fn json(&self, sources: &SourceSet) -> serde_json::Value {
+        json!({
+            "code": self.code.as_str(),
+            "message": self.message,
+            "findings": self.findings,
+            "reason": self.reason,
+            "file": sources.name(self.span.source),
+            "line": sources.position(self.span).line,
+        })
+    }
 }
 
 fn merge(into: &mut serde_json::Value, from: serde_json::Value) {

@@ -34,6 +34,7 @@ pub(crate) fn explain(code: &str, format: Format) -> Result<Found, Failure> {
 fn severity(code: Code) -> Severity {
     match code {
         Code::Lint(lint) => lint.severity(),
+        Code::Haproxy(lint) => lint.severity(),
         _ => Severity::Error,
     }
 }
@@ -64,6 +65,7 @@ fn example(code: Code) -> Option<(&'static str, &'static str)> {
     match code {
         Code::Lint(Lint::CutShort) => None,
         Code::Lint(lint) => Some((lint.example(), lint.cured())),
+        Code::Haproxy(lint) => Some((lint.example(), lint.cured())),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! The stable codes of problems and what each of them means.
 
-use super::Lint;
+use super::{HaproxyLint, Lint};
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal: $explanation:literal;)+) => {
@@ -10,10 +10,12 @@ macro_rules! codes {
             $($(#[doc = $doc])+ $name,)+
             /// What a lint found.
             Lint(Lint),
+            /// What was found in HAProxy's configuration.
+            Haproxy(HaproxyLint),
         }
 
         impl Code {
-            /// Every code but those of lints, which are [`Lint::ALL`].
+            /// Every code but those of lints, which are [`Lint::ALL`] and [`HaproxyLint::ALL`].
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
             /// The stable code, in kebab case.
@@ -22,6 +24,7 @@ macro_rules! codes {
                 match self {
                     $(Self::$name => $code,)+
                     Self::Lint(lint) => lint.as_str(),
+                    Self::Haproxy(lint) => lint.as_str(),
                 }
             }
 
@@ -31,6 +34,7 @@ macro_rules! codes {
                 match self {
                     $(Self::$name => $explanation,)+
                     Self::Lint(lint) => lint.explanation(),
+                    Self::Haproxy(lint) => lint.explanation(),
                 }
             }
         }
@@ -273,7 +277,8 @@ impl Code {
 
     /// Every code, those of lints at the end.
     pub fn every() -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().chain(Lint::ALL.iter().copied().map(Self::Lint))
+        let lints = Lint::ALL.iter().copied().map(Self::Lint);
+        Self::ALL.iter().copied().chain(lints).chain(HaproxyLint::ALL.iter().copied().map(Self::Haproxy))
     }
 }
 

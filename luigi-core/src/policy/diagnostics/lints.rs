@@ -5,15 +5,17 @@
 
 use super::Severity;
 
+/// An enum of codes with their texts.
 macro_rules! lints {
-    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $severity:ident: $explanation:literal, wrong $wrong:expr, right $right:expr;)+) => {
-        /// A kind of finding. Exhaustive: match it without `_`. Codes are never reused for something else.
+    ($(#[doc = $about:literal])+ enum $Lint:ident;
+     $($(#[doc = $doc:literal])+ $name:ident = $code:literal, $severity:ident: $explanation:literal, wrong $wrong:expr, right $right:expr;)+) => {
+        $(#[doc = $about])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Lint {
+        pub enum $Lint {
             $($(#[doc = $doc])+ $name,)+
         }
 
-        impl Lint {
+        impl $Lint {
             /// Every lint.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
@@ -41,7 +43,7 @@ macro_rules! lints {
                 }
             }
 
-            /// A part of a policy that triggers the lint.
+            /// A part of a policy, or of HAProxy's configuration, that triggers the lint.
             #[must_use]
             pub const fn example(self) -> &'static str {
                 match self {
@@ -60,10 +62,14 @@ macro_rules! lints {
     };
 }
 
+pub(super) use lints;
+
 /// What the examples of lints stand on.
 pub const EXAMPLE_GROUND: &str = include_str!("examples/ground.toml");
 
 lints! {
+    /// A kind of finding. Exhaustive: match it without `_`. Codes are never reused for something else.
+    enum Lint;
     /// An allow for anyone around a privileged scope.
     OpenAllow = "open-allow", Error:
         "An allow for anyone surrounds a privileged scope: its patterns would hold the privileged requests, and only `except` keeps them out. Whatever the \

@@ -1,12 +1,16 @@
 //! What is wrong with a policy: problems with stable codes and places, collected and reported together.
 //!
+//! What is found in HAProxy's configuration has the same form; whoever reads it makes [`Diagnostics`] of [`Diagnostic::new`].
+//!
 //! Rendering as text and JSON is in `render`; the codes and what they mean in `code`. Nothing here decides what is a problem.
 
 mod code;
+mod haproxy;
 mod lints;
 mod render;
 
 pub use code::Code;
+pub use haproxy::HaproxyLint;
 pub use lints::{EXAMPLE_GROUND, Lint};
 pub use render::{Color, Style};
 
@@ -66,9 +70,15 @@ pub struct Label {
 
 impl Diagnostic {
     pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, span, message)
+    }
+
+    /// A problem at a place.
+    #[must_use]
+    pub fn new(code: Code, severity: Severity, span: Span, message: impl Into<String>) -> Self {
         Self {
             code,
-            severity: Severity::Error,
+            severity,
             message: message.into(),
             primary: Some(Label { span, text: String::new() }),
             secondary: Vec::new(),
@@ -95,7 +105,8 @@ impl Diagnostic {
     }
 
     /// Says what stands at the primary place.
-    pub(crate) fn label(mut self, text: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn label(mut self, text: impl Into<String>) -> Self {
         if let Some(primary) = &mut self.primary {
             primary.text = text.into();
         }
@@ -103,16 +114,30 @@ impl Diagnostic {
     }
 
     /// Shows another place.
-    pub(crate) fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
         self.secondary.push(Label { span, text: text.into() });
         self
     }
 
     /// Says what to do.
-    pub(crate) fn help(mut self, text: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
         self
     }
+}
+
+/// The user's input for a message: in backticks, control characters escaped, what is long cut off.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    super::syntax::quoted(text)
+}
+
+/// Whether somebody who accepts a finding says why: three words, or a text without spaces that is as long.
+#[must_use]
+pub fn is_reason(text: &str) -> bool {
+    super::syntax::says_something(text)
 }
 
 /// Problems in order of source name and place.
@@ -129,6 +154,15 @@ impl Diagnostics {
     /// The problems; at most [`MAX_DIAGNOSTICS`] and one that says how many more there are.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Diagnostic> {
         self.items.iter()
+    }
+
+    /// Problems in order of sources' names and of places.
+    #[must_use]
+    pub fn of(problems: impl IntoIterator<Item = Diagnostic>, sources: &SourceSet) -> Self {
+        let mut all = Self::default();
+        problems.into_iter().for_each(|problem| all.push(problem));
+        all.finish(sources);
+        all
     }
 
     /// How many problems there are.

@@ -114,15 +114,22 @@ fn render_one(item: &Diagnostic, sources: &SourceSet, renderer: &Renderer, width
         group = group.element(Level::NOTE.message(wrap(&text, width.saturating_sub(16))));
     }
     if let Some(help) = &item.help {
-        group = group.element(
-            Level::HELP.message(wrap(&annotate_snippets::normalize_untrusted_str(help), width.saturating_sub(16))),
-        );
+        let lines: Vec<_> = help.split('\n').map(annotate_snippets::normalize_untrusted_str).collect();
+        group = group.element(Level::HELP.message(wrap(&lines.join("\n"), width.saturating_sub(16))));
     }
     renderer.render(&[group])
 }
 
-/// Breaks a line between words.
+/// Breaks lines between words; a line that begins with a space is to be copied as it is.
 fn wrap(text: &str, width: usize) -> String {
+    let lines: Vec<_> = text
+        .split('\n')
+        .map(|line| if line.starts_with(' ') { line.to_owned() } else { wrap_line(line, width) })
+        .collect();
+    lines.join("\n")
+}
+
+fn wrap_line(text: &str, width: usize) -> String {
     let mut wrapped = String::with_capacity(text.len() + 8);
     let mut column = 0;
     for word in text.split(' ') {

@@ -52,7 +52,7 @@ fn not_acceptable(code: &str, span: Span, lint: Option<Lint>) -> Diagnostic {
 }
 
 /// At least three words, whatever the language; a text without spaces must be as long as three would be.
-fn says_something(reason: &str) -> bool {
+pub(in crate::policy) fn says_something(reason: &str) -> bool {
     let words = reason.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic));
     let is_ascii = reason.is_ascii();
     words.count() >= 3 || (!is_ascii && reason.chars().filter(|c| c.is_alphabetic()).count() >= 8)

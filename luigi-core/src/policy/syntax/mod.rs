@@ -27,6 +27,7 @@ mod targets;
 mod values;
 mod via;
 
+pub(super) use accept::says_something;
 pub(super) use captures::{CaptureTest, CaptureValues};
 pub(super) use facts::{FactTests, unknown_value};
 pub(super) use networks::files_named;

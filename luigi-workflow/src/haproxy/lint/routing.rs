@@ -1,0 +1,378 @@
+//! What chooses the servers of a request, against the Host that its scopes are told apart by.
+//!
+//! For each host that the policy knows it is worked out which backends a request for it can reach in each frontend, whatever else the request is. A backend is a danger where requests
+//! that are decided by different scopes reach it, and where others for the same host go elsewhere, by something that the decision does not see. Conditions on paths and methods are no
+//! danger: the decision sees these.
+
+use super::ways::{To, Way, ends, ways};
+use super::{Look, finding, is_path};
+use crate::haproxy::conditions::{Comparison, Condition};
+use crate::haproxy::evaluate::{Known, Reason, Requests};
+use crate::haproxy::sections::{Line, Proxy};
+use luigi_core::policy::diagnostics::{Diagnostic, HaproxyLint, quoted};
+use luigi_core::policy::model::{Effect, HostPattern, Policy, Scope, ScopeId, ScopeSelector};
+use luigi_core::policy::source::Span;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many hosts of a policy are looked at, those first that the configuration names.
+const MAX_HOSTS: usize = 200;
+
+/// A host that the policy knows.
+#[derive(Clone, Debug)]
+struct Host {
+    /// As the policy writes it.
+    pattern: String,
+    /// The host itself, or one that the pattern holds.
+    name: String,
+    /// The scopes that decide requests for it.
+    scopes: BTreeSet<ScopeId>,
+}
+
+/// A frontend, as far as it chooses servers.
+struct Plan<'c> {
+    proxy: Proxy<'c>,
+    known: Known,
+    ends: Vec<(&'c Line, Option<Condition>)>,
+    ways: Vec<Way<'c>>,
+    /// The hosts that can be decided here.
+    hosts: Vec<Host>,
+    /// The ways that requests for each of them can take.
+    taken: Vec<Vec<Route>>,
+    /// Whether the host in TLS is always that of the Host.
+    compares_sni: bool,
+}
+
+/// A way that requests for a host can take.
+struct Route {
+    /// Which of the plan's ways.
+    way: usize,
+    /// What that depends on; empty if all the requests that get so far take it.
+    reasons: BTreeSet<Reason>,
+}
+
+pub(super) fn look(look: &mut Look<'_>) {
+    let named = named_in(look);
+    let mut plans: Vec<_> = look.guarded().map(|(proxy, _)| Plan::of(look, proxy, &named)).collect();
+    let backends = refusals(&plans);
+    for plan in &mut plans {
+        plan.taken = plan.hosts.iter().map(|host| plan.routes(&host.name, &backends)).collect();
+    }
+    let (mut said, mut found) = (BTreeSet::new(), Vec::new());
+    for plan in &plans {
+        within(plan, &mut said, &mut found);
+        spellings(plan, &backends, &mut found);
+    }
+    between(&plans, &said, &mut found);
+    received_paths(look, &mut found);
+    look.found.extend(found);
+}
+
+/// Whether a scope holds requests that come in at a frontend.
+///
+/// MERGE (frontends): scopes that name frontends hold requests of those only.
+fn is_about(_scope: &Scope, _frontend: &str) -> bool {
+    true
+}
+
+/// The hosts that something is allowed on, where requests come in at this frontend.
+fn hosts_of(policy: &Policy, frontend: &str, named: &BTreeSet<String>) -> Vec<Host> {
+    let allows = policy.rules.iter().filter(|(_, rule)| rule.effect == Effect::Allow);
+    let opened: BTreeSet<ScopeId> = allows
+        .flat_map(|(_, rule)| match &rule.scopes {
+            ScopeSelector::Named(scopes) => scopes.clone(),
+            ScopeSelector::All => Vec::new(),
+        })
+        .filter(|id| is_about(&policy.scopes[*id], frontend))
+        .collect();
+    let patterns: BTreeSet<&HostPattern> = opened.iter().flat_map(|id| &policy.scopes[*id].hosts).collect();
+    let mut hosts: Vec<Host> = patterns
+        .into_iter()
+        .map(|pattern| {
+            let name = sample(pattern);
+            let scopes =
+                opened.iter().copied().filter(|id| policy.scopes[*id].hosts.iter().any(|held| holds(held, &name)));
+            Host { pattern: pattern.to_string(), scopes: scopes.collect(), name }
+        })
+        .collect();
+    hosts.sort_by_key(|host| !named.contains(&host.name));
+    hosts.truncate(MAX_HOSTS);
+    hosts
+}
+
+/// A host that a pattern holds.
+fn sample(pattern: &HostPattern) -> String {
+    match pattern {
+        HostPattern::Any => "elsewhere.example".to_owned(),
+        HostPattern::Exact(name) => name.clone(),
+        HostPattern::OneLabel(parent) | HostPattern::Labels(parent) | HostPattern::Capture { parent, .. } => {
+            format!("some.{parent}")
+        }
+    }
+}
+
+fn holds(pattern: &HostPattern, host: &str) -> bool {
+    let label = |parent: &str| host.strip_suffix(parent).and_then(|label| label.strip_suffix('.'));
+    match pattern {
+        HostPattern::Any => true,
+        HostPattern::Exact(name) => name == host,
+        HostPattern::Labels(parent) => label(parent).is_some(),
+        HostPattern::OneLabel(parent) | HostPattern::Capture { parent, .. } => {
+            label(parent).is_some_and(|label| !label.contains('.'))
+        }
+    }
+}
+
+/// Every word of the configuration that could be a host.
+fn named_in(look: &Look<'_>) -> BTreeSet<String> {
+    let sections = look.config.sections.iter().filter(|section| section.is_proxy());
+    let words = sections.flat_map(|section| &section.lines).flat_map(|line| &line.words);
+    words.filter(|word| word.text.contains('.')).map(|word| word.text.to_ascii_lowercase()).collect()
+}
+
+/// What backends refuse themselves, by their names.
+type Refusals<'c> = BTreeMap<&'c str, Vec<(&'c Line, Option<Condition>)>>;
+
+fn refusals<'c>(plans: &[Plan<'c>]) -> Refusals<'c> {
+    let backends = plans.iter().flat_map(|plan| plan.ways.iter().filter(|way| way.span != plan.proxy.section().header));
+    backends.filter_map(Way::backend).map(|backend| (backend.name(), ends(backend))).collect()
+}
+
+impl<'c> Plan<'c> {
+    fn of(look: &Look<'c>, proxy: Proxy<'c>, named: &BTreeSet<String>) -> Self {
+        let ends = ends(proxy);
+        let compares = |test: &Comparison| {
+            is_sni(&test.sample.fetch) && test.sample.converters.iter().any(|(name, _)| name == "strcmp")
+        };
+        let compares_sni = ends
+            .iter()
+            .filter_map(|(_, condition)| condition.as_ref())
+            .any(|condition| condition.comparisons().any(compares));
+        Self {
+            proxy,
+            known: Known::of(proxy, look.decided_headers()),
+            ends,
+            ways: ways(look.config, proxy),
+            hosts: hosts_of(look.policy, proxy.name(), named),
+            taken: Vec::new(),
+            compares_sni,
+        }
+    }
+
+    /// The ways that requests for a host can take, the host written like this.
+    fn routes(&self, received: &str, backends: &Refusals<'_>) -> Vec<Route> {
+        let plain = received.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+        let requests = Requests { host: received, sni: self.compares_sni.then_some(plain.as_str()) };
+        let refuses =
+            |(_, condition): &(&Line, Option<Condition>)| !self.known.outcome(condition.as_ref(), requests).can_fail;
+        let mut routes = Vec::new();
+        if self.ends.iter().any(refuses) {
+            return routes;
+        }
+        for (at, way) in self.ways.iter().enumerate() {
+            let outcome = self.known.outcome(way.condition.as_ref(), requests);
+            let is_refused = backends.get(way.name).is_some_and(|ends| ends.iter().any(refuses));
+            if outcome.can_hold && !is_refused {
+                routes.push(Route { way: at, reasons: outcome.reasons });
+            }
+            if !outcome.can_fail {
+                break;
+            }
+        }
+        routes
+    }
+
+    fn name(&self, route: &Route) -> &'c str {
+        self.ways[route.way].name
+    }
+
+    fn backends(&self, routes: &[Route]) -> BTreeSet<&'c str> {
+        routes.iter().map(|route| self.name(route)).collect()
+    }
+}
+
+fn is_sni(fetch: &str) -> bool {
+    matches!(fetch, "ssl_fc_sni" | "req.ssl_sni" | "req_ssl_sni")
+}
+
+/// Whether requests for these hosts are decided by different scopes.
+fn are_told_apart<'h>(mut hosts: impl Iterator<Item = &'h Host>) -> bool {
+    let first = hosts.next();
+    first.is_some_and(|first| hosts.any(|host| host.scopes != first.scopes))
+}
+
+/// Ways within one frontend that something else than the Host leads to; their places are put into `said`.
+fn within(plan: &Plan<'_>, said: &mut BTreeSet<Span>, found: &mut Vec<Diagnostic>) {
+    let are_apart = are_told_apart(plan.hosts.iter());
+    for (at, way) in plan.ways.iter().enumerate() {
+        // Hosts for which it is open whether this way is taken, with what it depends on.
+        let open: Vec<(&Host, &[Route], &Route)> = plan
+            .hosts
+            .iter()
+            .zip(&plan.taken)
+            .filter_map(|(host, routes)| Some((host, &routes[..], routes.iter().find(|route| route.way == at)?)))
+            .filter(|(_, _, route)| !route.reasons.is_empty())
+            .collect();
+        // The last way is where most go.
+        let elsewhere =
+            |routes: &[Route]| routes.iter().rev().map(|route| plan.name(route)).find(|name| *name != way.name);
+        let not_understood = open.iter().flat_map(|(_, _, route)| &route.reasons).find_map(|reason| match reason {
+            Reason::NotUnderstood(what) => Some(what),
+            Reason::Decided | Reason::Circumstance | Reason::Undecided(_) => None,
+        });
+        let is_computed = matches!(way.to, To::Computed) && plan.taken.iter().flatten().any(|route| route.way == at);
+        let matters = are_apart && (is_computed || open.iter().any(|(_, routes, _)| elsewhere(routes).is_some()));
+        if matters && (is_computed || not_understood.is_some()) {
+            let message = match not_understood {
+                Some(what) if !is_computed => format!(
+                    "whether requests go to {} depends on {}, which is not worked out",
+                    quoted(way.name),
+                    quoted(what)
+                ),
+                _ => format!("which servers get a request is up to {}, which is not worked out", quoted(way.name)),
+            };
+            let help = "see that no request for one host gets to the servers of another, and accept it with what you have found";
+            found.push(finding(HaproxyLint::HaproxyNotUnderstood, way.span, message).help(help));
+        }
+        let undecided = |route: &Route| {
+            route.reasons.iter().find_map(|reason| match reason {
+                Reason::Undecided(what) => Some(what.clone()),
+                Reason::Decided | Reason::Circumstance | Reason::NotUnderstood(_) => None,
+            })
+        };
+        let by_undecided: Vec<_> = open.iter().filter(|(_, _, route)| undecided(route).is_some()).collect();
+        if !are_told_apart(by_undecided.iter().map(|(host, _, _)| *host)) {
+            continue;
+        }
+        // A host that the condition does not name shows the danger best.
+        let values: BTreeSet<String> =
+            way.condition.iter().flat_map(Condition::comparisons).flat_map(|test| &test.values).cloned().collect();
+        let is_named = |host: &Host| values.iter().any(|value| value.eq_ignore_ascii_case(&host.name));
+        let witnesses = by_undecided
+            .iter()
+            .filter_map(|(host, routes, route)| Some((*host, elsewhere(routes)?, undecided(route)?)));
+        let Some((host, other, what)) = witnesses.min_by_key(|(host, _, _)| is_named(host)) else { continue };
+        said.insert(way.span);
+        let message = format!(
+            "whether requests for {} go to {} depends on {}",
+            quoted(&host.pattern),
+            quoted(way.name),
+            quoted(&what)
+        );
+        let other_way = plan.ways.iter().find(|way| way.name == other).map_or(way.span, |way| way.span);
+        let problem = finding(HaproxyLint::UndecidedRouting, way.span, message).label("chosen apart from the Host");
+        let problem = problem.also(other_way, format!("else they can go to {}", quoted(other)));
+        let meant = plan.hosts.iter().find(|host| is_named(host)).map_or("NAME", |host| &host.name);
+        found.push(problem.help(format!(
+            "they are all decided by the scopes of {}; ask for the Host of these servers\n    {}",
+            quoted(&host.pattern),
+            condition_for(meant)
+        )));
+    }
+}
+
+/// A condition that holds for every spelling of a host.
+fn condition_for(host: &str) -> String {
+    format!("{{ req.hdr(host),host_only,lower -m str {host} {host}. }}")
+}
+
+/// Spellings of a host that are decided as the host and routed otherwise.
+fn spellings(plan: &Plan<'_>, backends: &Refusals<'_>, found: &mut Vec<Diagnostic>) {
+    let mut said: BTreeSet<Span> = BTreeSet::new();
+    for (host, routes) in plan.hosts.iter().zip(&plan.taken) {
+        let usual = plan.backends(routes);
+        let name = &host.name;
+        let is_address = name.starts_with('[') || name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let dotted = (!is_address).then(|| format!("{name}."));
+        let spellings = [Some(name.to_ascii_uppercase()), Some(format!("{name}:8443")), dotted];
+        for spelling in spellings.into_iter().flatten() {
+            let others = plan.routes(&spelling, backends);
+            let strays = others.iter().filter(|route| !usual.contains(plan.name(route)));
+            // One that is certain shows it best.
+            let Some(stray) = strays.min_by_key(|route| !route.reasons.is_empty()) else { continue };
+            // The condition that tells them apart is that of a way that only the plain host takes.
+            let missed = routes.iter().map(|route| route.way).find(|way| others.iter().all(|route| route.way != *way));
+            let span = plan.ways[missed.unwrap_or(stray.way)].span;
+            if !said.insert(span) {
+                continue;
+            }
+            let message =
+                format!("`Host: {spelling}` is decided as {} and goes to {}", quoted(name), quoted(plan.name(stray)));
+            let mut problem = finding(HaproxyLint::HostSpelling, span, message);
+            if missed.is_some() {
+                problem = problem.label("does not hold for it").also(plan.ways[stray.way].span, "leads there");
+            }
+            let help = format!("compare without port and case, and name the final dot\n    {}", condition_for(name));
+            found.push(problem.help(help));
+        }
+    }
+}
+
+/// Hosts that go to different servers in two frontends: said once of each two, at the one that tells less apart.
+fn between(plans: &[Plan<'_>], said: &BTreeSet<Span>, found: &mut Vec<Diagnostic>) {
+    let mut said = said.clone();
+    for (at, one) in plans.iter().enumerate() {
+        for two in &plans[..at] {
+            let (here, there) = if one.ways.len() <= two.ways.len() { (one, two) } else { (two, one) };
+            let stray = strays(here, there).map(|stray| (here, there, stray));
+            let Some((here, there, (way, host, other))) = stray.or_else(|| Some((there, here, strays(there, here)?)))
+            else {
+                continue;
+            };
+            if !said.insert(way.span) {
+                continue;
+            }
+            let message = format!(
+                "requests for {} that come in at {} can go to {}",
+                quoted(&host.pattern),
+                quoted(here.proxy.name()),
+                quoted(way.name)
+            );
+            let elsewhere = format!("those at {} go to {}", quoted(there.proxy.name()), quoted(other.name));
+            let problem = finding(HaproxyLint::UndecidedRouting, way.span, message).also(other.span, elsewhere);
+            found.push(problem.help(cure_between(host, here.proxy.name())));
+        }
+    }
+}
+
+/// The first way of a frontend that takes requests of several scopes which go elsewhere in another frontend; one of their hosts, and where they go there.
+fn strays<'p, 'c>(here: &'p Plan<'c>, there: &'p Plan<'c>) -> Option<(&'p Way<'c>, &'p Host, &'p Way<'c>)> {
+    here.ways.iter().enumerate().filter(|(_, way)| !matches!(way.to, To::Computed)).find_map(|(at, way)| {
+        let takers =
+            here.hosts.iter().zip(&here.taken).filter(|(_, routes)| routes.iter().any(|route| route.way == at));
+        let strays = takers.filter_map(|(host, _)| {
+            let known = there.hosts.iter().position(|known| known.name == host.name)?;
+            let routes = &there.taken[known];
+            let last = routes.last().filter(|_| !there.backends(routes).contains(way.name))?;
+            Some((host, &there.ways[last.way]))
+        });
+        let strays: Vec<_> = strays.collect();
+        are_told_apart(strays.iter().map(|(host, _)| *host)).then(|| (way, strays[0].0, strays[0].1))
+    })
+}
+
+/// What to do about a host that goes to different servers in two frontends.
+///
+/// MERGE (frontends): scopes can name the frontends that they are about.
+fn cure_between(host: &Host, here: &str) -> String {
+    format!(
+        "they are all decided by the scopes of {}; if it is not a host of {}, refuse it there\n    http-request deny if {}",
+        quoted(&host.pattern),
+        quoted(here),
+        condition_for(&host.name)
+    )
+}
+
+/// Paths that choose servers as they were received, where the decision is about canonical ones.
+fn received_paths(look: &Look<'_>, found: &mut Vec<Diagnostic>) {
+    for (proxy, gate) in look.guarded().filter(|(_, gate)| !gate.forwards_canonical(look.printed)) {
+        let by_path =
+            |way: &Way<'_>| way.condition.iter().flat_map(Condition::comparisons).any(|test| is_path(&test.sample));
+        let Some(way) = ways(look.config, proxy).into_iter().find(by_path) else { continue };
+        let message = format!("the path as it was received chooses {}, and another one was decided", quoted(way.name));
+        let problem = finding(HaproxyLint::ReceivedPathRouted, way.span, message);
+        let problem = problem.also(gate.rules[gate.decided].1.span(), "the canonical path is decided");
+        found.push(problem.help(
+            "print Luigi's lines without `--forward received`, so that HAProxy goes on with the path that was decided",
+        ));
+    }
+}
