@@ -20,6 +20,7 @@ const OPEN: Facts<'_> = Facts {
     authorization_count: 0,
     upgrade_count: Some(0),
     more: MoreFacts::NONE,
+    source_of_more: None,
 };
 
 const CLOSED: Facts<'_> = Facts { target: b"/closed", ..OPEN };

@@ -18,6 +18,7 @@ const OPEN: Facts<'_> = Facts {
     authorization_count: 0,
     upgrade_count: Some(0),
     more: MoreFacts::NONE,
+    source_of_more: None,
 };
 
 #[test]
