@@ -718,6 +718,11 @@ typedef struct {
      */
     const luigi_certificate *certificate;
     /**
+     * What stands for the frontend that took the request in, for policies whose scopes name `frontends`; NULL if it is not known, and then what
+     * such a scope may hold is refused.
+     */
+    luigi_text frontend;
+    /**
      * Who asks, if the caller vouches for somebody: `Authorization` is not looked at then.
      */
     luigi_identity identity;

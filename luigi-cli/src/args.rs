@@ -174,6 +174,9 @@ pub(crate) struct Explain {
     /// san-dns and fingerprint-sha256 for a verified one. Unknown if not given
     #[arg(long, value_name = "CERTIFICATE", value_parser = brought::certificate_argument)]
     pub(crate) certificate: Option<DescribedCertificate>,
+    /// The frontend of HAProxy that takes the request in; unknown if not given
+    #[arg(long, value_name = "NAME", value_parser = brought::frontend)]
+    pub(crate) frontend: Option<String>,
     /// Show rules about other scopes, and what each predicate is made of, too
     #[arg(long)]
     pub(crate) full: bool,
@@ -248,6 +251,9 @@ pub(crate) struct WhoCan {
     /// The environment of the policy; needed if it has any
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,
+    /// Only at this frontend of HAProxy
+    #[arg(long, value_name = "NAME", value_parser = brought::frontend)]
+    pub(crate) frontend: Option<String>,
     /// Only from this address
     #[arg(long, value_name = "IP")]
     pub(crate) from: Option<IpAddr>,
@@ -292,6 +298,9 @@ pub(crate) struct WhatCan {
     /// The environment of the policy; needed if it has any
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,
+    /// Only at this frontend of HAProxy
+    #[arg(long, value_name = "NAME", value_parser = brought::frontend)]
+    pub(crate) frontend: Option<String>,
     /// Only from this address
     #[arg(long, value_name = "IP")]
     pub(crate) from: Option<IpAddr>,

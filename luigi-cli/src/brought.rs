@@ -1,18 +1,19 @@
-//! What a described request brings along: headers, facts and the client certificate.
+//! What a described request brings along: headers, facts, the client certificate and the frontend.
 
 use luigi_core::described::{DescribedCertificate, DescribedFacts};
 use luigi_core::identity::{Fingerprint, SubjectAltNames};
-use luigi_core::policy::model::{is_fact_name, is_header_name};
+use luigi_core::policy::model::{is_fact_name, is_frontend_name, is_header_name};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Headers, facts and certificate as they stand in a line of JSON.
+/// Headers, facts, certificate and frontend as they stand in a line of JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Brought {
     pub(crate) headers: Option<BTreeMap<String, OneOrMore>>,
     pub(crate) facts: Option<BTreeMap<String, String>>,
     pub(crate) certificate: Value,
+    pub(crate) frontend: Option<String>,
 }
 
 /// A header that is sent once, or several times.
@@ -56,6 +57,7 @@ impl Brought {
             Value::Null => None,
             value => Some(certificate(value)?),
         };
+        described.frontend = self.frontend.as_deref().map(frontend).transpose()?;
         Ok(described)
     }
 }
@@ -65,8 +67,10 @@ pub(crate) fn from_arguments(
     headers: &[String],
     facts: &[String],
     certificate: Option<&DescribedCertificate>,
+    frontend: Option<&str>,
 ) -> Result<DescribedFacts, String> {
-    let mut described = DescribedFacts { certificate: certificate.cloned(), ..DescribedFacts::default() };
+    let (certificate, frontend) = (certificate.cloned(), frontend.map(str::to_owned));
+    let mut described = DescribedFacts { certificate, frontend, ..DescribedFacts::default() };
     for text in headers {
         let all = described.headers.get_or_insert_default();
         if text == "none" {
@@ -119,6 +123,15 @@ fn certificate(value: Value) -> Result<DescribedCertificate, String> {
             })
         }
         _ => Err("`certificate` is an object, `none` or `unverified`".to_owned()),
+    }
+}
+
+/// The name of a frontend, as described or as an argument.
+pub(crate) fn frontend(name: &str) -> Result<String, String> {
+    if is_frontend_name(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("`{}` is no name of a frontend", name.escape_debug()))
     }
 }
 

@@ -110,6 +110,7 @@ struct Line {
     facts: Option<BTreeMap<String, String>>,
     #[serde(default)]
     certificate: Value,
+    frontend: Option<String>,
 }
 
 impl Question {
@@ -143,7 +144,7 @@ impl Question {
             let says = says.split_once(" at line ").map_or(says.as_str(), |(says, _)| says);
             (id.unwrap_or(Value::Null), format!("{says} at column {}", error.column()))
         })?;
-        let Line { id, request, asker, token, from, at, grants, headers, facts, certificate } = line;
+        let Line { id, request, asker, token, from, at, grants, headers, facts, certificate, frontend } = line;
         let question = || {
             let asker = match (asker, token) {
                 (Value::Null, Some(token)) => Asker::Token(token),
@@ -151,7 +152,7 @@ impl Question {
                 (_, Some(_)) => return Err("`as` and `token` cannot stand together".to_owned()),
             };
             let at = at.map_or(Ok(now), |at| timestamp(&at))?;
-            let facts = Brought { headers, facts, certificate }.described()?;
+            let facts = Brought { headers, facts, certificate, frontend }.described()?;
             Ok(Self::new(&request, asker, from, at, grants)?.bringing(facts))
         };
         match question() {

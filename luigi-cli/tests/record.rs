@@ -184,3 +184,36 @@ fn an_environment_must_be_chosen() {
     assert_eq!(code, 0, "{report}");
     assert!(luigi(&["test", path], "").status.success());
 }
+
+/// The frontend stands in the log, and in a test only where a scope looks at it.
+#[test]
+fn the_frontend_is_recorded_where_a_scope_looks_at_it() {
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/frontends.toml");
+    let logged = |frontend: &str, host: &str, path: &str| {
+        format!(
+            "203.0.113.9:50512 [24/Nov/2026:10:00:00.675] {frontend} be/s1 0/0/0/1/1 200 64 - - ---- 1/1/0/0/0 0/0 luigi=pass mode=observe \
+             decision=deny advice= reason=no-rule-allows detail= rule=- credential=absent candidate=deny candidate-rule=- evaluation=0 \
+             revision=- issuer=- subject=- time=[24/Nov/2026:10:00:00 +0000] host={host} \"GET {path} HTTP/1.1\" groups=- groups-are=-\n"
+        )
+    };
+    let described = r#"{"method": "GET", "url": "https://console.example.com/orders/7", "frontend": "console"}"#;
+    let input = [
+        logged("www~", "www.example.com", "/healthz"),
+        logged("console", "www.example.com", "/offers"),
+        logged("console", "other.example.com", "/healthz"),
+        format!("{described}\n{}", described.replace("\"console\"", "\"two words\"")),
+    ];
+    let output = luigi(&["test", policy.to_str().unwrap(), "--record", "-"], &input.concat());
+    let (_, report) = said(&output);
+    assert!(report.contains("`two words` is no name of a frontend"), "{report}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().filter(|line| ["request =", "frontend ="].iter().any(|key| line.starts_with(key)));
+    let expected = [
+        "request = \"GET https://www.example.com/healthz\"",
+        "frontend = \"www\"",
+        "request = \"GET https://console.example.com/orders/7\"",
+        "frontend = \"console\"",
+    ];
+    // What came of the others stands in the policy's own tests already.
+    assert_eq!(lines.collect::<Vec<_>>(), expected, "{text}\n{report}");
+}

@@ -3,9 +3,9 @@
 use crate::decide::{FactValue, HeaderLines};
 use crate::identity::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
 use crate::kleene::Kleene;
-use crate::policy::model::{Fact, FactKey, Policy};
+use crate::policy::model::{Fact, FactKey, Policy, is_frontend_name};
 
-/// What a description says of headers, facts and the client certificate. A member that is `None` says nothing, so everything about it is
+/// What a description says of headers, facts, the client certificate and the frontend. A member that is `None` says nothing, so everything about it is
 /// unknown; one that is there says all: what it does not name, the request does not have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DescribedFacts {
@@ -15,6 +15,8 @@ pub struct DescribedFacts {
     pub facts: Option<Vec<(String, String)>>,
     /// The client certificate.
     pub certificate: Option<DescribedCertificate>,
+    /// The name of the frontend that took the request in.
+    pub frontend: Option<String>,
 }
 
 /// A client certificate.
@@ -43,7 +45,7 @@ impl DescribedCertificate {
 
 impl DescribedFacts {
     /// Takes one word of a description: `header:NAME`, `fact:NAME`, `certificate` (`none`, `unverified` or `verified`), `certificate-subject`,
-    /// `certificate-fingerprint`, `san-uri` or `san-dns`, with its value. `header:none` and `fact:none` say that there are none.
+    /// `certificate-fingerprint`, `san-uri`, `san-dns` or `frontend`, with its value. `header:none` and `fact:none` say that there are none.
     ///
     /// # Errors
     /// A name that is none of these, or a value that cannot be.
@@ -63,6 +65,8 @@ impl DescribedFacts {
                     _ => return Err("`certificate` is `none`, `unverified` or `verified`".to_owned()),
                 });
             }
+            "frontend" if is_frontend_name(value) => self.frontend = Some(value.to_owned()),
+            "frontend" => return Err(format!("`{}` is no name of a frontend", value.escape_debug())),
             "certificate-subject" | "certificate-fingerprint" | "san-uri" | "san-dns" => return self.part(name, value),
             _ => match FactKey::parse(&name.to_ascii_lowercase()) {
                 Some(FactKey::Header(name)) => {
@@ -118,6 +122,9 @@ impl DescribedFacts {
                 let Some(facts) = &self.facts else { return FactValue::NotPassed };
                 let found = facts.iter().find(|(name, _)| name == wanted);
                 found.map_or(FactValue::Absent, |(_, value)| FactValue::One(value.as_bytes()))
+            }
+            Fact::Frontend => {
+                self.frontend.as_ref().map_or(FactValue::NotPassed, |name| FactValue::One(name.as_bytes()))
             }
             Fact::Certificate | Fact::CertificateFingerprint | Fact::CertificateNames | Fact::CertificateSubject => {
                 FactValue::NotPassed

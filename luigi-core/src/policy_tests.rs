@@ -45,6 +45,11 @@ pub enum TestOutcome {
         /// What the test must say.
         fact: Fact,
     },
+    /// A scope in question names frontends, and the test does not say at which one the request comes in.
+    MissingFrontend {
+        /// The first such scope.
+        scope: String,
+    },
 }
 
 /// Why a test failed.
@@ -97,7 +102,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// A fact that a test may leave out where no rule asks for it.
+/// A fact that a test may leave out where no rule or scope asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fact {
@@ -111,6 +116,8 @@ pub enum Fact {
     Facts,
     /// The client certificate.
     Certificate,
+    /// The frontend.
+    Frontend,
 }
 
 impl Fact {
@@ -123,9 +130,16 @@ impl Fact {
             Self::Headers => "headers",
             Self::Facts => "facts",
             Self::Certificate => "certificate",
+            Self::Frontend => "frontend",
         }
     }
 }
+
+/// What a test lacks that does not name its frontend, and what to add.
+const FRONTEND_MISSING: (&str, &str) = (
+    "does not say at which frontend the request comes in",
+    "add `frontend = \"NAME\"`, as HAProxy's configuration names it",
+);
 
 impl TestOutcome {
     /// Whether everything that was expected came out.
@@ -156,8 +170,14 @@ impl TestOutcome {
                         "does not say which certificate the client has",
                         "add `certificate = \"none\"`, or what a verified one has: `certificate = { san-uri = [...] }`",
                     ),
+                    Fact::Frontend => FRONTEND_MISSING,
                 };
                 let message = format!("test `{}` {message}, which rule `{rule}` asks for", test.name);
+                diagnostics.push(Diagnostic::error(Code::TestLacksFact, test.span, message).help(help));
+            }
+            Self::MissingFrontend { scope } => {
+                let (message, help) = FRONTEND_MISSING;
+                let message = format!("test `{}` {message}, which scope `{scope}` asks for", test.name);
                 diagnostics.push(Diagnostic::error(Code::TestLacksFact, test.span, message).help(help));
             }
             Self::Failed(failure) => {
@@ -219,6 +239,9 @@ fn run_one(
     with_request(policy, test, buffer, |request| {
         let explanation = explain::evaluate(policy, request);
         look(&explanation);
+        if let Some(scope) = missing_facts::missing_frontend(&explanation, test) {
+            return TestOutcome::MissingFrontend { scope };
+        }
         if let Some((rule, fact)) = missing_facts::missing_fact(&explanation, test) {
             return TestOutcome::MissingFact { rule, fact };
         }
@@ -301,6 +324,9 @@ impl Outcome {
 /// What comes out, or the fact that is missing.
 fn outcome_of(policy: &Policy, test: &TestCase, buffer: &mut TargetBuffer) -> Result<Outcome, Fact> {
     let explanation = with_request(policy, test, buffer, |request| explain::evaluate(policy, request));
+    if missing_facts::missing_frontend(&explanation, test).is_some() {
+        return Err(Fact::Frontend);
+    }
     // Whether a rule in question is only observed does not matter here: what the candidate is, is recorded, too.
     let expects_candidate = TestCase { expect_candidate: Some((test.expect, test.expect_span)), ..test.clone() };
     if let Some((_, fact)) = missing_facts::missing_fact(&explanation, &expects_candidate) {

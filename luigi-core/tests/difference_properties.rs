@@ -1,11 +1,11 @@
 //! Two policies made from random bytes: whatever request they decide otherwise is in what the comparison reports, and whatever it reports is so.
 
 use luigi_core::analysis::{Bounds, Comparison, Difference, TargetWords, compare};
-use luigi_core::decide::{Advice, Decision, Request, Scratch};
+use luigi_core::decide::{Advice, Decision, FactValue, Request, RequestFacts, Scratch};
 use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::identity::{Credential, InvalidCredential};
 use luigi_core::kleene::Kleene;
-use luigi_core::policy::model::Policy;
+use luigi_core::policy::model::{Fact, FactId, Policy};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::stop_set::StopSet;
 use luigi_core::target::{Host, Target};
@@ -31,7 +31,8 @@ fn answer(decision: &Decision, policy: &Policy) -> (bool, String) {
     (decision.allows(), advice)
 }
 
-/// The decision on a request whose token a policy believes only if it knows the issuer, which leaves its connection as it is and is not stopped.
+/// The decision on a request whose token a policy believes only if it knows the issuer, which leaves its connection as it is, is not stopped, and
+/// whose frontend is known.
 fn decide(snapshot: &Snapshot, request: &Request<'_>) -> (bool, String) {
     let policy = snapshot.policy();
     let credential = match request.credential {
@@ -42,12 +43,30 @@ fn decide(snapshot: &Snapshot, request: &Request<'_>) -> (bool, String) {
         }
         other => other,
     };
-    let request = Request { credential, upgrade: Kleene::False, stops: StopSet::NONE, ..*request };
+    let frontend = FactValue::One(frontend_of(policy, request));
+    let values = |(id, fact): (FactId, &Fact)| if *fact == Fact::Frontend { frontend } else { request.facts.value(id) };
+    let values: Vec<FactValue<'_>> = policy.facts.iter().map(values).collect();
+    let facts = RequestFacts { values: &values, ..request.facts };
+    let request = Request { credential, upgrade: Kleene::False, stops: StopSet::NONE, facts, ..*request };
     answer(&snapshot.decide(&request, &mut Scratch::for_snapshot(snapshot)).decision, policy)
 }
 
+/// Where the request comes in; at a frontend that nobody names if it does not say.
+fn frontend_of<'a>(policy: &Policy, request: &Request<'a>) -> &'a [u8] {
+    let (id, _) = policy.facts.iter().find(|(_, fact)| **fact == Fact::Frontend).expect("every table of facts has it");
+    match request.facts.value(id) {
+        FactValue::One(name) => name,
+        FactValue::NotPassed | FactValue::Absent | FactValue::Several => b"x",
+    }
+}
+
 /// Whether the words of a target hold a request, apart from its method.
-fn names(target: &TargetWords, host: Host<'_>, path: &str) -> bool {
+fn names(target: &TargetWords, host: Host<'_>, path: &str, frontend: &[u8]) -> bool {
+    // Another than those that are named is any other; which those are depends on the host.
+    let named = target.frontends.iter().any(|name| name.as_bytes() == frontend || name == "any other");
+    if !target.frontends.is_empty() && !named {
+        return false;
+    }
     let host_fits = match (&target.host, host) {
         (None, _) => true,
         (Some(_), Host::Absent) => false,
@@ -79,6 +98,7 @@ fn is_reported(
     request: &Request<'_>,
 ) -> bool {
     let Target::Canonical(target) = request.target else { return false };
+    let frontend = frontend_of(sides[0].policy(), request);
     let like_it = |difference: &Difference| {
         let example = sides.map(|side| answer(&difference.example.decide(side).decision, side.policy()));
         // What is in no scope at all is said once, wherever it lies.
@@ -86,7 +106,7 @@ fn is_reported(
             && (difference
                 .targets
                 .iter()
-                .any(|one| names(one, target.host, target.path) || !target.path.starts_with('/')))
+                .any(|one| names(one, target.host, target.path, frontend) || !target.path.starts_with('/')))
     };
     comparison.differences.iter().any(like_it)
 }

@@ -84,6 +84,9 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
                 if scope.left_out_by.is_some() {
                     note("a scope leaves a request out".to_owned());
                 }
+                if !scope.only_at.is_empty() {
+                    note("a request is not at the frontends of a scope".to_owned());
+                }
                 let row = policy.scopes.iter().find(|(_, row)| row.name == scope.scope);
                 if row.is_some_and(|(_, row)| row.path_regex.is_some() && row.operations.is_empty()) {
                     note("a regular expression holds a request".to_owned());
@@ -92,10 +95,14 @@ fn what_is_generated_reaches_every_outcome_and_every_value_of_every_predicate() 
         }
     }
 
-    let mut wanted: Vec<String> =
-        ["an observed rule makes a difference", "a scope leaves a request out", "a regular expression holds a request"]
-            .map(str::to_owned)
-            .into();
+    let mut wanted: Vec<String> = [
+        "an observed rule makes a difference",
+        "a scope leaves a request out",
+        "a request is not at the frontends of a scope",
+        "a regular expression holds a request",
+    ]
+    .map(str::to_owned)
+    .into();
     for effect in ["Allow", "Restrict", "Deny"] {
         wanted.push(format!("{effect} with captures is true"));
         wanted.push(format!("{effect} with captures is unknown"));

@@ -1,14 +1,14 @@
 //! Where scopes meet: what is found lies there, and what is said to be empty is, as random requests show.
 
 use luigi_core::analysis::patterns::{Search, Space, Witness};
-use luigi_core::decide::{Request, RequestFacts, Source};
+use luigi_core::decide::{FactValue, Reason, Request, RequestFacts, Source};
 use luigi_core::explain;
 use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::Credential;
 use luigi_core::kleene::Kleene;
 use luigi_core::method::MethodSet;
-use luigi_core::policy::model::{Policy, Scope, Table, TableId};
+use luigi_core::policy::model::{Fact, Policy, Scope, Table, TableId};
 use luigi_core::policy::{SourceSet, parse};
 use luigi_core::target::{CanonicalTarget, Host, RawTarget, Target, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
@@ -17,9 +17,8 @@ use proptest::prelude::*;
 /// The places of the scopes that hold the request, as decisions see it.
 fn holding(policy: &Policy, request: &Request<'_>) -> Vec<usize> {
     let explanation = explain::evaluate(policy, request);
-    let held = explanation.scopes.iter().filter(|trace| trace.left_out_by.is_none());
-    let place = |name: &String| policy.scopes.iter().find(|(_, scope)| scope.name == *name).unwrap().0.index();
-    held.map(|trace| place(&trace.scope)).collect()
+    let place = |name: &str| policy.scopes.iter().find(|(_, scope)| scope.name == *name).unwrap().0.index();
+    explanation.held_scopes().map(place).collect()
 }
 
 fn holding_witness(policy: &Policy, witness: &Witness) -> Vec<usize> {
@@ -28,6 +27,16 @@ fn holding_witness(policy: &Policy, witness: &Witness) -> Vec<usize> {
         Some(host) if host.parse::<std::net::IpAddr>().is_ok() => Host::Address(host),
         Some(host) => Host::Name(host),
     };
+    // One that does not say lies there whatever the frontend is.
+    let frontend = FactValue::One(witness.frontend.as_deref().unwrap_or("anywhere").as_bytes());
+    let values: Vec<FactValue<'_>> = policy
+        .facts
+        .iter()
+        .map(|(_, fact)| match fact {
+            Fact::Frontend => frontend,
+            _ => FactValue::NotPassed,
+        })
+        .collect();
     let request = Request {
         method: witness.method.as_bytes(),
         target: Target::Canonical(CanonicalTarget { host, path: &witness.path, query: None }),
@@ -37,7 +46,7 @@ fn holding_witness(policy: &Policy, witness: &Witness) -> Vec<usize> {
         time: Timestamp::from_unix_seconds(0),
         grants: &GrantSet::default(),
         stops: luigi_core::stop_set::StopSet::NONE,
-        facts: RequestFacts::NONE,
+        facts: RequestFacts { values: &values, ..RequestFacts::NONE },
     };
     holding(policy, &request)
 }
@@ -56,6 +65,7 @@ struct Seen {
     found: usize,
     empty: usize,
     nested: usize,
+    at_a_frontend: usize,
     unknown: usize,
     found_by_expression: usize,
     empty_by_expression: usize,
@@ -101,6 +111,7 @@ fn compare(bytes: &[u8], seen: &mut Seen) {
                         seen.found += 1;
                         seen.nested += usize::from(nested(*a));
                         seen.found_by_expression += usize::from(within.iter().any(|id| expressions[*id]));
+                        seen.at_a_frontend += usize::from(witness.frontend.is_some());
                     }
                     Search::Empty => {
                         seen.empty += 1;
@@ -121,6 +132,9 @@ fn compare(bytes: &[u8], seen: &mut Seen) {
         let request = scenario.request();
         let Target::Canonical(target) = request.target else { continue };
         if !target.path.starts_with('/') || request.method == b"CONNECT" {
+            continue;
+        }
+        if explain::evaluate(&policy, &request).evaluation.decision.reason == Reason::FrontendUnknown {
             continue;
         }
         let held = holding(&policy, &request);
@@ -162,6 +176,7 @@ fn what_is_compared_is_not_trivial() {
     }
     assert!(seen.found > 1_000 && seen.empty > 500 && seen.nested > 20 && seen.unknown > 20, "{seen:?}");
     assert!(seen.found_by_expression > 100 && seen.empty_by_expression > 20, "{seen:?}");
+    assert!(seen.at_a_frontend > 200, "{seen:?}");
     assert!(seen.unknown_by_expression * 20 < seen.found_by_expression, "{seen:?}");
 }
 
@@ -202,6 +217,37 @@ fn witnesses_are_requests_that_people_understand() {
     assert_eq!(show(&["g"], &[]), "DELETE https://[2001:db8::1]/");
     assert_eq!(show(&["g", "f"], &[]), "none");
     assert_eq!(show(&[], &["f", "e"]), "POST /");
+}
+
+#[test]
+fn scopes_at_different_frontends_do_not_meet() {
+    let policy = policy_of(
+        "[scopes.a]\nhosts = [\"a.example\"]\npaths = [\"/**\"]\nmethods = [\"GET\"]\nfrontends = [\"www\", \"both\"]\n\
+         [scopes.b]\nhosts = [\"a.example\"]\npaths = [\"/b\"]\nmethods = [\"GET\"]\nfrontends = [\"admin\", \"both\"]\n\
+         [scopes.c]\nhosts = [\"a.example\"]\npaths = [\"/**\"]\nmethods = [\"GET\"]\nexcept = [\"a\"]\n\
+         [scopes.d]\nhosts = [\"a.example\"]\npaths = [\"/**\"]\nmethods = [\"GET\"]\nfrontends = [\"www\"]\n\
+         [scopes.e]\nhosts = [\"a.example\"]\npaths = [\"/**\"]\nmethods = [\"GET\"]\n",
+    );
+    let space = Space::new(&[&policy]);
+    let regions = space.regions(&policy);
+    let region = |name: &str| &regions[policy.scopes.iter().find(|(_, scope)| scope.name == name).unwrap().0.index()];
+    let show = |within: &[&str], outside: &[&str]| {
+        let regions = |names: &[&str]| names.iter().map(|name| region(name)).collect::<Vec<_>>();
+        match space.find(&regions(within), &regions(outside), MethodSet::ANY) {
+            Search::Found(witness) => witness.to_string(),
+            other => format!("{other:?}"),
+        }
+    };
+    assert_eq!(show(&["a", "b"], &[]), "GET https://a.example/b at frontend both");
+    assert_eq!(show(&["b", "d"], &[]), "Empty");
+    assert_eq!(show(&["a"], &["d"]), "GET https://a.example/ at frontend both");
+    assert_eq!(show(&["d"], &["a"]), "Empty");
+    // What is left out at some frontends is left at the others.
+    assert_eq!(show(&["c", "b"], &[]), "GET https://a.example/b at frontend admin");
+    assert_eq!(show(&["c"], &["b"]), "GET https://a.example/ at frontend other-1");
+    assert_eq!(show(&["c", "d"], &[]), "Empty");
+    assert_eq!(show(&["e"], &[]), "GET https://a.example/");
+    assert_eq!(show(&["e"], &["a", "c"]), "Empty");
 }
 
 #[test]

@@ -352,6 +352,8 @@ fn content_hashes_follow_the_meaning_and_not_the_text() {
         ("/a/{id}", "/a/*", false, true),
         ("\"GET /b\"", "\"GET /b/**\"", false, true),
         ("\"a.example.com\"", "\"*.a.example.com\"", false, true),
+        ("privileged = true", "privileged = true\nfrontends = [\"www\"]", false, true),
+        ("paths = [\"/f\"]", "paths = [\"/f\"]\nfrontends = [\"www\"]", false, true),
         ("except = [\"e\", \"f\"]", "except = [\"e\"]", false, true),
         // Another method of the policy's own makes `any` no other set.
         ("[approvals.p]", "[scopes.g]\nhosts = \"any\"\noperations = [\"PURGE /g\"]\n[approvals.p]", true, true),
@@ -384,6 +386,12 @@ fn content_hashes_follow_the_meaning_and_not_the_text() {
         assert_eq!(hash(&changed, "s") == hash(&original, "s"), scope_stays, "the scope, with {to}");
         assert_eq!(hash(&changed, "p") == hash(&original, "p"), approval_stays, "the approval, with {to}");
     }
+    // Of frontends the order does not count.
+    let at = |frontends: &str| {
+        hash(&policy(&base.replace("privileged", &format!("frontends = {frontends}\nprivileged"))), "s")
+    };
+    assert_eq!(at(r#"["www", "admin"]"#), at(r#"["admin", "www"]"#));
+    assert_ne!(at(r#"["www", "admin"]"#), at(r#"["www"]"#));
     // Names do not count.
     let renamed = policy(
         &base

@@ -161,9 +161,32 @@ fn outcome(lines: &str) -> String {
     match outcome {
         TestOutcome::Passed => "passed".to_owned(),
         TestOutcome::MissingFact { rule, fact } => format!("{rule} needs {}", fact.as_str()),
+        TestOutcome::MissingFrontend { scope } => format!("{scope} needs frontend"),
         TestOutcome::Failed(failure) => {
             failure.mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         }
+    }
+}
+
+/// A test that leaves out the frontend means nothing where a scope that names frontends may hold the request, unless it is about that.
+#[test]
+fn a_test_says_at_which_frontend_where_a_scope_looks_at_it() {
+    let scopes = "[scopes.gate]\nhosts = \"any\"\nfrontends = [\"www\"]\noperations = [\"GET /gate\"]\n\
+                  [[rules]]\nid = \"gate\"\neffect = \"allow\"\nscopes = [\"gate\"]\nsubject = \"anyone\"\n";
+    let gate = "request = \"GET https://a.example/gate\"";
+    for (lines, expected) in [
+        (&[gate, "expect = \"deny\""][..], "gate needs frontend"),
+        (&[gate, "expect = \"allow\"", "frontend = \"www\""], "passed"),
+        (&[gate, "expect = \"deny\"", "frontend = \"admin\""], "passed"),
+        (&[gate, "expect = \"deny\"", "reason = \"frontend-unknown\""], "passed"),
+        (&[gate, "expect = \"allow\"", "frontend = \"www\"", "scope = \"gate\""], "passed"),
+        (
+            &[gate, "expect = \"deny\"", "frontend = \"admin\"", "scope = \"gate\""],
+            "scope should be `gate`, but is `no scope`",
+        ),
+        (&["request = \"GET https://a.example/gates\"", "expect = \"deny\""], "passed"),
+    ] {
+        assert_eq!(outcome(&format!("{}\n{scopes}", lines.join("\n"))), expected, "{lines:?}");
     }
 }
 
@@ -304,6 +327,7 @@ fn table(lines: &str) -> Vec<(String, String, String)> {
         let came_out = match outcome {
             TestOutcome::Passed => "passed".to_owned(),
             TestOutcome::MissingFact { rule, fact } => format!("{rule} needs {}", fact.as_str()),
+            TestOutcome::MissingFrontend { scope } => format!("{scope} needs frontend"),
             TestOutcome::Failed(failure) => {
                 failure.mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
             }

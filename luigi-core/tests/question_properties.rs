@@ -50,7 +50,7 @@ fn check(bytes: &[u8], asked: &[u8], tally: &mut Tally) {
             Host::Name(text) | Host::Address(text) => Some(text),
         };
         let method = std::str::from_utf8(request.method).expect("the alphabet holds text");
-        let known = Known { source: None, time: None, now: NOW };
+        let known = Known { frontend: None, source: None, time: None, now: NOW };
         let who = who_can(&snapshot, method, host, target.path, known, BOUNDS);
         for way in &who.allowed {
             let decision = way.example.decide(&snapshot).decision;
@@ -68,7 +68,7 @@ fn check(bytes: &[u8], asked: &[u8], tally: &mut Tally) {
         );
         tally.found += 1;
         let Credential::Verified(identity) = request.credential else { continue };
-        let known = Known { source: Some(request.source), time: Some(request.time), now: NOW };
+        let known = Known { frontend: None, source: Some(request.source), time: Some(request.time), now: NOW };
         let what = what_can(&snapshot, Asker::LoginAsGiven(identity), known, BOUNDS);
         if what.gaps.is_empty() {
             assert!(

@@ -8,7 +8,7 @@ use luigi_core::time::Timestamp;
 
 /// A Monday morning.
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_772_442_000);
-const KNOWN: Known = Known { source: None, time: Some(NOW), now: NOW };
+const KNOWN: Known<'_> = Known { frontend: None, source: None, time: Some(NOW), now: NOW };
 
 fn snapshot(rest: &str) -> Snapshot {
     let text = format!(

@@ -5,6 +5,7 @@ use luigi_core::explain;
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::Credential;
 use luigi_core::kleene::Kleene;
+use luigi_core::policy::model::Fact;
 use luigi_core::policy::{SourceSet, parse};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::target::{RawTarget, TargetBuffer, canonicalize};
@@ -304,6 +305,88 @@ fn a_preflight_for_what_takes_no_upgrades_asks_for_none() {
         let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
         assert_eq!(decided, explain::evaluate(snapshot.policy(), &request).evaluation);
         assert_eq!(decided.decision.reason, expected);
+    }
+}
+
+/// What a request says of its frontend to a policy that asks for nothing else.
+fn at(frontend: &str, snapshot: &Snapshot) -> Vec<FactValue<'static>> {
+    let name: &'static str = match frontend {
+        "unknown" => return Vec::new(),
+        "www" => "www",
+        "admin" => "admin",
+        "WWW" => "WWW",
+        other => panic!("{other}"),
+    };
+    snapshot.policy().facts.iter().map(|_| FactValue::One(name.as_bytes())).collect()
+}
+
+#[test]
+fn scopes_with_frontends_hold_what_the_page_says() {
+    let rows = table("| request | frontend | scope | another scope with `GET /a` | decision | reason | privileged |\n");
+    assert!(rows.len() > 12);
+    // In a cell that ends with a backtick the last one is gone.
+    let frontends = |cell: &str| match cell.trim_matches('`') {
+        "every" => String::new(),
+        list => format!("frontends = {list}\n"),
+    };
+    for row in rows {
+        let [asked, frontend, scope, other, decision, reason, privileged] = &row[..] else { panic!("{row:?}") };
+        let (scope, except) = match scope.strip_suffix(", without the other") {
+            Some(scope) => (scope, "except = [\"t\"]\n"),
+            None => (scope.as_str(), ""),
+        };
+        let privilege = other.starts_with("privileged, ");
+        let other = match other.trim_start_matches("privileged, ") {
+            "none" => String::new(),
+            cell => format!(
+                "[scopes.t]\nhosts = \"any\"\noperations = [\"GET /a\"]\nprivileged = {privilege}\n{}",
+                frontends(cell)
+            ),
+        };
+        let snapshot = snapshot(&format!(
+            "[scopes.s]\nhosts = \"any\"\noperations = [\"GET /a\"]\n{}{except}{other}\
+             [[rules]]\nid = \"a\"\neffect = \"allow\"\nscopes = [\"s\"]\nsubject = \"anyone\"\n",
+            frontends(scope),
+        ));
+        let names = snapshot.policy().scopes.iter().any(|(_, scope)| !scope.frontends.is_empty());
+        let facts: Vec<String> = snapshot.policy().facts.iter().map(|(_, fact)| fact.key().to_string()).collect();
+        assert_eq!(facts, if names { vec!["frontend"] } else { Vec::new() }, "asked for only if a scope needs it");
+        let (method, target) = asked.split_once(' ').unwrap();
+        let mut buffer = TargetBuffer::new();
+        let raw = RawTarget { method: method.as_bytes(), target: target.as_bytes(), host: Some(b"a.example.com") };
+        let values = at(frontend, &snapshot);
+        let facts = RequestFacts { values: &values, ..RequestFacts::NONE };
+        let request = Request { facts, ..request(raw, &mut buffer) };
+        let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        assert_eq!(decided, explain::evaluate(snapshot.policy(), &request).evaluation, "{row:?}");
+        let word = if decided.decision.allows() { "allow" } else { "deny" };
+        assert_eq!((word, decided.decision.reason.as_str()), (decision.as_str(), reason.as_str()), "{row:?}");
+        assert_eq!(decided.privileged, privileged == "yes", "{row:?}");
+    }
+}
+
+/// OPTIONS itself lies in no scope; what it asks for lies in one at a frontend.
+#[test]
+fn a_preflight_passes_at_the_frontends_of_its_scope() {
+    let snapshot = snapshot(
+        "[scopes.s]\nhosts = \"any\"\noperations = [\"PUT /a\"]\npreflight = true\nfrontends = [\"www\"]\nprivileged = true\n",
+    );
+    for (frontend, reason, privileged) in [
+        (FactValue::One(b"www"), Reason::Preflight, true),
+        (FactValue::One(b"admin"), Reason::NoRuleAllows, false),
+        (FactValue::NotPassed, Reason::FrontendUnknown, true),
+        (FactValue::Absent, Reason::FrontendUnknown, true),
+        (FactValue::Several, Reason::FrontendUnknown, true),
+    ] {
+        let value = |fact: &Fact| if *fact == Fact::Frontend { frontend } else { FactValue::One(b"PUT") };
+        let values: Vec<FactValue<'_>> = snapshot.policy().facts.iter().map(|(_, fact)| value(fact)).collect();
+        let mut buffer = TargetBuffer::new();
+        let raw = RawTarget { method: b"OPTIONS", target: b"/a", host: None };
+        let facts = RequestFacts { values: &values, ..RequestFacts::NONE };
+        let request = Request { facts, ..request(raw, &mut buffer) };
+        let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        assert_eq!(decided, explain::evaluate(snapshot.policy(), &request).evaluation);
+        assert_eq!((decided.decision.reason, decided.privileged), (reason, privileged), "{frontend:?}");
     }
 }
 

@@ -99,6 +99,7 @@ struct Own<'a> {
     headers: Option<Fields<'a>>,
     facts: Option<Fields<'a>>,
     certificate: ClientCertificate<'a>,
+    frontend: Option<&'a [u8]>,
 }
 
 impl Own<'_> {
@@ -114,6 +115,7 @@ impl Own<'_> {
                     None => ClientCertificate::NotPassed,
                     Some(certificate) => self::certificate(certificate)?,
                 },
+                frontend: pointers::bytes(request.frontend)?,
             })
         }
     }
@@ -154,6 +156,7 @@ impl FactSource for Own<'_> {
         let (fields, wanted) = match key {
             FactKey::Header(name) => (self.headers, name),
             FactKey::Named(name) => (self.facts, name),
+            FactKey::Frontend => return self.frontend.map_or(FactValue::NotPassed, FactValue::One),
             FactKey::Certificate
             | FactKey::CertificateFingerprint
             | FactKey::CertificateNames

@@ -213,6 +213,9 @@ pub struct luigi_request {
     pub fact_count: usize,
     /// The client certificate; NULL if nothing is known of one, and then rules about it are unknown.
     pub certificate: *const luigi_certificate,
+    /// What stands for the frontend that took the request in, for policies whose scopes name `frontends`; NULL if it is not known, and then what
+    /// such a scope may hold is refused.
+    pub frontend: luigi_text,
     /// Who asks, if the caller vouches for somebody: `Authorization` is not looked at then.
     pub identity: luigi_identity,
     /// A `luigi_upgrade`.

@@ -17,7 +17,7 @@ use luigi_runtime::{Timestamp, Version};
 /// What every error ends with.
 const USAGE: &str = "usage: luigi explain METHOD URL [from=ADDRESS] [sub=SUBJECT] [issuer=NAME] [groups=NAME,NAME] [email=ADDRESS] \
                      [login=NAME] [header:NAME=VALUE] [fact:NAME=VALUE] [certificate=none|unverified|verified] [certificate-subject=DN] \
-                     [certificate-fingerprint=SHA256] [san-uri=URI] [san-dns=NAME]; `header:none=` and `fact:none=` say that there are none";
+                     [certificate-fingerprint=SHA256] [san-uri=URI] [san-dns=NAME] [frontend=NAME]; `header:none=` and `fact:none=` say that there are none";
 
 /// How long the identity lasts: longer than the evaluation.
 const VALID_SECONDS: i64 = 60;

@@ -203,6 +203,7 @@ impl<'a> Answer<'a> {
             | Reason::MalformedFacts
             | Reason::AmbiguousTarget
             | Reason::MethodOverride
+            | Reason::FrontendUnknown
             | Reason::UpgradeRefused
             | Reason::AmbiguousCredential
             | Reason::Deferred
@@ -244,7 +245,8 @@ impl<'a> Answer<'a> {
                 400
             }
             Reason::Deferred | Reason::InternalError => 503,
-            Reason::UpgradeRefused
+            Reason::FrontendUnknown
+            | Reason::UpgradeRefused
             | Reason::Stopped
             | Reason::DeniedByRule
             | Reason::DenyRuleUnknown
@@ -305,6 +307,7 @@ mod tests {
             (Reason::ApprovalRequired, Credential::Absent, ask, 403, None),
             (Reason::SourceRequired, Credential::Absent, none, 403, None),
             (Reason::UpgradeRefused, invalid, none, 403, None),
+            (Reason::FrontendUnknown, invalid, none, 403, None),
             (Reason::MalformedFacts, Credential::Absent, none, 400, None),
             (Reason::AmbiguousTarget, invalid, none, 400, None),
             (Reason::AmbiguousCredential, Credential::Ambiguous, none, 400, None),

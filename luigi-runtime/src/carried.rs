@@ -27,7 +27,7 @@ impl Carried {
             return Ok(());
         }
         Err(format!(
-            "its rules ask for what the configuration of HAProxy does not pass: {lacking}; print its lines for this policy with `luigi haproxy-config`, put \
+            "it asks for what the configuration of HAProxy does not pass: {lacking}; print its lines for this policy with `luigi haproxy-config`, put \
              them into the configuration, and reload HAProxy"
         ))
     }
@@ -63,7 +63,7 @@ impl<'a> Passed<'a> {
         let mut asks_for_certificate = false;
         for ((_, fact), value) in policy.facts.iter().zip(&mut passed.values) {
             match fact {
-                Fact::Header(_) | Fact::Named { .. } => *value = source.value(fact.key()),
+                Fact::Header(_) | Fact::Named { .. } | Fact::Frontend => *value = source.value(fact.key()),
                 Fact::Certificate
                 | Fact::CertificateFingerprint
                 | Fact::CertificateNames
@@ -93,7 +93,7 @@ impl<'a> Passed<'a> {
             };
             match (fact, found) {
                 (Fact::Header(_), CarriedFact::Header { count, last, before }) => *value = header(count, last, before),
-                (Fact::Named { .. }, CarriedFact::Value(text)) => {
+                (Fact::Named { .. } | Fact::Frontend, CarriedFact::Value(text)) => {
                     *value = text.map_or(FactValue::Absent, FactValue::One);
                 }
                 (Fact::Certificate, CarriedFact::Certificate { used, verify }) => state = Some((used, verify)),

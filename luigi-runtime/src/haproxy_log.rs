@@ -3,6 +3,7 @@
 //! The other end of that format, for whoever wants to know what was asked and decided; what to do with it is the caller's. Whatever stands before
 //! the line (what a log daemon adds) is skipped, and fields that are not known here are ignored.
 
+use luigi_core::policy::model::is_frontend_name;
 use luigi_core::time::Timestamp;
 use std::fmt;
 use std::net::IpAddr;
@@ -12,6 +13,8 @@ use std::net::IpAddr;
 pub struct LoggedRequest {
     /// Where the request came from, as decided; the peer's address in lines of an older format. `None` if that was not known.
     pub source: Option<IpAddr>,
+    /// The frontend that took it in, if the line says so.
+    pub frontend: Option<String>,
     /// When the request came, if the line says so.
     pub time: Option<Timestamp>,
     /// The method.
@@ -113,6 +116,7 @@ pub fn parse(line: &str) -> Result<LoggedRequest, Unreadable> {
     let groups: Option<Vec<String>> = groups.map(|group| decoded(group, b'%')).collect();
     Ok(LoggedRequest {
         source: if before.contains(" source=") { field("source").and_then(address) } else { source(head) },
+        frontend: frontend(head),
         time: before.split_once(" time=[").and_then(|(_, rest)| time(rest.split_once(']')?.0)),
         method,
         host,
@@ -186,6 +190,13 @@ fn source(head: &str) -> Option<IpAddr> {
     last_words.find_map(|word| word.rsplit_once(':')?.0.parse::<IpAddr>().ok()).map(|address| address.to_canonical())
 }
 
+/// What stands behind the brackets with the time; `~` says that it was over TLS.
+fn frontend(head: &str) -> Option<String> {
+    let name = head.rsplit_once("] ")?.1.split(' ').next()?;
+    let name = name.strip_suffix('~').unwrap_or(name);
+    is_frontend_name(name).then(|| name.to_owned())
+}
+
 /// A time like `24/Nov/2026:03:46:13 +0000`, which is always that of Greenwich.
 fn time(text: &str) -> Option<Timestamp> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -214,6 +225,7 @@ mod tests {
         let read = parse(&line("GET /a#22b?x=1 HTTP/1.1")).unwrap();
         let expected = LoggedRequest {
             source: Some("203.0.113.9".parse().unwrap()),
+            frontend: Some("www".to_owned()),
             time: Some("2026-11-24T03:46:13Z".parse().unwrap()),
             method: "GET".to_owned(),
             host: Some("shop.example.com:8443".to_owned()),
@@ -272,6 +284,17 @@ mod tests {
         {
             let text = line("GET / HTTP/1.1").replace(" time=[", &format!(" source={written} time=["));
             assert_eq!(parse(&text).unwrap().source, source.map(|text| text.parse().unwrap()), "{written}");
+        }
+    }
+
+    #[test]
+    fn the_frontend_stands_behind_the_time() {
+        for (written, frontend) in
+            [("www", Some("www")), ("https:in.1-a_b~", Some("https:in.1-a_b")), ("~", None), ("w]w", None)]
+        {
+            let text = line("GET / HTTP/1.1").replace("] www be", &format!("] {written} be"));
+            assert_eq!(parse(&text).unwrap().frontend.as_deref(), frontend, "{written}");
+            assert_eq!(parse(&format!("[1] other {text}")).unwrap().frontend.as_deref(), frontend, "{written}");
         }
     }
 

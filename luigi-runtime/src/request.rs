@@ -32,7 +32,7 @@ pub struct Facts<'a> {
 
 /// A request as the embedder itself holds it: asked for what the policy in force needs, and for nothing else.
 pub trait FactSource: std::fmt::Debug {
-    /// The value of a header or of a fact that the embedder knows; not asked for the parts of a certificate.
+    /// The value of a header, of a fact that the embedder knows, or the name of what stands for the frontend; not asked for the parts of a certificate.
     fn value(&self, key: FactKey<'_>) -> FactValue<'_>;
 
     /// The lines of a header, by its name in lower case; `None` if headers are not passed.

@@ -132,3 +132,41 @@ require = { facts = { country = ["DE"] }, certificate = { subject-dn = ["CN=web"
         assert_eq!(context.evaluate(&facts, NOW).decision().reason, reason, "{own:?}");
     }
 }
+
+/// Knows what stands for the frontend.
+#[derive(Debug)]
+struct At(FactValue<'static>);
+
+impl FactSource for At {
+    fn value(&self, key: FactKey<'_>) -> FactValue<'_> {
+        assert_eq!(key, FactKey::Frontend);
+        self.0
+    }
+
+    fn header_lines(&self, _: &str) -> Option<HeaderLines<'_>> {
+        None
+    }
+
+    fn certificate(&self) -> ClientCertificate<'_> {
+        ClientCertificate::NotPassed
+    }
+}
+
+#[test]
+fn an_embedder_says_where_requests_come_in_if_a_scope_asks() {
+    let engine = engine(
+        "schema = 1\nscopes.all = { hosts = \"any\", paths = [\"/**\"], methods = \"read\", frontends = [\"www\"] }\n\
+         [[rules]]\nid = \"all\"\neffect = \"allow\"\nscopes = [\"all\"]\nsubject = \"anyone\"\n",
+    );
+    let mut context = engine.context();
+    for (frontend, reason) in [
+        (FactValue::One(b"www"), Reason::AllowedByRule),
+        (FactValue::One(b"admin"), Reason::NoRuleAllows),
+        (FactValue::NotPassed, Reason::FrontendUnknown),
+        (FactValue::Absent, Reason::FrontendUnknown),
+    ] {
+        let at = At(frontend);
+        let facts = Facts { source_of_more: Some(&at), ..get(b"/") };
+        assert_eq!(context.evaluate(&facts, NOW).decision().reason, reason, "{at:?}");
+    }
+}

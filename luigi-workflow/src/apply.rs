@@ -351,7 +351,7 @@ fn run_tests(snapshot: &Snapshot, tests: &[TestCase], sources: &SourceSet, style
     for (test, outcome) in tests.iter().zip(policy_tests::run(snapshot, tests)) {
         match outcome {
             TestOutcome::Passed => passed += 1,
-            TestOutcome::Failed(_) | TestOutcome::MissingFact { .. } => {
+            TestOutcome::Failed(_) | TestOutcome::MissingFact { .. } | TestOutcome::MissingFrontend { .. } => {
                 report.push_str(&outcome.diagnostics(test, sources).render(sources, style));
             }
         }

@@ -31,7 +31,8 @@ pub(crate) fn run(arguments: &Explain) -> Result<Found, Failure> {
     };
     let at = arguments.at.unwrap_or_else(luigi_runtime::now);
     let question = Question::new(&arguments.request, asker, arguments.from, at, arguments.grants.clone());
-    let brought = brought::from_arguments(&arguments.headers, &arguments.facts, arguments.certificate.as_ref());
+    let (certificate, frontend) = (arguments.certificate.as_ref(), arguments.frontend.as_deref());
+    let brought = brought::from_arguments(&arguments.headers, &arguments.facts, certificate, frontend);
     let question = question.and_then(|question| Ok(question.bringing(brought?))).map_err(Failure::usage)?;
     let deciding = Deciding::policy(&arguments.policy, arguments.environment.as_deref(), &arguments.jwks)?;
     let policy = deciding.snapshot().policy();

@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &WhatCan) -> Result<Found, Failure> {
         Credential::Verified(identity) => analysis::Asker::AnyLogin(identity),
         _ => analysis::Asker::Nobody,
     };
-    let known = Known { source: arguments.from.map(Source::from_address), time: arguments.at, now };
+    let (frontend, source) = (arguments.frontend.as_deref(), arguments.from.map(Source::from_address));
+    let known = Known { frontend, source, time: arguments.at, now };
     let bounds = Bounds { requests: arguments.limit, ..Bounds::default() };
     let found = what_can(snapshot, asker, known, bounds);
     match arguments.format {

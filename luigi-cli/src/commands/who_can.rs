@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &WhoCan) -> Result<Found, Failure> {
         Host::Absent => None,
         Host::Name(text) | Host::Address(text) => Some(text),
     };
-    let known = Known { source: arguments.from.map(Source::from_address), time: arguments.at, now };
+    let (frontend, source) = (arguments.frontend.as_deref(), arguments.from.map(Source::from_address));
+    let known = Known { frontend, source, time: arguments.at, now };
     let bounds = Bounds { requests_per_situation: arguments.limit, requests: arguments.limit };
     let found = who_can(snapshot, &arguments.method, host, target.path, known, bounds);
     match arguments.format {

@@ -93,8 +93,13 @@ impl Brought {
         self.headers.iter().map(move |(name, sent)| (name.as_str(), values(sent))).filter(|(_, all)| !all.is_empty())
     }
 
-    /// Hands what a policy asks for to `ask`.
-    pub(super) fn with_facts<T>(&self, policy: &Policy, ask: impl FnOnce(RequestFacts<'_>) -> T) -> T {
+    /// Hands what a policy asks for to `ask`, of a request that came in at this frontend.
+    pub(super) fn with_facts<T>(
+        &self,
+        policy: &Policy,
+        frontend: Option<&str>,
+        ask: impl FnOnce(RequestFacts<'_>) -> T,
+    ) -> T {
         let value = |fact: &Fact| match fact {
             Fact::Header(name) => match self.headers.get(name).map_or(&Sent::Absent, |sent| sent) {
                 Sent::Absent => FactValue::Absent,
@@ -106,6 +111,7 @@ impl Brought {
                 let value = self.facts.get(name).and_then(Option::as_ref);
                 value.map_or(FactValue::NotPassed, |value| FactValue::One(value.as_bytes()))
             }
+            Fact::Frontend => frontend.map_or(FactValue::NotPassed, |name| FactValue::One(name.as_bytes())),
             Fact::Certificate | Fact::CertificateFingerprint | Fact::CertificateNames | Fact::CertificateSubject => {
                 FactValue::NotPassed
             }
@@ -218,7 +224,7 @@ pub(super) fn ask(sides: &[Side<'_>], tests: &[(usize, &FactTest)], brought: &Br
     let query = query.as_deref().map(str::as_bytes);
     let each = tests.iter().map(|(side, test)| {
         let policy = sides[*side].snapshot.policy();
-        match brought.with_facts(policy, |facts| fact_holds(test, &facts, query, policy)) {
+        match brought.with_facts(policy, None, |facts| fact_holds(test, &facts, query, policy)) {
             Kleene::False => 0,
             Kleene::Unknown => 1,
             Kleene::True => 2,

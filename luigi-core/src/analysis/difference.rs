@@ -160,11 +160,19 @@ struct Key {
     captured: Vec<(String, String)>,
 }
 
+/// A host group, and in it a path, a class of methods and one of frontends.
+#[derive(Clone, Copy)]
+struct Place {
+    group: usize,
+    path: usize,
+    method: usize,
+    frontend: usize,
+}
+
 /// Targets about which the same speaks.
 struct Situation {
     key: Key,
-    /// Host group, path, method class.
-    targets: Vec<(usize, usize, usize)>,
+    targets: Vec<Place>,
 }
 
 /// What makes two boxes of different situations one difference.
@@ -333,13 +341,17 @@ impl<'a> Comparing<'a> {
                 self.gaps.insert(format!("{host} and hosts like it have {gap}"));
             }
             for (path, sample) in group.paths.iter().enumerate() {
-                for method in 0..self.methods.len() {
+                let frontends = 0..group.frontends.len();
+                for (method, frontend) in
+                    (0..self.methods.len()).flat_map(|method| frontends.clone().map(move |it| (method, it)))
+                {
                     self.effort.targets += 1;
-                    let key = self.key(&group.hosts[0].name, &sample.path, method, &special);
+                    let name = group.frontends[frontend].name.as_deref();
+                    let key = self.key(&group.hosts[0].name, &sample.path, method, name, &special);
                     if self.is_the_same(&key) {
                         continue;
                     }
-                    let target = (self.groups.len(), path, method);
+                    let target = Place { group: self.groups.len(), path, method, frontend };
                     let at = *known.entry(key.clone()).or_insert_with(|| {
                         self.situations.push(Situation { key, targets: Vec::new() });
                         self.situations.len() - 1
@@ -352,11 +364,11 @@ impl<'a> Comparing<'a> {
         self.effort.situations = self.situations.len();
     }
 
-    fn key(&mut self, host: &str, path: &str, method: usize, special: &Special) -> Key {
+    fn key(&mut self, host: &str, path: &str, method: usize, frontend: Option<&str>, special: &Special) -> Key {
         let token = &self.methods[method].token;
-        let mut draft = Draft::new(token, Some(host), path, self.now);
+        let mut draft = Draft::new(token, Some(host), path, self.now).at(frontend);
         let speaking = self.sides.map(|snapshot| {
-            Side::at(snapshot, &draft.target(None), token, &self.methods, &mut self.scratch).speaking()
+            Side::at(snapshot, &draft.target(None), token, frontend, &self.methods, &mut self.scratch).speaking()
         });
         if !special.is_empty() {
             draft = draft.capturing(self.sides);
@@ -380,10 +392,11 @@ impl<'a> Comparing<'a> {
     fn look(&mut self) {
         let situations = std::mem::take(&mut self.situations);
         for (at, situation) in situations.iter().enumerate() {
-            let (group, path, method) = situation.targets[0];
-            let (host, path) = (&self.groups[group].hosts[0], &self.groups[group].paths[path]);
+            let Place { group, path, method, frontend } = situation.targets[0];
+            let group = &self.groups[group];
+            let (host, path) = (&group.hosts[0], &group.paths[path]);
             let draft = Draft::new(&self.methods[method].token, Some(&host.name), &path.path, self.now);
-            let draft = draft.capturing(self.sides);
+            let draft = draft.at(group.frontends[frontend].name.as_deref()).capturing(self.sides);
             let sides: Vec<Side<'_>> = self
                 .sides
                 .into_iter()
@@ -415,19 +428,19 @@ impl<'a> Comparing<'a> {
         self.effort.requests = self.budget.used;
     }
 
+    fn targets_at(&self, Place { group, path, method, frontend }: Place) -> impl Iterator<Item = TargetWords> {
+        let group = &self.groups[group];
+        targets_of(group, path, &self.methods[method], &group.frontends[frontend])
+    }
+
     fn first_target(&self, situation: &Situation) -> String {
-        let (group, path, method) = situation.targets[0];
-        let mut targets = targets_of(&self.groups[group], path, &self.methods[method]);
+        let mut targets = self.targets_at(situation.targets[0]);
         targets.next().map(|target| target.to_string()).unwrap_or_default()
     }
 
     fn report(&mut self, situation: &Situation, answers: &Answers, draft: &Draft) {
         let policies = self.policies();
-        let targets: Vec<TargetWords> = situation
-            .targets
-            .iter()
-            .flat_map(|(group, path, method)| targets_of(&self.groups[*group], *path, &self.methods[*method]))
-            .collect();
+        let targets: Vec<TargetWords> = situation.targets.iter().flat_map(|at| self.targets_at(*at)).collect();
         let privileged = answers.found.iter().any(|found| found.iter().any(|one| one.privileged));
         let answer = |at: usize, which: fn(&Evaluation) -> &Decision| -> [Answer; 2] {
             [0, 1].map(|side| Answer::new(which(&answers.found[at][side]), policies[side]))

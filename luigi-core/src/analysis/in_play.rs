@@ -49,20 +49,21 @@ impl Passes {
 }
 
 impl<'a> Side<'a> {
-    /// What speaks about a target with a method of one of these classes.
+    /// What speaks about a target at a frontend, with a method of one of these classes.
     pub(super) fn at(
         snapshot: &'a Snapshot,
         target: &CanonicalTarget<'_>,
         method: &str,
+        frontend: Option<&str>,
         classes: &[MethodClass],
         scratch: &mut Scratch,
     ) -> Self {
         let resolve = |token: &str| snapshot.policy.methods.resolve(token.as_bytes());
         let bits = resolve(method);
-        let mut side = Self::new(snapshot, snapshot.scopes_holding(target, bits, scratch), bits);
+        let mut side = Self::new(snapshot, snapshot.scopes_holding(target, bits, frontend, scratch), bits);
         if method == "OPTIONS" && snapshot.headers.preflight.is_some() {
             for MethodClass { names, token } in classes {
-                let scopes = snapshot.scopes_holding(target, resolve(token), scratch).iter();
+                let scopes = snapshot.scopes_holding(target, resolve(token), frontend, scratch).iter();
                 let scopes: Vec<_> = scopes.map(|scope| &snapshot.policy.scopes[*scope]).collect();
                 if scopes.iter().any(|scope| scope.preflight) {
                     let privileged = scopes.iter().any(|scope| scope.privileged);

@@ -51,7 +51,9 @@ impl Overlaps {
             }
         }
         let mut of = search.of;
-        for others in &mut of {
+        for (at, others) in of.iter_mut().enumerate() {
+            let frontends = &policy.scopes[ScopeId::from_index(at)].frontends;
+            others.retain(|other| share_frontends(frontends, &policy.scopes[*other].frontends));
             others.sort_unstable();
             others.dedup();
         }
@@ -69,6 +71,11 @@ fn below(regex: &PathRegex) -> Operation {
     let segments = PathDfa::from_bytes(&regex.automaton.0).map(|dfa| dfa.leading_segments()).unwrap_or_default();
     let segments = segments.into_iter().map(Segment::Literal).collect();
     Operation { methods: regex.methods, path: PathTemplate { segments, rest: true, slash: false } }
+}
+
+/// Whether a request can come in where both scopes are.
+fn share_frontends(one: &[String], other: &[String]) -> bool {
+    one.is_empty() || other.is_empty() || one.iter().any(|name| other.contains(name))
 }
 
 /// What a label is called makes no difference to what it holds.

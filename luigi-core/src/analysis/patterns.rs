@@ -1,6 +1,6 @@
 //! Where scopes meet: whether there is a request that lies in some scopes and not in others, and one that does.
 //!
-//! A [`Region`] is what a scope holds: hosts x path templates x methods, without what `except` leaves out. A [`Space`] knows the words of
+//! A [`Region`] is what a scope holds: frontends x hosts x path templates x methods, without what `except` leaves out. A [`Space`] knows the words of
 //! one policy or several, so that regions of an old and a new policy can be compared. [`Space::find`] looks for a [`Witness`].
 //!
 //! How it is exact: where a pattern leaves a segment or a label open, a *fresh* word that no policy names lies in the fewest
@@ -14,7 +14,7 @@ use super::expressions::{self, Breadth, Representative};
 use crate::matchers::path_regex::PathDfa;
 use crate::method::{MethodSet, MethodTable};
 use crate::policy::model::{HostPattern, HostProperties, Operation, PathTemplate, Policy, ScopeId, Segment, TableId};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,8 +26,10 @@ pub const MAX_COMPARISONS: usize = 2_000_000;
 #[derive(Clone, Debug)]
 pub struct Space {
     methods: MethodTable,
-    /// Literal segments and labels of hosts: what a fresh word must not be.
+    /// Literal segments, labels of hosts and frontends: what a fresh word must not be.
     words: HashSet<String>,
+    /// The frontends that scopes name.
+    frontends: BTreeSet<String>,
 }
 
 /// What a scope holds. Cheap to clone; belongs to the [`Space`] that made it.
@@ -37,12 +39,16 @@ pub struct Region(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     hosts: Vec<HostPattern>,
+    /// Empty for every one.
+    frontends: Vec<String>,
     operations: Vec<Operation>,
     except: Vec<Region>,
     /// The most segments of a template, here or in what is left out.
     longest: usize,
     /// Whole paths by regular expression.
     regex: Option<Arc<Expressions>>,
+    /// Whether this or something left out names frontends.
+    names_frontends: bool,
     /// Whether this or something left out has regular expressions.
     expressions: bool,
     /// Whether this or something left out is about hosts that ignore case or tell `/a` from `/a/`: templates alone do not say what they hold.
@@ -57,7 +63,7 @@ struct Expressions {
 }
 
 /// A request that lies where one was looked for. Displayed as in a test of a policy: `GET https://host/path`, or the path alone for a
-/// request without host.
+/// request without host; with the frontend behind it, if there is one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Witness {
     /// The method.
@@ -66,6 +72,8 @@ pub struct Witness {
     pub host: Option<String>,
     /// The canonical path.
     pub path: String,
+    /// The frontend at which it comes in; `None` if that does not matter.
+    pub frontend: Option<String>,
 }
 
 /// What a search came to.
@@ -99,13 +107,14 @@ impl Search {
 
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, host, path } = self;
+        let Self { method, host, path, frontend } = self;
         match host {
             // An IPv6 address stands in brackets.
             Some(host) if host.contains(':') => write!(f, "{method} https://[{host}]{path}"),
             Some(host) => write!(f, "{method} https://{host}{path}"),
             None => write!(f, "{method} {path}"),
-        }
+        }?;
+        frontend.iter().try_for_each(|frontend| write!(f, " at frontend {frontend}"))
     }
 }
 
@@ -113,13 +122,15 @@ impl Space {
     /// The space of these policies together.
     #[must_use]
     pub fn new(policies: &[&Policy]) -> Self {
-        let mut space = Self { methods: MethodTable::default(), words: HashSet::new() };
+        let mut space = Self { methods: MethodTable::default(), words: HashSet::new(), frontends: BTreeSet::new() };
         for policy in policies {
             for name in policy.methods.names(MethodSet::ALL).filter(|name| *name != "other") {
                 // One that does not fit any more counts as one of the others, in every policy.
                 let _ = space.methods.intern(name);
             }
             for (_, scope) in policy.scopes.iter() {
+                space.words.extend(scope.frontends.iter().cloned());
+                space.frontends.extend(scope.frontends.iter().cloned());
                 for host in &scope.hosts {
                     space.words.extend(labels(host).map(str::to_owned));
                 }
@@ -174,13 +185,24 @@ impl Space {
         let odd_hosts = odd_hosts.any(|(_, row)| scope.hosts.iter().any(|host| common_host(host, &row.host).is_some()))
             || except.iter().any(|region| region.0.odd_hosts);
         let expressions = scope.path_regex.is_some() || except.iter().any(|region| region.0.expressions);
-        let (hosts, operations) = (scope.hosts.clone(), operations.collect());
+        let names_frontends = !scope.frontends.is_empty() || except.iter().any(|region| region.0.names_frontends);
+        let (hosts, frontends, operations) = (scope.hosts.clone(), scope.frontends.clone(), operations.collect());
         let regex = scope.path_regex.as_ref().and_then(|regex| {
             let methods = self.methods.translate(regex.methods, &policy.methods);
             let dfa = PathDfa::from_bytes(&regex.automaton.0)?;
             Some(Arc::new(Expressions { methods, dfa }))
         });
-        Region(Arc::new(Inner { hosts, operations, except, longest, regex, expressions, odd_hosts }))
+        Region(Arc::new(Inner {
+            hosts,
+            frontends,
+            operations,
+            except,
+            longest,
+            regex,
+            names_frontends,
+            expressions,
+            odd_hosts,
+        }))
     }
 
     /// A set of methods of one of the policies in the bits of this space.
@@ -220,13 +242,17 @@ impl Space {
         let mut seen = HashSet::new();
         within.iter().for_each(|region| collect(region, Parity::Holds, false, &mut helpers, &mut seen));
         outside.iter().for_each(|region| collect(region, Parity::LeavesOut, false, &mut helpers, &mut seen));
-        let mut search =
-            Searching { space: self, within, outside, helpers, longest, left: *left, memo: HashMap::new() };
-        let mut found = search.run(methods).map(|found| found.map_or(Search::Empty, Search::Found));
-        // What templates do not lead to may still fit an expression.
-        if matches!(found, Ok(Search::Empty)) && within.iter().chain(outside).any(|region| region.0.expressions) {
-            found = search.by_representatives(methods);
-        }
+        let mut search = Searching {
+            space: self,
+            within,
+            outside,
+            frontend: None,
+            helpers,
+            longest,
+            left: *left,
+            memo: HashMap::new(),
+        };
+        let found = search.at_frontends(methods);
         *left = if found.is_ok() { search.left } else { 0 };
         found.unwrap_or(Search::TooHard)
     }
@@ -260,12 +286,14 @@ impl Region {
 
     /// The same with what it leaves out.
     pub(crate) fn whole(&self) -> Self {
-        let Inner { hosts, operations, regex, odd_hosts, .. } = &*self.0;
+        let Inner { hosts, frontends, operations, regex, odd_hosts, .. } = &*self.0;
         let longest = operations.iter().map(|operation| operation.path.segments.len()).max().unwrap_or(0);
         let (hosts, operations, regex) = (hosts.clone(), operations.clone(), regex.clone());
         let expressions = regex.is_some();
         Self(Arc::new(Inner {
             hosts,
+            names_frontends: !frontends.is_empty(),
+            frontends: frontends.clone(),
             operations,
             except: Vec::new(),
             longest,
@@ -331,6 +359,11 @@ pub fn common_host(a: &HostPattern, b: &HostPattern) -> Option<HostPattern> {
         // Neither is left.
         (Capture { .. }, _) | (_, Capture { .. }) => None,
     }
+}
+
+/// Whether a frontend is one of these; none are every one.
+fn is_at(frontends: &[String], frontend: &String) -> bool {
+    frontends.is_empty() || frontends.contains(frontend)
 }
 
 /// Whether `name` ends in `.parent`.
@@ -430,6 +463,8 @@ struct Searching<'s> {
     space: &'s Space,
     within: &'s [&'s Region],
     outside: &'s [&'s Region],
+    /// Where requests come in; `None` if that does not matter.
+    frontend: Option<String>,
     helpers: Vec<&'s Region>,
     longest: usize,
     left: usize,
@@ -448,6 +483,38 @@ impl Searching<'_> {
     fn spend(&mut self, comparisons: usize) -> Result<(), TooHard> {
         self.left = self.left.checked_sub(comparisons).ok_or(TooHard)?;
         Ok(())
+    }
+
+    /// Looks at each frontend that may tell the regions apart, at one that nobody names first.
+    fn at_frontends(&mut self, methods: MethodSet) -> Result<Search, TooHard> {
+        if !self.within.iter().chain(self.outside).any(|region| region.0.names_frontends) {
+            return self.search(methods);
+        }
+        let space = self.space;
+        let mut all = Search::Empty;
+        for frontend in std::iter::once(space.fresh("other")).chain(space.frontends.iter().cloned()) {
+            if !self.within.iter().all(|region| is_at(&region.0.frontends, &frontend)) {
+                continue;
+            }
+            self.frontend = Some(frontend);
+            match self.search(methods)? {
+                Search::Found(witness) => return Ok(Search::Found(witness)),
+                Search::TooHard => all = Search::TooHard,
+                Search::Empty => {}
+            }
+        }
+        Ok(all)
+    }
+
+    fn search(&mut self, methods: MethodSet) -> Result<Search, TooHard> {
+        match self.run(methods)? {
+            Some(witness) => Ok(Search::Found(witness)),
+            // What templates do not lead to may still fit an expression.
+            None if self.within.iter().chain(self.outside).any(|region| region.0.expressions) => {
+                self.by_representatives(methods)
+            }
+            None => Ok(Search::Empty),
+        }
     }
 
     fn run(&mut self, methods: MethodSet) -> Result<Option<Witness>, TooHard> {
@@ -519,7 +586,8 @@ impl Searching<'_> {
                 for place in &places {
                     let found = self.methods_at(place, &segments)?.intersection(methods);
                     if let Some(method) = self.space.methods.example(found) {
-                        let witness = Witness { method: method.to_owned(), host: place.host(), path: path.clone() };
+                        let (host, path, frontend) = (place.host(), path.clone(), self.frontend.clone());
+                        let witness = Witness { method: method.to_owned(), host, path, frontend };
                         return Ok(if doubtful { Search::TooHard } else { Search::Found(witness) });
                     }
                 }
@@ -541,7 +609,12 @@ impl Searching<'_> {
                 let found = self.methods_at(&place, &path)?.intersection(methods);
                 if let Some(method) = self.space.methods.example(found) {
                     let path = format!("/{}", path.join("/"));
-                    return Ok(Some(Witness { method: method.to_owned(), host: place.host(), path }));
+                    return Ok(Some(Witness {
+                        method: method.to_owned(),
+                        host: place.host(),
+                        path,
+                        frontend: self.frontend.clone(),
+                    }));
                 }
             }
         }
@@ -617,7 +690,8 @@ impl Searching<'_> {
         let inner = &*region.0;
         self.spend(1 + inner.hosts.len())?;
         let mut methods = MethodSet::NONE;
-        if inner.hosts.iter().any(|host| host_holds(host, place)) {
+        let is_here = self.frontend.as_ref().is_none_or(|frontend| is_at(&inner.frontends, frontend));
+        if is_here && inner.hosts.iter().any(|host| host_holds(host, place)) {
             self.spend(inner.operations.len())?;
             let here = inner.operations.iter().filter(|operation| path_holds(&operation.path, path));
             methods = here.map(|operation| operation.methods).fold(MethodSet::NONE, MethodSet::union);

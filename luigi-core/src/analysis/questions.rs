@@ -9,10 +9,11 @@ use super::in_play::{Side, Speaking};
 use super::report::{Answer, Cause, Example, TargetWords, merged, targets_of};
 use super::situation::{Answers, Budget, Draft, Given, Person, ask};
 use super::special;
-use super::targets::{HostGroup, MethodClass, Targets, method_classes};
+use super::targets::{FrontendClass, HostGroup, MethodClass, Targets, every_frontend, method_classes};
 use super::words;
 use crate::decide::{Reason, Scratch, Source};
 use crate::identity::{Email, Groups, Identity};
+use crate::policy::model::ScopeId;
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -23,7 +24,9 @@ const MAX_WAYS: usize = 32;
 
 /// What is known of a request beside its target and who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct Known<'a> {
+    /// At which frontend; `None` looks at every one that scopes tell apart.
+    pub frontend: Option<&'a str>,
     /// From where; `None` looks at every network that rules tell apart.
     pub source: Option<Source>,
     /// When; `None` looks at every time that rules tell apart.
@@ -73,25 +76,87 @@ pub fn who_can(
     method: &str,
     host: Option<&str>,
     path: &str,
-    known: Known,
+    known: Known<'_>,
     bounds: Bounds,
 ) -> WhoCan {
     let policy = snapshot.policy();
     let mut scratch = Scratch::default();
-    let mut draft = Draft::new(method, host, path, known.time.unwrap_or(known.now)).capturing([snapshot]);
-    let side = Side::at(snapshot, &draft.target(None), method, &method_classes(&[policy]), &mut scratch);
-    let scopes = side.scopes.iter().map(|id| policy.scopes[*id].name.clone()).collect();
-    let privileged = side.scopes.iter().any(|id| policy.scopes[*id].privileged);
-    let mut who = WhoCan { scopes, privileged, allowed: Vec::new(), denied: Vec::new(), gaps: Vec::new(), requests: 0 };
-    draft.source = known.source.unwrap_or(draft.source);
-    let given = Given { source: known.source, time: known.time, person: None };
-    let mut budget = budget(bounds);
-    let Some(answers) = ask(&[side], &draft, &given, &mut budget, &mut scratch) else {
-        who.gaps.push(format!("more than {} requests would have to be looked at", bounds.requests));
-        return who;
+    let methods = method_classes(&[policy]);
+    let mut who = WhoCan {
+        scopes: Vec::new(),
+        privileged: false,
+        allowed: Vec::new(),
+        denied: Vec::new(),
+        gaps: Vec::new(),
+        requests: 0,
     };
+    // Frontends at which the same scopes hold the target are one.
+    let mut places: Vec<(Side<'_>, FrontendClass)> = Vec::new();
+    for class in frontends(snapshot, known.frontend) {
+        let frontend = class.name.as_deref();
+        let draft = Draft::new(method, host, path, known.now);
+        let side = Side::at(snapshot, &draft.target(None), method, frontend, &methods, &mut scratch);
+        let is_alike = |other: &Side<'_>| other.scopes == side.scopes && other.preflights == side.preflights;
+        match places.iter_mut().find(|(other, _)| is_alike(other)) {
+            None => places.push((side, class)),
+            Some((_, other)) => other.names.extend(class.names),
+        }
+    }
+    let held: BTreeSet<ScopeId> = places.iter().flat_map(|(side, _)| side.scopes.iter().copied()).collect();
+    who.scopes = held.iter().map(|id| policy.scopes[*id].name.clone()).collect();
+    who.privileged = held.iter().any(|id| policy.scopes[*id].privileged);
+    let many = places.len() > 1;
+    let mut budget = budget(bounds);
+    for (side, class) in places {
+        let mut draft = Draft::new(method, host, path, known.time.unwrap_or(known.now));
+        draft = draft.at(class.name.as_deref()).capturing([snapshot]);
+        draft.source = known.source.unwrap_or(draft.source);
+        let at = who_can_at(side, &draft, known, &mut budget, &mut scratch);
+        let Some(mut at) = at else {
+            who.gaps.push(format!("more than {} requests would have to be looked at", bounds.requests));
+            break;
+        };
+        if many {
+            let words = format!("at frontend {}", class.names.join(", "));
+            at.allowed.iter_mut().chain(&mut at.denied).for_each(|way| way.circumstances.push(words.clone()));
+        }
+        who.allowed.extend(at.allowed);
+        who.denied.extend(at.denied);
+        who.gaps.extend(at.gaps);
+    }
     who.requests = budget.used;
-    who.gaps.clone_from(&answers.gaps);
+    who.gaps.sort();
+    who.gaps.dedup();
+    who
+}
+
+/// The frontends that a policy's scopes tell apart, or the one that is known.
+fn frontends(snapshot: &Snapshot, known: Option<&str>) -> Vec<FrontendClass> {
+    match known {
+        Some(name) => vec![FrontendClass { names: vec![name.to_owned()], name: Some(name.to_owned()) }],
+        None => every_frontend(snapshot.policy()),
+    }
+}
+
+/// What is said at one frontend.
+struct Ways {
+    allowed: Vec<Way>,
+    denied: Vec<Way>,
+    gaps: Vec<String>,
+}
+
+/// Who can make a request like `draft`; `None` if the budget is used up.
+fn who_can_at(
+    side: Side<'_>,
+    draft: &Draft,
+    known: Known<'_>,
+    budget: &mut Budget,
+    scratch: &mut Scratch,
+) -> Option<Ways> {
+    let snapshot = side.snapshot;
+    let given = Given { source: known.source, time: known.time, person: None };
+    let answers = ask(&[side], draft, &given, budget, scratch)?;
+    let mut who = Ways { allowed: Vec::new(), denied: Vec::new(), gaps: answers.gaps.clone() };
     let decided = |value: u16| answers.found[usize::from(value)][0].decision;
     let is_denied = |value: u16| matches!(decided(value).reason, Reason::DeniedByRule | Reason::DenyRuleUnknown);
     let denied_for_sure = |value: u16| decided(value).reason == Reason::DeniedByRule;
@@ -102,12 +167,12 @@ pub fn who_can(
         (&mut who.allowed, &allows as &dyn Fn(u16) -> bool, &is_denied as &dyn Fn(u16) -> bool),
         (&mut who.denied, &denied_for_sure, &is_denied),
     ] {
-        more |= list(&answers, snapshot, &draft, wanted, optional, ways);
+        more |= list(&answers, snapshot, draft, wanted, optional, ways);
     }
     if more {
         who.gaps.push(format!("more than {MAX_WAYS} ways"));
     }
-    who
+    Some(who)
 }
 
 fn budget(bounds: Bounds) -> Budget {
@@ -205,13 +270,16 @@ impl<'a> Asker<'a> {
 
 /// What `asker` can do.
 #[must_use]
-pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bounds) -> WhatCan {
+pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known<'_>, bounds: Bounds) -> WhatCan {
     let policy = snapshot.policy();
     let mut scratch = Scratch::default();
     let methods = method_classes(&[policy]);
     let mut groups: Vec<HostGroup> = Vec::new();
     let (special, cut) = special::of_person(policy, asker.identity());
     Targets::new(vec![policy], &special).groups(None, |group| groups.push(group.clone()));
+    if known.frontend.is_some() {
+        groups.iter_mut().for_each(|group| group.frontends = frontends(snapshot, known.frontend));
+    }
     let mut can = WhatCan { allowed: Vec::new(), gaps: Vec::new(), requests: 0 };
     for capture in cut {
         can.gaps
@@ -219,8 +287,8 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
     }
     /// With the special values that a target captures.
     type Key = (Speaking, Vec<(String, String)>);
-    /// Host group, path, method class.
-    type Places = Vec<(usize, usize, usize)>;
+    /// Host group, path, method class, class of frontends.
+    type Places = Vec<(usize, usize, usize, usize)>;
     let mut situations: Vec<(Key, Places)> = Vec::new();
     let mut known_keys: HashMap<Key, usize> = HashMap::new();
     for (at, group) in groups.iter().enumerate() {
@@ -229,9 +297,15 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
             format!("{} and hosts like it have {gap}", host.pattern.as_deref().unwrap_or("any other host"))
         }));
         for (path, sample) in group.paths.iter().enumerate() {
-            for (method, class) in methods.iter().enumerate() {
-                let draft = Draft::new(&class.token, Some(&host.name), &sample.path, known.now);
-                let side = Side::at(snapshot, &draft.target(None), &class.token, &methods, &mut scratch);
+            let frontends = group.frontends.iter().enumerate();
+            for (method, class, frontend, at_frontend) in methods
+                .iter()
+                .enumerate()
+                .flat_map(|(method, class)| frontends.clone().map(move |(at, one)| (method, class, at, one)))
+            {
+                let name = at_frontend.name.as_deref();
+                let draft = Draft::new(&class.token, Some(&host.name), &sample.path, known.now).at(name);
+                let side = Side::at(snapshot, &draft.target(None), &class.token, name, &methods, &mut scratch);
                 // Nothing allows what is in no scope, but for preflights.
                 if side.scopes.is_empty() && side.preflights.is_empty() {
                     continue;
@@ -242,7 +316,7 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
                     situations.push((key, Vec::new()));
                     situations.len() - 1
                 });
-                situations[place].1.push((at, path, method));
+                situations[place].1.push((at, path, method, frontend));
             }
         }
     }
@@ -250,9 +324,11 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
     let mut budget = budget(bounds);
     let mut alike: HashMap<[Vec<String>; 3], usize> = HashMap::new();
     for ((speaking, _), targets) in situations {
-        let (group, path, method) = targets[0];
+        let (group, path, method, frontend) = targets[0];
         let (host, sample): (_, _) = (&groups[group].hosts[0], &groups[group].paths[path]);
+        let frontend = groups[group].frontends[frontend].name.as_deref();
         let draft = Draft::new(&methods[method].token, Some(&host.name), &sample.path, known.time.unwrap_or(known.now))
+            .at(frontend)
             .capturing([snapshot]);
         let side = Side::of(snapshot, &speaking);
         let scopes = speaking.0;
@@ -306,9 +382,9 @@ pub fn what_can(snapshot: &Snapshot, asker: Asker<'_>, known: Known, bounds: Bou
 fn target_words<'a>(
     groups: &'a [HostGroup],
     methods: &'a [MethodClass],
-    (group, path, method): (usize, usize, usize),
+    (group, path, method, frontend): (usize, usize, usize, usize),
 ) -> impl Iterator<Item = TargetWords> + 'a {
-    targets_of(&groups[group], path, &methods[method])
+    targets_of(&groups[group], path, &methods[method], &groups[group].frontends[frontend])
 }
 
 /// Everything about who asks as settings.

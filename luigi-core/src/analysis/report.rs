@@ -2,14 +2,14 @@
 
 use super::patterns;
 use super::situation::{Draft, Who};
-use super::targets::{HostGroup, MethodClass, OTHER_PATHS};
+use super::targets::{FrontendClass, HostGroup, MethodClass, OTHER_PATHS};
 use crate::decide::{Advice, Decision, Evaluation, Reason, Scratch, Source};
 use crate::explain::Explanation;
 use crate::policy::model::{Fact, Policy};
 use crate::snapshot::Snapshot;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 /// Operations that are decided alike.
@@ -22,6 +22,12 @@ pub struct TargetWords {
     pub path: String,
     /// The methods; `other` is every one that no policy names.
     pub methods: Vec<String>,
+    /// The frontends; `any other` is every one that the scopes with this host do not name. Empty for every frontend.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frontends: Vec<String>,
+    /// How many of them its host tells apart.
+    #[serde(skip)]
+    pub(super) all_frontends: usize,
 }
 
 impl fmt::Display for TargetWords {
@@ -33,7 +39,8 @@ impl fmt::Display for TargetWords {
             }
             Some(host) => write!(f, "{host}{}", self.path),
             None => write!(f, "{} on any other host", self.path),
-        }
+        }?;
+        if self.frontends.is_empty() { Ok(()) } else { write!(f, " at frontend {}", self.frontends.join(", ")) }
     }
 }
 
@@ -53,13 +60,37 @@ fn methods(names: &[String]) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-/// Puts methods and paths together that say one thing.
+/// Puts what differs in frontends alone together, in the order in which it comes.
+fn over_frontends(targets: impl IntoIterator<Item = TargetWords>) -> Vec<TargetWords> {
+    let mut met: Vec<TargetWords> = Vec::new();
+    let mut known: HashMap<(Option<String>, String, Vec<String>), usize> = HashMap::new();
+    for target in targets {
+        let key = (target.host.clone(), target.path.clone(), target.methods.clone());
+        match known.get(&key) {
+            None => {
+                known.insert(key, met.len());
+                met.push(target);
+            }
+            Some(at) => met[*at].frontends.extend(target.frontends),
+        }
+    }
+    for target in &mut met {
+        target.frontends.sort();
+        target.frontends.dedup();
+        if target.frontends.len() == target.all_frontends {
+            target.frontends.clear();
+        }
+    }
+    met
+}
+
+/// Puts methods, paths and frontends together that say one thing.
 pub(super) fn merged(targets: impl IntoIterator<Item = TargetWords>) -> Vec<TargetWords> {
-    /// Host, path; methods.
-    type Place = ((Option<String>, String), Vec<String>);
-    let mut by_place: BTreeMap<(Option<String>, String), Vec<String>> = BTreeMap::new();
-    for TargetWords { host, path, methods } in targets {
-        let held = by_place.entry((host, path)).or_default();
+    /// Host, frontends, path; methods.
+    type Place = ((Option<String>, Vec<String>, String), Vec<String>);
+    let mut by_place: BTreeMap<(Option<String>, Vec<String>, String), Vec<String>> = BTreeMap::new();
+    for TargetWords { host, path, methods, frontends, all_frontends: _ } in over_frontends(targets) {
+        let held = by_place.entry((host, frontends, path)).or_default();
         for method in methods {
             if !held.contains(&method) {
                 held.push(method);
@@ -69,31 +100,44 @@ pub(super) fn merged(targets: impl IntoIterator<Item = TargetWords>) -> Vec<Targ
     let mut places: Vec<Place> = by_place.into_iter().collect();
     // `/a` and `/a/*/**` are `/a/**`, if nothing else is meant by either.
     let below: Vec<Place> = places.clone();
-    for ((host, path), methods) in &mut places {
+    for ((host, frontends, path), methods) in &mut places {
         if let Some(parent) = path.strip_suffix("/*/**") {
             let at = if parent.is_empty() { "/" } else { parent };
-            let with_parent = |((other, place), held): &Place| other == host && place == at && held == methods;
+            let with_parent = |((other, at_frontends, place), held): &Place| {
+                other == host && at_frontends == frontends && place == at && held == methods
+            };
             if below.iter().any(with_parent) {
                 *path = format!("{parent}/**");
             }
         }
     }
     let wide = places.clone();
-    places.retain(|((host, path), methods)| {
+    places.retain(|((host, frontends, path), methods)| {
         let below = if path == "/" { "/**".to_owned() } else { format!("{path}/**") };
-        !wide.iter().any(|((other, place), held)| other == host && *place == below && held == methods)
+        !wide.iter().any(|((other, at_frontends, place), held)| {
+            other == host && at_frontends == frontends && *place == below && held == methods
+        })
     });
-    places.into_iter().map(|((host, path), methods)| TargetWords { host, path, methods }).collect()
+    let words = |((host, frontends, path), methods)| TargetWords { host, path, methods, frontends, all_frontends: 0 };
+    places.into_iter().map(words).collect()
 }
 
-/// The targets of one path of a group of hosts.
-pub(super) fn targets_of(group: &HostGroup, path: usize, method: &MethodClass) -> impl Iterator<Item = TargetWords> {
+/// The targets of one path of a group of hosts, at some of its frontends.
+pub(super) fn targets_of(
+    group: &HostGroup,
+    path: usize,
+    method: &MethodClass,
+    frontends: &FrontendClass,
+) -> impl Iterator<Item = TargetWords> {
     let path = group.paths[path].pattern.clone();
-    let methods = method.names.clone();
+    let (methods, frontends) = (method.names.clone(), frontends.names.clone());
+    let all_frontends = group.frontends.iter().map(|class| class.names.len()).sum();
     group.hosts.iter().map(move |host| TargetWords {
         host: host.pattern.clone(),
         path: path.clone(),
         methods: methods.clone(),
+        frontends: frontends.clone(),
+        all_frontends,
     })
 }
 
@@ -262,7 +306,14 @@ impl Example {
     pub fn request(&self) -> String {
         let Draft { method, host, path, brought, .. } = &self.draft;
         let query = brought.query().map_or(String::new(), |query| format!("?{query}"));
-        patterns::Witness { method: method.clone(), host: host.clone(), path: format!("{path}{query}") }.to_string()
+        patterns::Witness { method: method.clone(), host: host.clone(), path: format!("{path}{query}"), frontend: None }
+            .to_string()
+    }
+
+    /// The frontend at which it comes in, if that matters.
+    #[must_use]
+    pub fn frontend(&self) -> Option<&str> {
+        self.draft.frontend.as_deref()
     }
 
     /// Who asks, as in a test of a policy: null for nobody, `"invalid"`, or an object.
@@ -305,6 +356,9 @@ impl Example {
     pub fn options(&self) -> String {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
         let mut options = format!("-r {}", quoted(&self.request()));
+        if let Some(frontend) = self.frontend() {
+            options.push_str(&format!(" --frontend {frontend}"));
+        }
         match self.asker() {
             Value::Null => {}
             Value::String(word) => options.push_str(&format!(" --as {word}")),
@@ -360,6 +414,9 @@ impl Serialize for Example {
             "at": self.draft.time.to_string(),
             "grants": grants,
         });
+        if let Some(frontend) = self.frontend() {
+            example["frontend"] = frontend.into();
+        }
         if let Some(headers) = &self.headers {
             let one = |(name, values): &(String, Vec<String>)| match &values[..] {
                 [value] => (name.clone(), json!(value)),

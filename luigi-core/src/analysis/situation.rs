@@ -30,6 +30,8 @@ pub(super) struct Draft {
     /// `None` is no host at all.
     pub(super) host: Option<String>,
     pub(super) path: String,
+    /// Where it comes in; `None` if that does not matter.
+    pub(super) frontend: Option<String>,
     /// What the names of captures stand for in host and path.
     pub(super) captured: Captured,
     pub(super) who: Who,
@@ -64,6 +66,7 @@ impl Draft {
             method: method.to_owned(),
             host: host.map(str::to_owned),
             path: path.to_owned(),
+            frontend: None,
             captured: BTreeMap::new(),
             who: Who::Nobody,
             subject: "somebody".to_owned(),
@@ -81,6 +84,11 @@ impl Draft {
         }
     }
 
+    /// Coming in at a frontend.
+    pub(super) fn at(self, frontend: Option<&str>) -> Self {
+        Self { frontend: frontend.map(str::to_owned), ..self }
+    }
+
     /// With what the rules of these policies capture in host and path.
     pub(super) fn capturing<'s>(mut self, snapshots: impl IntoIterator<Item = &'s Snapshot>) -> Self {
         let mut captured = Captured::new();
@@ -88,7 +96,10 @@ impl Draft {
             let target = self.target(None);
             let method = snapshot.policy.methods.resolve(self.method.as_bytes());
             snapshot.index.visit(&target, snapshot.hosts.of(target.host), method, &mut |scope, pattern| {
-                let pattern = pattern.and_then(|id| snapshot.policy.scopes[scope].pattern(id));
+                let scope = &snapshot.policy.scopes[scope];
+                let is_there =
+                    scope.frontends.is_empty() || self.frontend.as_ref().is_some_and(|it| scope.frontends.contains(it));
+                let pattern = pattern.filter(|_| is_there).and_then(|id| scope.pattern(id));
                 let Some((host, path)) = pattern else { return };
                 let captures = Captures::new(host, path, target);
                 for name in host.capture().into_iter().chain(path.captures()) {
@@ -248,7 +259,7 @@ impl Draft {
                 facts,
             })
         };
-        self.brought.with_facts(policy, ask)
+        self.brought.with_facts(policy, self.frontend.as_deref(), ask)
     }
 
     pub(super) fn decide(&self, snapshot: &Snapshot, scratch: &mut Scratch) -> Evaluation {

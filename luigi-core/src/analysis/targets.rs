@@ -1,5 +1,5 @@
 //! The targets that policies tell apart: one host for all that the same patterns hold, one path for all that the same templates
-//! hold, one method for all that stand in the same sets.
+//! hold, one method for all that stand in the same sets, one frontend for all that the same scopes name.
 //!
 //! * Hosts: each exact one; for each `x` of a `*.x` or `**.x` one host with a label before it and one with two, since a host is held by
 //!   what its longest known suffix and the number of labels before that say; and one that nobody names, which stands for
@@ -7,6 +7,7 @@
 //! * Paths: the templates that concern a host walk together, segment by segment. A segment is one of the literals that some template
 //!   has at that place, or any other; a set of templates in the same place is walked once.
 //! * Methods: by the sets of the policy in which they are.
+//! * Frontends: of each host those that its scopes name, and one that they do not.
 //!
 //! Nothing is decided here: which scopes hold a sample is asked of the snapshots.
 
@@ -27,6 +28,18 @@ pub(super) struct MethodClass {
     pub(super) names: Vec<String>,
     /// One of them, to send.
     pub(super) token: String,
+}
+
+/// What stands for every frontend that the scopes of a host do not name. No frontend is called like that.
+const OTHER_FRONTENDS: &str = "any other";
+
+/// Frontends that the same scopes name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FrontendClass {
+    /// Their names; none if no scope of the host names frontends.
+    pub(super) names: Vec<String>,
+    /// One of them, to send; `None` if none are told apart.
+    pub(super) name: Option<String>,
 }
 
 /// A host that stands for those that the same patterns hold.
@@ -65,6 +78,8 @@ pub(super) struct Targets<'a> {
     labels: BTreeMap<&'a str, Vec<Held>>,
     /// A label that no pattern has.
     fresh_label: String,
+    /// A frontend that no scope names.
+    fresh_frontend: String,
     special: &'a Special,
     /// Hosts whose label before the first dot is one of these values.
     special_hosts: BTreeSet<String>,
@@ -75,6 +90,8 @@ pub(super) struct Targets<'a> {
 pub(super) struct HostGroup {
     pub(super) hosts: Vec<HostSample>,
     pub(super) paths: Vec<PathSample>,
+    /// The frontends that their scopes tell apart.
+    pub(super) frontends: Vec<FrontendClass>,
     /// Why there may be more paths, if there may.
     pub(super) gap: Option<String>,
 }
@@ -88,6 +105,7 @@ impl<'a> Targets<'a> {
             one_label: BTreeMap::new(),
             labels: BTreeMap::new(),
             fresh_label: String::new(),
+            fresh_frontend: String::new(),
             special,
             special_hosts: BTreeSet::new(),
         };
@@ -115,6 +133,9 @@ impl<'a> Targets<'a> {
         let names = targets.exact.keys().chain(targets.one_label.keys()).chain(targets.labels.keys());
         let names = names.copied().chain(targets.special_hosts.iter().map(String::as_str));
         let known: HashSet<&str> = names.flat_map(|name| name.split('.')).collect();
+        let scopes = targets.policies.iter().flat_map(|policy| policy.scopes.iter());
+        let named: HashSet<&str> = scopes.flat_map(|(_, scope)| &scope.frontends).map(String::as_str).collect();
+        targets.fresh_frontend = fresh("other", |name| named.contains(name));
         targets.fresh_label = fresh("other", |label| known.contains(label));
         targets
     }
@@ -154,6 +175,12 @@ impl<'a> Targets<'a> {
         held.into_iter().collect()
     }
 
+    /// The frontends that these scopes tell apart.
+    fn frontends(&self, held: &[Held]) -> Vec<FrontendClass> {
+        let named = held.iter().map(|(policy, scope)| self.policies[*policy].scopes[*scope].frontends.as_slice());
+        frontend_classes(&named.collect::<Vec<_>>(), &self.fresh_frontend)
+    }
+
     /// Every host with every path, host by host; those alone that a touched scope may hold, if some are named.
     pub(super) fn groups(&self, touched: Touched<'_>, mut visit: impl FnMut(&HostGroup)) {
         // A host whose label is special is like no other.
@@ -178,7 +205,7 @@ impl<'a> Targets<'a> {
             walk.all_places();
             let gap = walk.cut.then(|| "more kinds of paths than are looked at".to_owned());
             let gap = walk.examples(&self.policies, &held).or(gap);
-            visit(&HostGroup { hosts, paths: walk.paths, gap });
+            visit(&HostGroup { hosts, paths: walk.paths, frontends: self.frontends(&held), gap });
         }
     }
 }
@@ -364,6 +391,29 @@ impl Place {
             pattern: format!("{}/{pattern}", self.pattern),
         }
     }
+}
+
+/// Every frontend, by which of the lists name it; an empty list tells none apart.
+fn frontend_classes(lists: &[&[String]], fresh: &str) -> Vec<FrontendClass> {
+    let names: BTreeSet<&String> = lists.iter().copied().flatten().collect();
+    if names.is_empty() {
+        return vec![FrontendClass { names: Vec::new(), name: None }];
+    }
+    let mut by_lists: BTreeMap<Vec<bool>, Vec<String>> = BTreeMap::new();
+    for name in names {
+        let stands = lists.iter().map(|list| list.contains(name)).collect();
+        by_lists.entry(stands).or_default().push(name.clone());
+    }
+    let classes = by_lists.into_values().map(|names| FrontendClass { name: names.first().cloned(), names });
+    let others = FrontendClass { names: vec![OTHER_FRONTENDS.to_owned()], name: Some(fresh.to_owned()) };
+    classes.chain([others]).collect()
+}
+
+/// The frontends that the scopes of a policy tell apart.
+pub(super) fn every_frontend(policy: &Policy) -> Vec<FrontendClass> {
+    let named: Vec<&[String]> = policy.scopes.iter().map(|(_, scope)| scope.frontends.as_slice()).collect();
+    let names: HashSet<&str> = named.iter().copied().flatten().map(String::as_str).collect();
+    frontend_classes(&named, &fresh("other", |name| names.contains(name)))
 }
 
 /// Every method, by the sets of the policies in which it stands.

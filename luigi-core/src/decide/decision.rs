@@ -95,6 +95,8 @@ pub enum Reason {
     MalformedFacts,
     /// Two sensible servers could read the target differently.
     AmbiguousTarget,
+    /// A scope that names frontends may hold the request, and at which frontend it came in is not known.
+    FrontendUnknown,
     /// The request asks for another method than its own, and its host refuses that.
     MethodOverride,
     /// The request asks for an upgrade of its connection, or may, and a scope that holds it refuses that.
@@ -111,7 +113,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AllowedByRule,
         Self::Preflight,
         Self::DeniedByRule,
@@ -126,6 +128,7 @@ impl Reason {
         Self::NoRuleAllows,
         Self::MalformedFacts,
         Self::AmbiguousTarget,
+        Self::FrontendUnknown,
         Self::MethodOverride,
         Self::UpgradeRefused,
         Self::AmbiguousCredential,
@@ -152,6 +155,7 @@ impl Reason {
             Self::NoRuleAllows => "no-rule-allows",
             Self::MalformedFacts => "malformed-facts",
             Self::AmbiguousTarget => "ambiguous-target",
+            Self::FrontendUnknown => "frontend-unknown",
             Self::MethodOverride => "method-override",
             Self::UpgradeRefused => "upgrade-refused",
             Self::AmbiguousCredential => "ambiguous-credential",

@@ -31,6 +31,7 @@ use crate::policy::model::{FactId, ScopeId, Upgrade};
 use crate::snapshot::{HostTraits, Snapshot};
 use crate::target::{CanonicalTarget, Target};
 use case::{Case, Rules};
+use scopes::FrontendUnknown;
 
 impl Snapshot {
     /// Decides on a request, once with the rules in force and once with those that are observed, too.
@@ -77,8 +78,18 @@ impl Snapshot {
         let method = self.policy.methods.resolve(request.method);
         let traits = self.hosts.of(target.host);
         let preflight = self.preflight(request, &target, traits, scratch);
-        let privileged = scopes::find(self, &target, traits, method, scratch)
-            || preflight.is_some_and(|preflight| preflight.privileged);
+        let held = scopes::find(self, &target, traits, method, self.frontend(request), scratch);
+        let (preflight, privileged) = match (preflight, held) {
+            (Ok(preflight), Ok(privileged)) => {
+                (preflight, privileged || preflight.is_some_and(|preflight| preflight.privileged))
+            }
+            (preflight, held) => {
+                let asked_for =
+                    preflight.map_or_else(|unknown| unknown.privileged, |it| it.is_some_and(|it| it.privileged));
+                let privileged = asked_for || held.unwrap_or_else(|unknown| unknown.privileged);
+                return refused(Reason::FrontendUnknown, privileged);
+            }
+        };
         if traits.refuses_method_override && self.asks_for_another_method(request, &target) {
             return refused(Reason::MethodOverride, privileged);
         }
@@ -122,16 +133,31 @@ impl Snapshot {
         target: &CanonicalTarget<'_>,
         traits: HostTraits,
         scratch: &mut Scratch,
-    ) -> Option<Preflight> {
-        let [origin, method] = self.headers.preflight.filter(|_| request.method == b"OPTIONS")?;
+    ) -> Result<Option<Preflight>, FrontendUnknown> {
+        let Some([origin, method]) = self.headers.preflight.filter(|_| request.method == b"OPTIONS") else {
+            return Ok(None);
+        };
         let (FactValue::One(_), FactValue::One(method)) = (request.facts.value(origin), request.facts.value(method))
         else {
-            return None;
+            return Ok(None);
         };
-        let privileged = scopes::find(self, target, traits, self.policy.methods.resolve(method), scratch);
-        let scope = scratch.found().iter().copied().find(|scope| self.policy.scopes[*scope].preflight)?;
+        let method = self.policy.methods.resolve(method);
+        let held = scopes::find(self, target, traits, method, self.frontend(request), scratch);
+        // Where the frontend is not known these are those that may hold it.
+        let Some(scope) = scratch.found().iter().copied().find(|scope| self.policy.scopes[*scope].preflight) else {
+            return Ok(None);
+        };
+        let privileged = held?;
         let stopped = self.is_scope_stopped(request, scratch);
-        Some(Preflight { scope, privileged, stopped, upgrade: self.strictest_upgrade(scratch) })
+        Ok(Some(Preflight { scope, privileged, stopped, upgrade: self.strictest_upgrade(scratch) }))
+    }
+
+    /// The frontend at which a request came in; `None` if that is not known, or no scope asks for it.
+    fn frontend<'a>(&self, request: &Request<'a>) -> Option<&'a [u8]> {
+        match request.facts.value(self.frontend?) {
+            FactValue::One(name) => Some(name),
+            FactValue::NotPassed | FactValue::Absent | FactValue::Several => None,
+        }
     }
 
     /// What is said about the upgrade that the request asks for, or may; nothing against one that it does not ask for.
@@ -156,16 +182,21 @@ impl Snapshot {
             || !self.headers.method_overrides.iter().all(|it| value(it) == FactValue::Absent)
     }
 
-    /// The scopes that hold a target with a method, in order.
+    /// The scopes that hold a target with a method at a frontend, in order. `None` is a frontend that no scope names.
     pub(crate) fn scopes_holding<'s>(
         &self,
         target: &CanonicalTarget<'_>,
         method: MethodSet,
+        frontend: Option<&str>,
         scratch: &'s mut Scratch,
     ) -> &'s [ScopeId] {
         scratch.fit(self);
-        scopes::find(self, target, self.hosts.of(target.host), method, scratch);
-        scratch.found()
+        let frontend = frontend.unwrap_or_default().as_bytes();
+        match scopes::find(self, target, self.hosts.of(target.host), method, Some(frontend), scratch) {
+            Ok(_) => scratch.found(),
+            // Not so: it is known.
+            Err(FrontendUnknown { .. }) => &[],
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which scopes hold a request: patterns first, then what scopes leave out.
+//! Which scopes hold a request: patterns first, then frontends, then what scopes leave out.
 
 use super::scratch::{Hold, Scratch};
 use crate::method::MethodSet;
@@ -6,14 +6,23 @@ use crate::policy::model::ScopeId;
 use crate::snapshot::{HostTraits, Snapshot};
 use crate::target::CanonicalTarget;
 
+/// Which scopes hold a request cannot be told without its frontend, which is not known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrontendUnknown {
+    /// Whether a pattern of a privileged scope fits.
+    pub(super) privileged: bool,
+}
+
 /// Leaves in `scratch` the scopes that hold the request, in order, and what they are like; returns whether one of them is privileged.
+/// `frontend` is where the request came in, `None` if that is not known.
 pub(super) fn find(
     snapshot: &Snapshot,
     target: &CanonicalTarget<'_>,
     traits: HostTraits,
     method: MethodSet,
+    frontend: Option<&[u8]>,
     scratch: &mut Scratch,
-) -> bool {
+) -> Result<bool, FrontendUnknown> {
     scratch.begin();
     match snapshot.folded_index.as_ref().filter(|_| traits.ignores_case) {
         None => snapshot.index.visit(target, traits, method, &mut |scope, pattern| scratch.note(scope, pattern)),
@@ -23,6 +32,17 @@ pub(super) fn find(
             index.visit(&target, traits, method, &mut |scope, pattern| scratch.note(scope, pattern));
             scratch.give_back_folded(folded);
         }
+    }
+    // PERF: policies without frontends pay for one look at the snapshot.
+    if snapshot.frontend.is_some() && scratch.found().iter().any(|id| snapshot.scope_traits[*id].names_frontends()) {
+        let Some(frontend) = frontend else {
+            let privileged = scratch.found().iter().any(|id| snapshot.scope_traits[*id].is_privileged());
+            return Err(FrontendUnknown { privileged });
+        };
+        scratch.keep(|id| {
+            let named = &snapshot.policy.scopes[id].frontends;
+            named.is_empty() || named.binary_search_by(|name| name.as_bytes().cmp(frontend)).is_ok()
+        });
     }
     let mut privileged = false;
     let mut all = snapshot.traits_for_all;
@@ -40,7 +60,7 @@ pub(super) fn find(
         all = all.or(traits);
     }
     scratch.settle(all_hold, all);
-    privileged
+    Ok(privileged)
 }
 
 /// Whether a scope holds the request; remembered in `scratch`. Bounded by `MAX_EXCEPT_DEPTH`.

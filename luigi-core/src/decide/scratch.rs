@@ -49,7 +49,7 @@ pub(super) enum Hold {
     Pattern,
     /// The scope holds the request.
     Holds,
-    /// An exception takes the request out.
+    /// An exception takes the request out, or it came in at another frontend.
     Excepted,
 }
 
@@ -129,6 +129,19 @@ impl Scratch {
     /// The scopes that were found.
     pub(super) fn found(&self) -> &[ScopeId] {
         &self.found.scopes
+    }
+
+    /// Leaves only the scopes of which `holds` is true; the others do not hold the request.
+    pub(super) fn keep(&mut self, holds: impl Fn(ScopeId) -> bool) {
+        let (round, scopes) = (self.round, &mut self.scopes);
+        self.found.scopes.retain(|scope| {
+            let held = holds(*scope);
+            if !held {
+                scopes[scope.index()] = (round, Hold::Excepted);
+            }
+            held
+        });
+        self.found.patterns.retain(|(scope, _)| scopes[scope.index()] != (round, Hold::Excepted));
     }
 
     /// Leaves only the scopes that hold the request, in order. `all_hold` says that those that were found do; `traits`, what they are like.

@@ -2,6 +2,7 @@
 
 use super::hosts::{self, HostWays};
 use super::judge::{Case, Judged, Kind, judge};
+use super::scopes::Holding;
 use super::subjects::Caller;
 use super::{AdviceTrace, DecisionTrace, Explanation, MissingTrace, RequestTrace, ScopeTrace, Standing};
 use super::{ReadingTrace, advice, listed, quoted, scopes, stops};
@@ -9,7 +10,7 @@ use crate::decide::{Advice, Decision, Evaluation, FactValue, Reading, Reason, Re
 use crate::identity::{Credential, Identity};
 use crate::kleene::Kleene;
 use crate::policy::captures::GroupValue;
-use crate::policy::model::{Effect, FactKey, Mode, Policy, RuleId, ScopeId, Upgrade};
+use crate::policy::model::{Effect, Fact, FactKey, Mode, Policy, RuleId, ScopeId, Upgrade};
 use crate::target::{CanonicalTarget, Host, Readings, Target};
 
 pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
@@ -62,10 +63,14 @@ fn explain_reading(
     target: CanonicalTarget<'_>,
     reading: Reading,
 ) -> Explanation {
-    let (held, scopes) = scopes::holding(policy, request, &target);
-    let preflight = preflight(policy, request, &target);
-    let holding: Vec<ScopeId> = held.iter().chain(preflight.iter().flat_map(|(_, held)| held)).copied().collect();
+    let Holding { scopes: held, traces: scopes, frontend_unknown } = scopes::holding(policy, request, &target);
+    let asked_for = preflight(policy, request, &target).unwrap_or_default();
+    let preflight = asked_for.passes;
+    let holding: Vec<ScopeId> = held.iter().chain(&asked_for.scopes).copied().collect();
     let privileged = holding.iter().any(|id| policy.scopes[*id].privileged);
+    if frontend_unknown || asked_for.frontend_unknown {
+        return refused(policy, request, Reason::FrontendUnknown, privileged, scopes);
+    }
     if HostWays::of(policy, target.host).refuses_method_override
         && hosts::asks_for_another_method(policy, request, target.query)
     {
@@ -100,8 +105,8 @@ fn explain_reading(
     let in_force: Vec<&Judged<'_>> = judged.iter().filter(|one| one.rule.mode == Mode::Enforce).collect();
     let all: Vec<&Judged<'_>> = judged.iter().collect();
     let evaluation = {
-        let decide = |rules: &[&Judged<'_>]| match &preflight {
-            Some((scope, _)) => decide_preflight(*scope, rules),
+        let decide = |rules: &[&Judged<'_>]| match preflight {
+            Some(scope) => decide_preflight(scope, rules),
             None => decide(&case, rules),
         };
         Evaluation { decision: decide(&in_force), candidate: decide(&all), privileged, tunnel_seconds }
@@ -140,8 +145,18 @@ fn refused(
     }
 }
 
-/// If the request is a CORS preflight that a scope lets pass: the first such scope, and all that hold what it asks for.
-fn preflight(policy: &Policy, request: &Request<'_>, target: &CanonicalTarget<'_>) -> Option<(ScopeId, Vec<ScopeId>)> {
+/// What a CORS preflight asks for.
+#[derive(Default)]
+struct AskedFor {
+    /// The first scope that lets it pass, or may.
+    passes: Option<ScopeId>,
+    /// All that hold what it asks for; where the frontend would have to be known, those that may.
+    scopes: Vec<ScopeId>,
+    frontend_unknown: bool,
+}
+
+/// What the request asks for, if it is a CORS preflight that a scope lets pass, or may.
+fn preflight(policy: &Policy, request: &Request<'_>, target: &CanonicalTarget<'_>) -> Option<AskedFor> {
     let header = |name: &str| {
         let (id, _) = policy.facts.iter().find(|(_, fact)| fact.key() == FactKey::Header(name))?;
         match request.facts.value(id) {
@@ -154,9 +169,10 @@ fn preflight(policy: &Policy, request: &Request<'_>, target: &CanonicalTarget<'_
     }
     header("origin")?;
     let method = header("access-control-request-method")?;
-    let (held, _) = scopes::holding(policy, &Request { method, ..*request }, target);
-    let scope = held.iter().copied().find(|id| policy.scopes[*id].preflight)?;
-    Some((scope, held))
+    let Holding { scopes, traces: _, frontend_unknown } =
+        scopes::holding(policy, &Request { method, ..*request }, target);
+    let passes = scopes.iter().copied().find(|id| policy.scopes[*id].preflight)?;
+    Some(AskedFor { passes: Some(passes), scopes, frontend_unknown })
 }
 
 /// The answer of these rules to a preflight that the scope lets pass: only deny rules count.
@@ -260,6 +276,10 @@ fn request_trace(policy: &Policy, request: &Request<'_>) -> RequestTrace {
             Source::Address(address) => address.to_string(),
             Source::Unknown => "unknown".to_owned(),
         },
+        frontend: policy.facts.iter().any(|(_, fact)| *fact == Fact::Frontend).then(|| {
+            let name = scopes::frontend(policy, request).map(|name| quoted(&String::from_utf8_lossy(name)));
+            name.unwrap_or_else(|| "unknown".to_owned())
+        }),
         identity,
         time: request.time.to_string(),
     }
@@ -342,6 +362,9 @@ fn sentence(reason: Reason, rule: Option<&str>, restricted_by: Option<&str>) -> 
         Reason::NoRuleAllows => "no rule allows it".to_owned(),
         Reason::MalformedFacts => "the facts about the request are malformed".to_owned(),
         Reason::AmbiguousTarget => "two servers could read the target differently".to_owned(),
+        Reason::FrontendUnknown => {
+            "it may lie in a scope that names frontends, and it is not known at which one it came in".to_owned()
+        }
         Reason::MethodOverride => {
             "it asks for another method than its own, or may, and its host refuses that".to_owned()
         }

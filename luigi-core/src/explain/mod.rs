@@ -63,16 +63,17 @@ pub struct Explanation {
     /// The readings of an ambiguous target that its host accepts, as it stands first; empty for any other.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub readings: Vec<ReadingTrace>,
-    /// The scopes with an operation that fits the request; those that leave it out again by `except` say so.
+    /// The scopes with an operation that fits the request; those that leave it out again by `except`, or are at other frontends, say so.
     pub scopes: Vec<ScopeTrace>,
     /// Every rule in order of its id; empty if the request was refused before all rules.
     pub rules: Vec<RuleTrace>,
 }
 
 impl Explanation {
-    /// The names of the scopes that hold the request, those that leave it out again left out.
+    /// The names of the scopes that hold the request, without those that leave it out again or are at other frontends.
     pub fn held_scopes(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().filter(|one| one.left_out_by.is_none()).map(|one| one.scope.as_str())
+        let holds = |one: &&ScopeTrace| one.left_out_by.is_none() && one.only_at.is_empty();
+        self.scopes.iter().filter(holds).map(|one| one.scope.as_str())
     }
 }
 
@@ -86,6 +87,9 @@ pub struct RequestTrace {
     pub target: String,
     /// The peer's address, or that it is unknown.
     pub source: String,
+    /// The frontend that took it in, or that it is unknown, if some scope names frontends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frontend: Option<String>,
     /// Who asks, or why nobody does.
     pub identity: String,
     /// The moment, RFC 3339.
@@ -169,6 +173,9 @@ pub struct ScopeTrace {
     pub privileged: bool,
     /// The first scope of its `except` that holds the request; if there is one, this scope does not.
     pub left_out_by: Option<String>,
+    /// The frontends that it names, if the request is not known to have come in at one of them; then this scope does not hold it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_at: Vec<String>,
 }
 
 /// One rule and how it came out.

@@ -119,17 +119,20 @@ impl Explanation {
             let text = format!("{} {how}: {} ({})", quoted(&reading.path), reading.decision, reading.reason.as_str());
             lines.push(line("read").with(Tone::Plain, text));
         }
+        lines.extend(self.request.frontend.as_deref().map(|frontend| line("at").with(Tone::Plain, frontend)));
         lines.extend([
             line("who").with(Tone::Plain, self.request.identity.as_str()),
             line("from").with(Tone::Plain, self.request.source.as_str()),
             line("when").with(Tone::Plain, self.request.time.as_str()),
         ]);
-        let held: Vec<&str> =
-            self.scopes.iter().filter(|one| one.left_out_by.is_none()).map(|one| one.scope.as_str()).collect();
+        let held: Vec<&str> = self.held_scopes().collect();
         let mut scopes = if held.is_empty() { "none".to_owned() } else { listed(held, "and") };
         for left_out in &self.scopes {
             if let Some(by) = &left_out.left_out_by {
                 scopes.push_str(&format!("; not `{}`, which leaves out `{by}`", left_out.scope));
+            } else if !left_out.only_at.is_empty() {
+                let frontends = listed(left_out.only_at.iter().map(String::as_str), "and");
+                scopes.push_str(&format!("; not `{}`, which is at {frontends} only", left_out.scope));
             }
         }
         lines.push(line("scope").with(Tone::Plain, scopes));

@@ -1,49 +1,83 @@
-//! Which scopes hold a request: hosts, path templates, methods and what scopes leave out.
+//! Which scopes hold a request: hosts, path templates, methods, frontends and what scopes leave out.
 
 use super::ScopeTrace;
 use super::hosts::HostWays;
-use crate::decide::Request;
+use crate::decide::{FactValue, Request};
 use crate::matchers::path_regex::{Case, syntax_config};
 use crate::method::MethodSet;
-use crate::policy::model::{HostPattern, PathPattern, PathTemplate, Policy, Scope, ScopeId, Segment};
+use crate::policy::model::{Fact, HostPattern, PathPattern, PathTemplate, Policy, ScopeId, Segment};
 use crate::target::{CanonicalTarget, Host};
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::{Anchored, Input, MatchKind};
 
-/// Every scope that holds the request, and a trace of those with an operation that fits it.
-pub(super) fn holding(
-    policy: &Policy,
-    request: &Request<'_>,
-    target: &CanonicalTarget<'_>,
-) -> (Vec<ScopeId>, Vec<ScopeTrace>) {
-    let method = policy.methods.resolve(request.method);
-    let ways = HostWays::of(policy, target.host);
-    let (mut held, mut traces) = (Vec::new(), Vec::new());
-    for (id, scope) in policy.scopes.iter() {
-        if !fits(scope, method, target, &ways) {
-            continue;
-        }
-        let left_out_by = scope.except.iter().find(|other| holds(policy, **other, method, target, &ways));
-        if left_out_by.is_none() {
-            held.push(id);
-        }
-        traces.push(ScopeTrace {
-            scope: scope.name.clone(),
-            privileged: scope.privileged,
-            left_out_by: left_out_by.map(|other| policy.scopes[*other].name.clone()),
-        });
+/// Which scopes hold a request.
+pub(super) struct Holding {
+    /// Those that do; where the frontend would have to be known and is not, those with an operation that fits.
+    pub(super) scopes: Vec<ScopeId>,
+    /// A trace of each scope with an operation that fits.
+    pub(super) traces: Vec<ScopeTrace>,
+    /// Whether a scope that names frontends has such an operation, and the frontend is not known.
+    pub(super) frontend_unknown: bool,
+}
+
+/// What scopes are held against.
+struct Asked<'a> {
+    policy: &'a Policy,
+    method: MethodSet,
+    target: &'a CanonicalTarget<'a>,
+    ways: HostWays,
+    /// Where the request came in, if that is known.
+    frontend: Option<&'a [u8]>,
+}
+
+/// Every scope that holds the request.
+pub(super) fn holding(policy: &Policy, request: &Request<'_>, target: &CanonicalTarget<'_>) -> Holding {
+    let asked = Asked {
+        policy,
+        method: policy.methods.resolve(request.method),
+        target,
+        ways: HostWays::of(policy, target.host),
+        frontend: frontend(policy, request),
+    };
+    let fitting: Vec<ScopeId> = policy.scopes.iter().map(|(id, _)| id).filter(|id| asked.fits(*id)).collect();
+    let names_frontends = |id: &ScopeId| !policy.scopes[*id].frontends.is_empty();
+    let frontend_unknown = asked.frontend.is_none() && fitting.iter().any(names_frontends);
+    let left_out_by = |id: ScopeId| policy.scopes[id].except.iter().copied().find(|other| asked.holds(*other));
+    let trace = |id: ScopeId| ScopeTrace {
+        scope: policy.scopes[id].name.clone(),
+        privileged: policy.scopes[id].privileged,
+        left_out_by: left_out_by(id).map(|other| policy.scopes[other].name.clone()),
+        only_at: if asked.is_at(id) { Vec::new() } else { policy.scopes[id].frontends.clone() },
+    };
+    let traces = fitting.iter().map(|id| trace(*id)).collect();
+    let scopes = if frontend_unknown { fitting } else { fitting.into_iter().filter(|id| asked.holds(*id)).collect() };
+    Holding { scopes, traces, frontend_unknown }
+}
+
+/// The frontend at which a request came in, if that is known.
+pub(super) fn frontend<'a>(policy: &Policy, request: &Request<'a>) -> Option<&'a [u8]> {
+    let (id, _) = policy.facts.iter().find(|(_, fact)| **fact == Fact::Frontend)?;
+    match request.facts.value(id) {
+        FactValue::One(name) => Some(name),
+        FactValue::NotPassed | FactValue::Absent | FactValue::Several => None,
     }
-    (held, traces)
 }
 
-/// Whether one of the scope's operations fits, and none of the scopes it leaves out holds the request.
-fn holds(policy: &Policy, id: ScopeId, method: MethodSet, target: &CanonicalTarget<'_>, ways: &HostWays) -> bool {
-    let scope = &policy.scopes[id];
-    fits(scope, method, target, ways) && !scope.except.iter().any(|other| holds(policy, *other, method, target, ways))
-}
+impl Asked<'_> {
+    /// Whether one of the scope's operations fits, the request came in where the scope is, and no scope that it leaves out holds it.
+    fn holds(&self, id: ScopeId) -> bool {
+        self.fits(id) && self.is_at(id) && !self.policy.scopes[id].except.iter().any(|other| self.holds(*other))
+    }
 
-fn fits(scope: &Scope, method: MethodSet, target: &CanonicalTarget<'_>, ways: &HostWays) -> bool {
-    scope.patterns().any(|(_, host, path)| pattern_fits(host, path, method, target, ways))
+    fn is_at(&self, id: ScopeId) -> bool {
+        let named = &self.policy.scopes[id].frontends;
+        named.is_empty() || named.iter().any(|name| Some(name.as_bytes()) == self.frontend)
+    }
+
+    fn fits(&self, id: ScopeId) -> bool {
+        let mut patterns = self.policy.scopes[id].patterns();
+        patterns.any(|(_, host, path)| pattern_fits(host, path, self.method, self.target, &self.ways))
+    }
 }
 
 /// Whether one of the regular expressions holds the whole path. They are read anew, by an engine that simulates what they say; one that

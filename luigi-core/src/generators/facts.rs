@@ -1,6 +1,6 @@
 //! Facts, tests of them, and requests that have some.
 
-use super::{Choices, METHODS};
+use super::{Choices, FRONTENDS, METHODS};
 use crate::decide::FactValue;
 use crate::identity::{ClientCertificate, Fingerprint, SubjectAltNames, VerifiedCertificate};
 use crate::matchers::{METHOD_OVERRIDE_HEADERS, PREFLIGHT_HEADERS};
@@ -45,6 +45,7 @@ pub(super) fn table(choices: &mut Choices<'_>) -> Vec<Fact> {
         vec![Fact::Certificate, Fact::CertificateFingerprint, Fact::CertificateNames, Fact::CertificateSubject];
     let values = COUNTRIES[..choices.between(1, 3)].iter().map(|value| (*value).to_owned()).collect();
     facts.push(Fact::Named { name: "country".to_owned(), values });
+    facts.push(Fact::Frontend);
     facts.extend(
         HEADERS
             .iter()
@@ -140,6 +141,7 @@ pub(super) fn query(choices: &mut Choices<'_>) -> Option<String> {
 pub(super) fn values(policy: &Policy, choices: &mut Choices<'_>) -> Vec<FactValue<'static>> {
     let passed = if choices.chance(5) { choices.below(policy.facts.len() + 1) } else { policy.facts.len() };
     let value = |(_, fact): (_, &Fact)| match (choices.below(10), fact) {
+        (0 | 3.., Fact::Frontend) => FactValue::One(choices.pick(&FRONTENDS).as_bytes()),
         (1, _) => FactValue::NotPassed,
         (2, _) => FactValue::Absent,
         (3, _) => FactValue::Several,

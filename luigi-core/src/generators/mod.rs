@@ -78,6 +78,8 @@ const CAPTURES: [&str; 2] = ["id", "name"];
 const CAPTURED: [&str; 5] = ["a", "x", "*", "b", "c"];
 const HOSTS: [&str; 6] = ["a.test", "x.a.test", "y.x.a.test", "test", "b.test", "xa.test"];
 const ADDRESSES: [&str; 2] = ["10.0.0.1", "2001:db8::1"];
+/// Sorted; requests come in at one more, which no policy names.
+const FRONTENDS: [&str; 3] = ["admin", "www", "x"];
 const SEGMENTS: [&str; 5] = ["a", "b", "c", "%2A", "B"];
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "GET", "POST", "CONNECT", "PURGE", "REPORT", "get"];
 const ACRS: [&str; 2] = ["low", "high"];

@@ -2,8 +2,8 @@
 
 use super::facts;
 use super::{
-    ACRS, ADDRESSES, AMRS, CAPTURED, CAPTURES, CLAIM_PATHS, Choices, EMAIL_DOMAINS, EMAILS, FAMILIES, GROUP_VALUES,
-    HOSTS, ISSUER_URLS, KINDS, METHODS, MOMENTS, SEGMENTS, SUBJECT_PATTERNS, SUBJECTS,
+    ACRS, ADDRESSES, AMRS, CAPTURED, CAPTURES, CLAIM_PATHS, Choices, EMAIL_DOMAINS, EMAILS, FAMILIES, FRONTENDS,
+    GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS, METHODS, MOMENTS, SEGMENTS, SUBJECT_PATTERNS, SUBJECTS,
 };
 use crate::identity::{Algorithm, ClaimMap, IssuerTrust, IssuerType};
 use crate::method::MethodSet;
@@ -161,6 +161,7 @@ fn scope(n: usize, scopes: usize, methods: &mut crate::method::MethodTable, choi
     Scope {
         name: format!("scope-{n}"),
         hosts,
+        frontends: choices.few(&[FRONTENDS[0], FRONTENDS[1]].map(str::to_owned), 20),
         operations,
         path_regex,
         except: choices.few(&later, 25),

@@ -9,7 +9,9 @@
 mod facts;
 mod scopes;
 
-pub use facts::{CertificateTest, Fact, FactKey, FactTest, MAX_FACTS, ValueTest, is_fact_name, is_header_name};
+pub use facts::{
+    CertificateTest, Fact, FactKey, FactTest, MAX_FACTS, ValueTest, is_fact_name, is_frontend_name, is_header_name,
+};
 pub use scopes::{
     Automaton, ContentHash, HostPattern, Operation, PathPattern, PathRegex, PathTemplate, Scope, Segment, Upgrade,
 };

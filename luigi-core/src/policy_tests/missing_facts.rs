@@ -1,7 +1,7 @@
 //! Facts that a test leaves out and should not: without them what came out would mean nothing.
 
 use super::Fact;
-use crate::decide::Decision;
+use crate::decide::{Decision, Reason};
 use crate::described::DescribedFacts;
 use crate::explain::{Explanation, Finding, RuleTrace, Standing};
 use crate::kleene::Kleene;
@@ -18,7 +18,7 @@ use crate::policy::test_case::{Expectation, TestCase, TestCredential};
 /// certain and nothing can block it. And a test that expects `deny` may leave out `from` where allow rules ask for it: a source can be unknown,
 /// and then they do not allow. Such a test says that what it describes is not enough.
 pub(super) fn missing_fact(explanation: &Explanation, test: &TestCase) -> Option<(String, Fact)> {
-    let DescribedFacts { headers, facts, certificate } = &test.facts;
+    let DescribedFacts { headers, facts, certificate, frontend: _ } = &test.facts;
     if test.says_source() && test.at.is_some() && headers.is_some() && facts.is_some() && certificate.is_some() {
         return None;
     }
@@ -45,6 +45,17 @@ pub(super) fn missing_fact(explanation: &Explanation, test: &TestCase) -> Option
         };
         candidate.missing_fact()
     })
+}
+
+/// The first scope that names frontends, if the request was refused because the test names none. A test may be about just that.
+pub(super) fn missing_frontend(explanation: &Explanation, test: &TestCase) -> Option<String> {
+    let unknown = Reason::FrontendUnknown;
+    let meant = test.reason.is_some_and(|(reason, _)| reason == unknown);
+    if meant || test.facts.frontend.is_some() || explanation.evaluation.decision.reason != unknown {
+        return None;
+    }
+    let scope = explanation.scopes.iter().find(|scope| !scope.only_at.is_empty());
+    Some(scope.map_or_else(String::new, |scope| scope.scope.clone()))
 }
 
 /// One of the two decisions of a test: the rules that make it, and what is expected of it.

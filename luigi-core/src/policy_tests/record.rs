@@ -41,6 +41,8 @@ pub struct Observed {
     pub headers: Option<Vec<(String, Vec<String>)>>,
     /// What the proxy knew; `None` if that is not known.
     pub facts: Option<Vec<(String, String)>>,
+    /// The frontend that took it in, if it is known.
+    pub frontend: Option<String>,
     /// Who asked.
     pub asker: Asker,
     /// What was decided, if it is known.
@@ -93,7 +95,7 @@ pub enum Unusable {
     NoSubject,
     /// Some groups are not there.
     GroupsCutOff,
-    /// A rule asks for something that is not known.
+    /// A rule or scope asks for something that is not known.
     Missing(Fact),
     /// The same policy decided otherwise: on something that is not there.
     DecidedOnMore,
@@ -110,7 +112,9 @@ impl fmt::Display for Unusable {
             Self::ForeignIssuer => "the issuer is none of the policy's",
             Self::NoSubject => "the identity has no subject",
             Self::GroupsCutOff => "the list of groups is cut off",
-            Self::Missing(fact) => return write!(f, "a rule looks at `{}`, and that is not there", fact.as_str()),
+            Self::Missing(fact) => {
+                return write!(f, "a rule or scope looks at `{}`, and that is not there", fact.as_str());
+            }
             Self::DecidedOnMore => "this policy decided otherwise, on something that is not there",
             Self::Unwritable => "a claim cannot be written in TOML",
             Self::TooMany => "there are enough tests already",
@@ -332,7 +336,8 @@ impl Recorder {
                 facts().any(|fact| matches!(fact, model::Fact::Named { name, .. } if name == held))
             });
         }
-        DescribedFacts { headers, facts: named, ..DescribedFacts::default() }
+        let frontend = observed.frontend.clone().filter(|_| facts().any(|fact| *fact == model::Fact::Frontend));
+        DescribedFacts { headers, facts: named, frontend, ..DescribedFacts::default() }
     }
 
     /// Who asks in a test like this.

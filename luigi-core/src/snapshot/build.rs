@@ -14,9 +14,10 @@ use crate::matchers::{LocalHours, NetworkSet, TrustedProxies};
 use crate::method::MethodTable;
 use crate::policy::captures::{CaptureTest, CaptureValues, of_matchers};
 use crate::policy::model::{
-    Approval, Approvers, Conditions, Effect, Fact, FactTest, Group, GroupId, HostProperties, Issuer, Login, MAX_FACTS,
-    Mode, Network, PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId,
-    ScopeSelector, Subject, SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name, is_header_name,
+    Approval, Approvers, Conditions, Effect, Fact, FactId, FactTest, Group, GroupId, HostProperties, Issuer, Login,
+    MAX_FACTS, Mode, Network, PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope,
+    ScopeId, ScopeSelector, Subject, SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name,
+    is_frontend_name, is_header_name,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -226,6 +227,9 @@ impl Builder {
         if unbounded {
             return Err(Problem::Inconsistent { what: "a scope lets upgraded connections last without end" });
         }
+        if !row.frontends.is_sorted_by(|a, b| a < b) || !row.frontends.iter().all(|name| is_frontend_name(name)) {
+            return Err(Problem::Inconsistent { what: "the frontends of a scope are not sorted, or none" });
+        }
         if row.operations.iter().any(|operation| operation.path.segments.len() > MAX_TEMPLATE_SEGMENTS) {
             return Err(Problem::TemplateTooLong { scope: row.name });
         }
@@ -269,9 +273,11 @@ impl Builder {
         let sound = match &row {
             Fact::Named { name, values } => is_fact_name(name) && is_ordered(values),
             Fact::Header(name) => is_header_name(name),
-            Fact::Certificate | Fact::CertificateFingerprint | Fact::CertificateNames | Fact::CertificateSubject => {
-                true
-            }
+            Fact::Frontend
+            | Fact::Certificate
+            | Fact::CertificateFingerprint
+            | Fact::CertificateNames
+            | Fact::CertificateSubject => true,
         };
         let sorted = self.policy.facts.iter().next_back().is_none_or(|(_, last)| last.key() < row.key());
         if !sound || !sorted || self.policy.facts.len() == MAX_FACTS {
@@ -341,6 +347,10 @@ impl Builder {
         while self.settled < self.policy.scopes.len() {
             let id = ScopeId::from_index(self.settled);
             let scope = &self.policy.scopes[id];
+            // INVARIANT (frontend-known): where a scope names frontends, the frontend is among the facts.
+            if !scope.frontends.is_empty() && self.frontend().is_none() {
+                return Err(Problem::Inconsistent { what: "a scope names frontends, which the table of facts lacks" });
+            }
             let pairs = scope.hosts.len() * scope.operations.len();
             let matters = self.scope_rules[id].capturing.is_some();
             let pattern = |host: usize, path: usize| {
@@ -375,9 +385,14 @@ impl Builder {
         Ok(true)
     }
 
+    fn frontend(&self) -> Option<FactId> {
+        self.policy.facts.iter().find(|(_, fact)| **fact == Fact::Frontend).map(|(id, _)| id)
+    }
+
     pub(super) fn finish(self, revision: Revision) -> Snapshot {
         Snapshot {
             headers: HeaderFacts::of(&self.policy),
+            frontend: self.frontend(),
             proxies: TrustedProxies::new(&self.policy),
             policy: self.policy,
             index: self.index,

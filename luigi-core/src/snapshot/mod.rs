@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub(crate) hosts: HostTable,
     pub(crate) group_table: GroupTable,
     pub(crate) headers: HeaderFacts,
+    /// The frontend of a request, if some scope names frontends.
+    pub(crate) frontend: Option<FactId>,
     /// The rules of each scope.
     pub(crate) scope_rules: Table<ScopeId, RulesByEffect>,
     pub(crate) scope_traits: Table<ScopeId, ScopeTraits>,

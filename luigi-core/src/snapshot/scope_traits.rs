@@ -12,10 +12,15 @@ impl ScopeTraits {
     const DENIES: u8 = 1 << 2;
     const RESTRICTS: u8 = 1 << 3;
     const OBSERVES: u8 = 1 << 4;
+    const NAMES_FRONTENDS: u8 = 1 << 5;
 
     pub(super) fn of(scope: &Scope) -> Self {
         let bit = |is: bool, bit: u8| if is { bit } else { 0 };
-        Self(bit(scope.privileged, Self::PRIVILEGED) | bit(!scope.except.is_empty(), Self::EXCEPTS))
+        Self(
+            bit(scope.privileged, Self::PRIVILEGED)
+                | bit(!scope.except.is_empty(), Self::EXCEPTS)
+                | bit(!scope.frontends.is_empty(), Self::NAMES_FRONTENDS),
+        )
     }
 
     /// Adds what a rule says about it.
@@ -44,6 +49,11 @@ impl ScopeTraits {
     /// Whether other scopes are left out.
     pub(crate) fn has_exceptions(self) -> bool {
         self.0 & Self::EXCEPTS != 0
+    }
+
+    /// Whether it is about some frontends only.
+    pub(crate) fn names_frontends(self) -> bool {
+        self.0 & Self::NAMES_FRONTENDS != 0
     }
 
     /// Whether there are deny or restrict rules.

@@ -3,8 +3,8 @@
 use super::*;
 use crate::method::{MAX_EXTENSION_METHODS, MethodSet};
 use crate::policy::model::{
-    Conditions, ContentHash, Effect, HostPattern, Mode, Network, Operation, PathTemplate, Requirements, Rule, Scope,
-    ScopeSelector, Segment, Subject, TableId,
+    Conditions, ContentHash, Effect, Fact, HostPattern, Mode, Network, Operation, PathTemplate, Requirements, Rule,
+    Scope, ScopeSelector, Segment, Subject, TableId,
 };
 use crate::target::{CanonicalTarget, Host};
 use proptest::prelude::*;
@@ -32,6 +32,7 @@ fn scope(name: &str, hosts: Vec<HostPattern>, paths: &[&str], except: &[usize]) 
         except: except.iter().map(|at| ScopeId::from_index(*at)).collect(),
         privileged: false,
         preflight: false,
+        frontends: Vec::new(),
         upgrade: crate::policy::model::Upgrade::Allow,
         content_hash: ContentHash([0; 32]),
     }
@@ -161,7 +162,17 @@ fn what_decisions_rely_on_is_checked() {
     let circle = with_scopes(vec![scope("a", hosts(), &["/"], &[1]), scope("b", hosts(), &["/"], &[0])]);
     let mut no_subject = rule("r", Effect::Allow, named(&[0]));
     no_subject.when.subject = None;
-    let cases: [(&str, Policy, bool); 9] = [
+    let at = |frontends: &[&str], facts: &[Fact]| Policy {
+        scopes: [Scope {
+            frontends: frontends.iter().map(|name| (*name).into()).collect(),
+            ..scope("s", hosts(), &["/"], &[])
+        }]
+        .into_iter()
+        .collect(),
+        facts: facts.iter().cloned().collect(),
+        ..Policy::default()
+    };
+    let cases: [(&str, Policy, bool); 14] = [
         ("a chain as deep as may be", chain(MAX_EXCEPT_DEPTH + 1), true),
         ("a chain too deep", chain(MAX_EXCEPT_DEPTH + 2), false),
         ("a circle", circle, false),
@@ -171,6 +182,11 @@ fn what_decisions_rely_on_is_checked() {
         ("scopes out of order", with_rule(rule("r", Effect::Allow, named(&[0, 0]))), false),
         ("an allow rule about everything", with_rule(rule("r", Effect::Allow, ScopeSelector::All)), false),
         ("an allow rule without a subject", with_rule(no_subject), false),
+        ("a scope at frontends", at(&["admin", "www"], &[Fact::Frontend]), true),
+        ("frontends that nobody passes", at(&["www"], &[Fact::Certificate]), false),
+        ("frontends out of order", at(&["www", "admin"], &[Fact::Frontend]), false),
+        ("a frontend twice", at(&["www", "www"], &[Fact::Frontend]), false),
+        ("a frontend that is none", at(&["w w"], &[Fact::Frontend]), false),
     ];
     // No parser makes these: the bits of a method beyond the last one are those of others.
     let with_methods = |names: Vec<String>| {

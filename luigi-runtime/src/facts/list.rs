@@ -117,6 +117,7 @@ fn values(key: FactKey<'_>) -> Vec<String> {
         FactKey::CertificateNames => vec!["ssl_c_der,base64".to_owned()],
         FactKey::CertificateSubject => vec!["ssl_c_s_dn(,0,rfc2253)".to_owned()],
         FactKey::Named(name) => vec![format!("var({})", variable(name))],
+        FactKey::Frontend => vec!["fe_name".to_owned()],
         FactKey::Header(name) => vec![format!("req.fhdr({name})"), format!("req.fhdr({name},-2)")],
     }
 }
@@ -130,6 +131,7 @@ fn counts(key: FactKey<'_>) -> String {
         FactKey::CertificateFingerprint
         | FactKey::CertificateNames
         | FactKey::CertificateSubject
+        | FactKey::Frontend
         | FactKey::Named(_) => lengths.join(" "),
     }
 }
@@ -146,19 +148,18 @@ mod tests {
             "{base}"
         );
         assert!(!base.contains("ssl_c") && !base.contains("x-team"), "{base}");
-        let list = FactList::parse("header:x-team fact:data-centre certificate-names certificate").unwrap();
+        let list = FactList::parse("header:x-team frontend fact:data-centre certificate-names certificate").unwrap();
         let text = list.expression();
-        let first = "luigi-facts/1 method source host authorization target upgrade certificate certificate-names fact:data-centre header:x-team\\n";
+        let first = "luigi-facts/1 method source host authorization target upgrade certificate certificate-names fact:data-centre frontend header:x-team\\n";
         assert!(text.starts_with(first), "{text}");
         assert!(
             text.contains(
                 "%[req.fhdr(authorization)]\\n%[ssl_c_used] %[ssl_c_verify] %[ssl_c_der,base64,length] %[var(txn.luigi_data_centre),length] \
-                 %[req.fhdr_cnt(x-team)] %[req.fhdr(x-team),length] %[req.fhdr(x-team,-2),length]\\n"
+                 %[fe_name,length] %[req.fhdr_cnt(x-team)] %[req.fhdr(x-team),length] %[req.fhdr(x-team,-2),length]\\n"
             ),
             "{text}"
         );
-        let last =
-            "%[ssl_c_der,base64]\\n%[var(txn.luigi_data_centre)]\\n%[req.fhdr(x-team)]\\n%[req.fhdr(x-team,-2)]\\nend";
+        let last = "%[ssl_c_der,base64]\\n%[var(txn.luigi_data_centre)]\\n%[fe_name]\\n%[req.fhdr(x-team)]\\n%[req.fhdr(x-team,-2)]\\nend";
         assert!(text.ends_with(last), "{text}");
         assert!(!text.contains("fingerprint") && !text.contains("ssl_c_s_dn"), "{text}");
     }

@@ -25,7 +25,7 @@ pub enum CarriedFact<'a> {
         /// The one before it; empty if there is none.
         before: &'a [u8],
     },
-    /// A fact of the proxy's, or a part of the client certificate; `None` if there is nothing to tell.
+    /// A fact of the proxy's, its frontend, or a part of the client certificate; `None` if there is nothing to tell.
     Value(Option<&'a [u8]>),
     /// The client certificate.
     Certificate {
@@ -117,6 +117,7 @@ impl<'a> Reader<'a> {
             FactKey::CertificateFingerprint
             | FactKey::CertificateNames
             | FactKey::CertificateSubject
+            | FactKey::Frontend
             | FactKey::Named(_) => match self.word()? {
                 b"" => {
                     self.value(0)?;

@@ -32,6 +32,7 @@ pub(super) fn title(refusal: &Refusal) -> &'static str {
             | Reason::FactRequired
             | Reason::ApprovalRequired
             | Reason::AllowRuleUnknown
+            | Reason::FrontendUnknown
             | Reason::NoRuleAllows => "You have no access to this",
         },
     }
@@ -75,7 +76,7 @@ pub(super) fn detail(refusal: &Refusal) -> String {
             Reason::FactRequired => "You may do this, but not with a request or from a device like this one.",
             Reason::Stopped => "Access has been stopped for a while.",
             Reason::DeniedByRule => "Access to this is blocked.",
-            Reason::DenyRuleUnknown | Reason::AllowRuleUnknown => {
+            Reason::DenyRuleUnknown | Reason::AllowRuleUnknown | Reason::FrontendUnknown => {
                 "Something that had to be known to allow this request is not known."
             }
             Reason::LoginRequired | Reason::SubjectRequired | Reason::ApprovalRequired => {

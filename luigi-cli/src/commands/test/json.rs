@@ -32,6 +32,9 @@ fn one(test: &TestCase, outcome: &TestOutcome, report: &Report<'_>) -> Value {
         TestOutcome::MissingFact { rule, fact } => {
             result["missing"] = json!({ "fact": fact.as_str(), "rule": rule });
         }
+        TestOutcome::MissingFrontend { scope } => {
+            result["missing"] = json!({ "fact": "frontend", "scope": scope });
+        }
         TestOutcome::Failed(failure) => {
             let mismatches = failure.mismatches.iter();
             result["mismatches"] =

@@ -1,4 +1,4 @@
-//! Facts about requests that a proxy passes only because a rule asks for them, and the tests of them.
+//! Facts about requests that a proxy passes only because a policy asks for them, and the tests of them.
 
 use super::FactId;
 use crate::identity::Fingerprint;
@@ -8,7 +8,7 @@ use std::fmt;
 /// The most facts that a policy may need: every request carries them.
 pub const MAX_FACTS: usize = 32;
 
-/// A fact that some rule asks for. Ordered as the [keys](FactKey).
+/// A fact that some rule or scope asks for. Ordered as the [keys](FactKey).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Fact {
     /// Whether there is a client certificate, and whether the proxy verified it.
@@ -26,6 +26,8 @@ pub enum Fact {
         /// The values it can have; sorted, never empty.
         values: Vec<String>,
     },
+    /// The proxy's frontend that took the request in.
+    Frontend,
     /// A header; its name in lower case.
     Header(String),
 }
@@ -40,6 +42,7 @@ impl Fact {
             Self::CertificateNames => FactKey::CertificateNames,
             Self::CertificateSubject => FactKey::CertificateSubject,
             Self::Named { name, values: _ } => FactKey::Named(name),
+            Self::Frontend => FactKey::Frontend,
             Self::Header(name) => FactKey::Header(name),
         }
     }
@@ -59,12 +62,17 @@ pub enum FactKey<'a> {
     CertificateSubject,
     /// See [`Fact::Named`].
     Named(&'a str),
+    /// See [`Fact::Frontend`].
+    Frontend,
     /// See [`Fact::Header`].
     Header(&'a str),
 }
 
 /// The longest name of a fact or header, in bytes.
 const MAX_NAME_BYTES: usize = 64;
+
+/// The longest name of a frontend, in bytes.
+const MAX_FRONTEND_BYTES: usize = 128;
 
 impl<'a> FactKey<'a> {
     /// The fact that is displayed like this, if its name is one that facts and headers have.
@@ -75,6 +83,7 @@ impl<'a> FactKey<'a> {
             "certificate-fingerprint" => Some(Self::CertificateFingerprint),
             "certificate-names" => Some(Self::CertificateNames),
             "certificate-subject" => Some(Self::CertificateSubject),
+            "frontend" => Some(Self::Frontend),
             _ => match text.split_once(':')? {
                 ("fact", name) if is_fact_name(name) => Some(Self::Named(name)),
                 ("header", name) if is_header_name(name) => Some(Self::Header(name)),
@@ -92,6 +101,7 @@ impl fmt::Display for FactKey<'_> {
             Self::CertificateNames => f.write_str("certificate-names"),
             Self::CertificateSubject => f.write_str("certificate-subject"),
             Self::Named(name) => write!(f, "fact:{name}"),
+            Self::Frontend => f.write_str("frontend"),
             Self::Header(name) => write!(f, "header:{name}"),
         }
     }
@@ -111,6 +121,13 @@ pub fn is_header_name(name: &str) -> bool {
     name.len() <= MAX_NAME_BYTES
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+}
+
+/// Whether `name` can be that of a frontend: what HAProxy takes for the name of a section.
+#[must_use]
+pub fn is_frontend_name(name: &str) -> bool {
+    (1..=MAX_FRONTEND_BYTES).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'))
 }
 
 /// A test of one thing about a request.
@@ -195,6 +212,7 @@ mod tests {
             "fact:country",
             "fact:country-of-origin",
             "fact:z",
+            "frontend",
             "header:1",
             "header:x-team",
             "header:x-team2",
@@ -204,9 +222,18 @@ mod tests {
         let keys = texts.map(|text| FactKey::parse(text).unwrap());
         assert!(keys.is_sorted());
         assert_eq!(keys.map(|key| key.to_string()), texts);
-        for text in
-            ["", "header:", "header:X-Team", "header:a b", "header:a)", "header:-a", "fact:a_b", "fact:1", "facts:a"]
-        {
+        for text in [
+            "",
+            "header:",
+            "header:X-Team",
+            "header:a b",
+            "header:a)",
+            "header:-a",
+            "fact:a_b",
+            "fact:1",
+            "facts:a",
+            "frontends",
+        ] {
             assert_eq!(FactKey::parse(text), None, "{text}");
         }
     }

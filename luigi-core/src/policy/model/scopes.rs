@@ -11,6 +11,8 @@ pub struct Scope {
     pub name: String,
     /// The hosts; never empty.
     pub hosts: Vec<HostPattern>,
+    /// `frontends`: where HAProxy takes in the requests that it is about; sorted, empty for every one.
+    pub frontends: Vec<String>,
     /// Path templates and the methods for each; `paths` x `methods` have become one entry a path. Empty only beside `path_regex`.
     pub operations: Vec<Operation>,
     /// `path-regex`: whole paths by regular expressions.
@@ -23,7 +25,7 @@ pub struct Scope {
     pub preflight: bool,
     /// `upgrade`: whether requests here may turn their connection into something else.
     pub upgrade: Upgrade,
-    /// SHA-256 over the scope's meaning: hosts, operations and what it leaves out (not its name, not its documentation).
+    /// SHA-256 over the scope's meaning: hosts, frontends, operations and what it leaves out (not its name, not its documentation).
     pub content_hash: ContentHash,
 }
 

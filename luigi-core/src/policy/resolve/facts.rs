@@ -1,4 +1,4 @@
-//! Facts: which of them rules ask for, and the tests that do.
+//! Facts: which of them rules and scopes ask for, and the tests that do.
 
 use super::Scene;
 use crate::described::DescribedFacts;
@@ -15,7 +15,7 @@ pub(super) fn definitions(syntax: &Syntax) -> BTreeMap<String, Vec<String>> {
     defined.collect()
 }
 
-/// Every fact that some rule in force, preflight, host or proxy asks for, in order.
+/// Every fact that some rule in force, preflight, scope with frontends, host or proxy asks for, in order.
 pub(super) fn needed(
     syntax: &Syntax,
     in_force: impl Fn(&Rule) -> bool,
@@ -42,6 +42,9 @@ pub(super) fn needed(
         }
     }
     let scopes = || syntax.scopes.iter().filter_map(|entry| entry.item.as_ref());
+    if let Some(first) = scopes().flat_map(|scope| &scope.frontends).next() {
+        needed.entry(Fact::Frontend).or_insert(Some(first.span));
+    }
     if scopes().any(|scope| scope.preflight) {
         for name in PREFLIGHT_HEADERS {
             needed.entry(Fact::Header(name.to_owned())).or_insert(None);
@@ -106,6 +109,7 @@ impl Scene {
             headers: case.headers.clone(),
             facts: case.facts.as_ref().map(&mut defined),
             certificate: case.certificate.clone(),
+            frontend: case.frontend.clone(),
         }
     }
 

@@ -8,7 +8,7 @@
 //! * A scope: the text `luigi scope 1`, the set of its hosts, the set of its operations (path, methods), the set of the hashes of the scopes
 //!   it leaves out; with `path-regex`, that text, the set of its expressions and the set of its methods. Not its name and not whether it is
 //!   privileged. With entries of `[hosts]` that concern its hosts, that text and the set of these (host, case, slash, set of accepted classes).
-//!   Where connections may outlive a decision, the text `upgrade` and for how many seconds.
+//!   Where connections may outlive a decision, the text `upgrade` and for how many seconds. With `frontends`, that text and the set of them.
 //! * An approval: the text `luigi approval 1`, requesters, approvers, quorum, duration, longest duration, justification, and, if there are any,
 //!   the text `per` and the captures. Not its name and not whom it notifies.
 
@@ -113,9 +113,13 @@ fn scope(scope: &Scope, policy: &Policy, hashes: &[ContentHash]) -> ContentHash 
         .peekable();
     let encoding = if properties.peek().is_some() { encoding.text("hosts").set(properties) } else { encoding };
     // Whoever approves what ends does not approve what goes on after that.
-    match scope.upgrade {
-        Upgrade::Refuse | Upgrade::Allow => encoding.hash(),
-        Upgrade::Outlive { seconds } => encoding.text("upgrade").number(seconds.into()).hash(),
+    let encoding = match scope.upgrade {
+        Upgrade::Refuse | Upgrade::Allow => encoding,
+        Upgrade::Outlive { seconds } => encoding.text("upgrade").number(seconds.into()),
+    };
+    match &scope.frontends[..] {
+        [] => encoding.hash(),
+        frontends => encoding.text("frontends").texts(frontends).hash(),
     }
 }
 

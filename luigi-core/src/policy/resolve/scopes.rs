@@ -9,7 +9,7 @@ use crate::policy::model::{
     ContentHash, HostId, HostPattern, HostProperties, Operation, PathTemplate, Scope, ScopeId, Table, TableId,
 };
 use crate::policy::syntax::{self, Entry, Text, quoted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Scene {
     pub(super) fn scope(
@@ -40,6 +40,7 @@ impl Scene {
         Scope {
             name: name.to_owned(),
             hosts,
+            frontends: frontends(&scope.frontends),
             operations: by_path.into_iter().map(|(path, methods)| Operation { methods, path }).collect(),
             path_regex,
             except: self.scopes.find_all(&scope.except, out),
@@ -59,6 +60,12 @@ impl Scene {
         patterns.dedup();
         patterns
     }
+}
+
+/// Names of frontends, sorted; what stands there twice is an error already.
+fn frontends(texts: &[Text]) -> Vec<String> {
+    let names: BTreeSet<&String> = texts.iter().map(|text| &text.value).collect();
+    names.into_iter().cloned().collect()
 }
 
 /// How far a scope has been looked at.

@@ -30,6 +30,7 @@ const KEYS: &[&str] = &[
     "headers",
     "facts",
     "certificate",
+    "frontend",
     "grants",
     "expect",
     "expect-candidate",
@@ -207,6 +208,10 @@ fn test(
         headers: fields.get("headers").map(|node| case_facts::headers(node, out)),
         facts: fields.get("facts").map(|node| case_facts::facts(node, out)),
         certificate: fields.get("certificate").and_then(|node| case_facts::certificate(node, out)),
+        frontend: fields.text("frontend", out).map(|text| {
+            values::check_frontend(&text, out);
+            text.value
+        }),
         grants,
         expect,
         expect_candidate,

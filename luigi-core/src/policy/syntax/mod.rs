@@ -118,6 +118,7 @@ pub(super) struct Host {
 
 pub(super) struct Scope {
     pub(super) hosts: Hosts,
+    pub(super) frontends: Vec<Text>,
     pub(super) operations: Vec<(Methods, PathTemplate)>,
     pub(super) path_regex: Option<(Methods, Vec<Text>)>,
     /// Problems of paths that are none where the hosts accept a class of ambiguous targets.
@@ -246,6 +247,7 @@ pub(super) struct Case {
     pub(super) headers: Option<Vec<(String, Vec<String>)>>,
     pub(super) facts: Option<Vec<(Text, Text)>>,
     pub(super) certificate: Option<DescribedCertificate>,
+    pub(super) frontend: Option<String>,
     pub(super) grants: Vec<CaseGrant>,
     pub(super) expect: Option<Spanned<Expectation>>,
     pub(super) expect_candidate: Option<Spanned<Expectation>>,

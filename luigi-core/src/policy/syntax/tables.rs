@@ -150,6 +150,7 @@ fn login(node: Node<'_>, name: &Text, what: &str, out: &mut Diagnostics) -> Opti
 fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<Scope> {
     const KEYS: &[&str] = &[
         "hosts",
+        "frontends",
         "operations",
         "paths",
         "path-regex",
@@ -165,6 +166,8 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
     let fields = Fields::open(node, what, KEYS, out)?;
     fields.description(out);
     let hosts = fields.require("hosts", "name the hosts, or write `hosts = \"any\"`", out).map(|node| hosts(node, out));
+    let frontends = fields.texts("frontends", out).unwrap_or_default();
+    frontends.iter().for_each(|name| values::check_frontend(name, out));
     let except = fields.texts("except", out).unwrap_or_default();
     let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
     let preflight = fields.get("preflight").and_then(|node| node.boolean("preflight", out));
@@ -175,6 +178,7 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
     tags.iter().for_each(|tag| values::check_name(tag, "a tag", out));
     Some(Scope {
         hosts: hosts.unwrap_or_default(),
+        frontends,
         operations,
         path_regex,
         doubtful,

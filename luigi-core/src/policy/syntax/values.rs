@@ -2,11 +2,24 @@
 
 use super::node::{Text, quoted};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
+use crate::policy::model::is_frontend_name;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::IpAddr;
 
 /// The longest name, in bytes.
 const MAX_NAME_BYTES: usize = 64;
+
+/// Checks a name that HAProxy's configuration defines.
+pub(super) fn check_frontend(name: &Text, out: &mut Diagnostics) {
+    if is_frontend_name(&name.value) {
+        return;
+    }
+    let problem =
+        Diagnostic::error(Code::InvalidName, name.span, format!("{} is no name of a frontend", quoted(&name.value)));
+    let help =
+        "write the name as it stands in HAProxy's configuration: letters, digits, `-`, `_`, `.` and `:`, 128 at most";
+    out.push(problem.help(help));
+}
 
 /// Checks a name that the policy defines.
 pub(super) fn check_name(name: &Text, what: &str, out: &mut Diagnostics) {

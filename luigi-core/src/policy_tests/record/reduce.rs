@@ -28,6 +28,7 @@ impl Recorder {
         }
         self.attempt(test, outcome, |test| test.facts.headers = None);
         self.attempt(test, outcome, |test| test.facts.facts = None);
+        self.attempt(test, outcome, |test| test.facts.frontend = None);
         for (name, _) in test.facts.headers.clone().into_iter().flatten() {
             self.attempt(test, outcome, |test| remove(&mut test.facts.headers, &name));
         }

@@ -70,6 +70,9 @@ pub(super) fn table(policy: &Policy, test: &TestCase, outcome: &Outcome) -> Stri
         let value = |(name, value): &(String, String)| format!("{} = {}", text(name), text(value));
         line("facts", format!("{{ {} }}", facts.iter().map(value).collect::<Vec<_>>().join(", ")));
     }
+    if let Some(frontend) = &test.facts.frontend {
+        line("frontend", text(frontend));
+    }
     if !test.grants.is_empty() {
         let grants = test.grants.iter().map(|grant| {
             let (scope, approval) = (&policy.scopes[grant.scope].name, &policy.approvals[grant.approval].name);

@@ -1,5 +1,6 @@
 //! Requests as lines of JSON; the members are documented in docs/CLI.md.
 
+use crate::brought;
 use luigi_core::policy_tests::record::{Asker, Observed, Then};
 use luigi_core::time::Timestamp;
 use serde::Deserialize;
@@ -18,6 +19,7 @@ struct Line {
     identity: Option<Identity>,
     headers: Option<BTreeMap<String, Values>>,
     facts: Option<BTreeMap<String, String>>,
+    frontend: Option<String>,
     decision: Option<Word>,
     reason: Option<String>,
     revision: Option<String>,
@@ -94,6 +96,7 @@ pub(super) fn read(text: &str) -> Result<Observed, String> {
         time: time.transpose()?,
         headers,
         facts: line.facts.map(|facts| facts.into_iter().collect()),
+        frontend: line.frontend.as_deref().map(brought::frontend).transpose()?,
         asker,
         then,
     })

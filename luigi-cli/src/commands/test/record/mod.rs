@@ -279,8 +279,20 @@ fn read(path: &Path, recorder: &mut Recorder, tally: &mut Tally) -> Result<(), F
 /// A line of HAProxy's log.
 fn from_log(line: &str) -> Result<Observed, String> {
     let request = haproxy_log::parse(line).map_err(|why| why.to_string())?;
-    let LoggedRequest { source, time, method, host, target, credential, allowed, reason, revision, person, .. } =
-        request;
+    let LoggedRequest {
+        source,
+        frontend,
+        time,
+        method,
+        host,
+        target,
+        credential,
+        allowed,
+        reason,
+        revision,
+        person,
+        ..
+    } = request;
     let asker = match (credential.as_str(), person) {
         ("absent", _) => Asker::Nobody,
         ("expired", _) => Asker::Expired,
@@ -300,5 +312,5 @@ fn from_log(line: &str) -> Result<Observed, String> {
     let upgrade =
         (reason == Reason::UpgradeRefused.as_str()).then(|| vec![("upgrade".to_owned(), vec!["websocket".to_owned()])]);
     let then = Some(Then { allowed, reason: Some(reason), revision });
-    Ok(Observed { method, host, target, source, time, headers: upgrade, facts: None, asker, then })
+    Ok(Observed { method, host, target, source, time, headers: upgrade, facts: None, frontend, asker, then })
 }
