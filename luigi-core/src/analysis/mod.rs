@@ -6,6 +6,7 @@ mod brought;
 mod certificates;
 mod circumstances;
 mod claims;
+mod contradictions;
 mod cubes;
 mod difference;
 mod dimension;

@@ -3,9 +3,11 @@
 //! Both answers are on the safe side for what lints do with them: "implies" and "excludes" are certain, their absence is not. Only what
 //! the rules say is compared, never what a directory holds.
 
+use super::contradictions;
 use crate::policy::model::{
     Conditions, FactTest, Network, NetworkId, Policy, Requirements, Rule, Schedule, ScheduleId, Subject, SubjectMatcher,
 };
+use ipnet::IpNet;
 use std::collections::BTreeSet;
 
 /// Whether the rule lets in people without an identity: its subject is anyone, and it requires nothing that takes one, not even a client
@@ -163,11 +165,23 @@ pub(crate) fn conditions_imply(strict: &Conditions, lax: &Conditions, policy: &P
         (Some(strict), Some(lax)) => subject_implies(strict, lax, policy),
     };
     subject
-        && (lax.from.is_empty() || is_narrower(&strict.from, &lax.from))
+        && (lax.from.is_empty() || networks_imply(&strict.from, &lax.from, policy))
         && (lax.during.is_empty() || is_narrower(&strict.during, &lax.during))
         && (lax.via.is_none() || lax.via == strict.via)
         && lax.facts.iter().all(|test| strict.facts.contains(test))
         && rest_of_conditions(lax) == Conditions::default()
+}
+
+/// Whether every address of one list is in a network of the other.
+fn networks_imply(strict: &[NetworkId], lax: &[NetworkId], policy: &Policy) -> bool {
+    let members =
+        |ids: &[NetworkId]| ids.iter().flat_map(|id| policy.networks[*id].members.clone()).collect::<Vec<_>>();
+    let few = |ids: &[NetworkId]| ids.iter().map(|id| policy.networks[*id].members.len()).sum::<usize>() <= 1_000;
+    is_narrower(strict, lax)
+        || (!strict.is_empty() && few(strict) && few(lax) && {
+            let wide = IpNet::aggregate(&members(lax));
+            members(strict).iter().all(|net| wide.iter().any(|wide| wide.contains(net)))
+        })
 }
 
 /// Which part of two conditions cannot hold together.
@@ -182,7 +196,18 @@ pub(crate) fn excludes(a: &Conditions, b: &Conditions, policy: &Policy) -> Optio
     if networks_exclude(&a.from, &b.from, policy) {
         return Some("from");
     }
-    schedules_exclude(&a.during, &b.during, policy).then_some("during")
+    let during = schedules_exclude(&a.during, &b.during, policy).then_some("during");
+    during.or_else(|| contradictions::of_facts(&a.facts, &b.facts).map(key_of))
+}
+
+/// Which key a test of what a request brings along stands under.
+fn key_of(test: &FactTest) -> &'static str {
+    match test {
+        FactTest::Header { .. } => "headers",
+        FactTest::Query { .. } => "query",
+        FactTest::Named { .. } => "facts",
+        FactTest::Certificate(_) => "certificate",
+    }
 }
 
 /// Whether nobody is matched by one of each.
@@ -198,6 +223,7 @@ pub(crate) fn matchers_exclude(a: &[SubjectMatcher], b: &[SubjectMatcher], polic
         let disjoint = |a: &[String], b: &[String]| !a.is_empty() && !b.is_empty() && !a.iter().any(|x| b.contains(x));
         !issuers(a).iter().any(|issuer| issuers(b).contains(issuer))
             || disjoint(&a.kinds, &b.kinds)
+            || contradictions::of_matchers(a, b)
             || (a.subject_patterns.is_empty() && b.subject_patterns.is_empty() && disjoint(&a.subjects, &b.subjects))
             || (a.email_domains.is_empty() && b.email_domains.is_empty() && disjoint(&a.emails, &b.emails))
     };

@@ -64,6 +64,10 @@ impl<'p> Linter<'p> {
 
     /// A finding that may be accepted on any of these rows, of which the first is what it is about.
     pub(super) fn find(&mut self, lint: Lint, rows: &[Row], diagnostic: impl FnOnce(&Self) -> Diagnostic) {
+        self.find_as(lint.severity(), lint, rows, diagnostic);
+    }
+
+    fn find_as(&mut self, severity: Severity, lint: Lint, rows: &[Row], diagnostic: impl FnOnce(&Self) -> Diagnostic) {
         for row in rows {
             let Some(Acceptance { span, reason, .. }) = self.acceptance(*row, lint) else { continue };
             if let Some(known) = self.accepted.get_mut(&(*row, lint)) {
@@ -75,7 +79,12 @@ impl<'p> Linter<'p> {
             }
             return;
         }
-        self.report(lint.severity(), diagnostic);
+        self.report(severity, |linter| Diagnostic { severity, ..diagnostic(linter) });
+    }
+
+    /// A finding of an error that is only a warning.
+    pub(super) fn find_mild(&mut self, lint: Lint, rows: &[Row], diagnostic: impl FnOnce(&Self) -> Diagnostic) {
+        self.find_as(Severity::Warning, lint, rows, diagnostic);
     }
 
     /// A finding of an error about these scopes. Where one of them is privileged, nothing is accepted.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `findings` | what was found, accepted or not |
 //! | `reach` | what allows reach beyond the scopes that they name |
+//! | `dead` | what can never have an effect |
 //! | `rules` | rules by themselves |
 //! | `scopes` | scopes by themselves |
 //! | `breadth` | what is as broad as can be |
@@ -15,6 +16,7 @@
 
 mod approvals;
 mod breadth;
+mod dead;
 mod findings;
 mod names;
 mod reach;
@@ -109,6 +111,7 @@ fn look(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>) -> Finding
     let Some(policy) = &parsed.policy else { return Findings::default() };
     let mut linter = Linter::new(policy, &parsed.places, sources, now);
     reach::look(&mut linter);
+    dead::look(&mut linter);
     rules::look(&mut linter);
     scopes::look(&mut linter);
     breadth::look(&mut linter);

@@ -1,19 +1,13 @@
-//! Rules by themselves: what can never have an effect, what ends, what is weaker than it looks.
+//! Rules by themselves: what ends, what is weaker than it looks, what is there twice.
 
-use super::{Linter, Row, SOON_SECONDS, concerned, named};
-use crate::analysis::patterns::Search;
-use crate::analysis::strictness::{
-    conditions_imply, excludes, matchers_exclude, matches_nobody, networks_exclude, opens_to_anyone, schedules_exclude,
-};
-use crate::method::MethodSet;
+use super::{Linter, Row, SOON_SECONDS, named};
+use crate::analysis::strictness::opens_to_anyone;
 use crate::policy::diagnostics::{Diagnostic, Lint};
-use crate::policy::model::{Effect, FactTest, Rule, RuleId, ScopeId, Subject, SubjectMatcher, TableId};
+use crate::policy::model::{Effect, FactTest, Rule, RuleId, ScopeId, Subject, SubjectMatcher};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) fn look(linter: &mut Linter<'_>) {
     for (id, rule) in linter.policy.rules.iter() {
-        dead(linter, id, rule);
-        idle_unless(linter, id, rule);
         spoofable(linter, id, rule);
         ending(linter, id, rule);
         if rule.effect == Effect::Deny {
@@ -25,85 +19,6 @@ pub(super) fn look(linter: &mut Linter<'_>) {
     }
     identical(linter);
     broad_admin(linter);
-}
-
-fn dead_finding(linter: &mut Linter<'_>, id: RuleId, key: &str, message: String, help: &str) {
-    let scopes = concerned(&linter.policy.rules[id].scopes, linter.policy);
-    linter.find_error(Lint::DeadRule, &[Row::Rule(id)], &scopes, |linter| {
-        Diagnostic::lint(Lint::DeadRule, linter.value(Row::Rule(id), key), message).help(help)
-    });
-}
-
-fn dead(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
-    let policy = linter.policy;
-    let name = &rule.name;
-    if let Some(methods) = rule.methods {
-        let scopes = named(&rule.scopes);
-        let none =
-            |linter: &mut Linter<'_>, scope: &ScopeId| linter.meet(*scope, *scope, Some(methods)) == Search::Empty;
-        if !scopes.is_empty() && scopes.iter().all(|scope| none(linter, scope)) {
-            let message = format!("rule `{name}` has none of its scopes' methods, so it never matches");
-            return dead_finding(
-                linter,
-                id,
-                "methods",
-                message,
-                "name methods that the scopes have, or leave `methods` out",
-            );
-        }
-    }
-    if let Some(Subject::AnyOf(matchers)) = &rule.when.subject {
-        if matchers.iter().all(|matcher| matches_nobody(matcher, policy)) {
-            let message = format!("rule `{name}` asks for a kind that its issuers never have, so it never matches");
-            return dead_finding(linter, id, "subject", message, "name the issuers whose subjects are of that kind");
-        }
-        if matchers_exclude(matchers, &rule.require.subject, policy) {
-            let message = format!("nobody whom rule `{name}` matches meets its `require.subject`");
-            return dead_finding(
-                linter,
-                id,
-                "require",
-                message,
-                "require something of the people that the rule matches",
-            );
-        }
-    }
-    if networks_exclude(&rule.when.from, &rule.require.from, policy) {
-        let message = format!("rule `{name}` requires a network that its own `from` excludes");
-        return dead_finding(linter, id, "require", message, "say in one place where requests come from");
-    }
-    if schedules_exclude(&rule.when.during, &rule.require.during, policy) {
-        let message = format!("rule `{name}` requires hours that its own `during` excludes");
-        return dead_finding(linter, id, "require", message, "say in one place when");
-    }
-    if rule.unless.iter().any(|unless| conditions_imply(&rule.when, unless, policy)) {
-        let message = format!("`unless` exempts everyone whom rule `{name}` matches, so it never matches");
-        dead_finding(linter, id, "unless", message, "exempt fewer, or remove the rule");
-    }
-}
-
-fn idle_unless(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
-    let policy = linter.policy;
-    for unless in &rule.unless {
-        let nobody = match &unless.subject {
-            Some(Subject::AnyOf(matchers)) => matchers.iter().all(|matcher| matches_nobody(matcher, policy)),
-            Some(Subject::Anyone | Subject::Authenticated) | None => false,
-        };
-        let apart = excludes(&rule.when, unless, policy);
-        if !nobody && apart.is_none() {
-            continue;
-        }
-        linter.find(Lint::IdleUnless, &[Row::Rule(id)], |linter| {
-            let message = format!("`unless` of rule `{}` exempts nobody whom the rule matches", rule.name);
-            let problem = Diagnostic::lint(Lint::IdleUnless, linter.value(Row::Rule(id), "unless"), message);
-            let problem = match apart {
-                Some(key) => problem.also(linter.value(Row::Rule(id), key), "never holds together with it"),
-                None => problem,
-            };
-            problem.help("exempt somebody whom the rule matches, or leave `unless` out")
-        });
-        return;
-    }
 }
 
 fn ending(linter: &mut Linter<'_>, id: RuleId, rule: &Rule) {
@@ -272,10 +187,4 @@ fn broad_admin(linter: &mut Linter<'_>) {
             problem.help("divide the scopes among groups, or require an approval for each")
         });
     }
-}
-
-/// For the check of scopes: whether nothing is left of one.
-pub(super) fn is_empty(linter: &mut Linter<'_>, scope: ScopeId) -> bool {
-    debug_assert!(scope.index() < linter.policy.scopes.len());
-    linter.meet(scope, scope, Some(MethodSet::ALL)) == Search::Empty
 }

@@ -1,6 +1,6 @@
 //! Scopes by themselves: how much a privileged one opens, what `except` leaves of one, HAProxy's statistics page.
 
-use super::{Linter, Row, rules};
+use super::{Linter, Row, dead};
 use crate::analysis::expressions::Breadth;
 use crate::analysis::patterns::common_host;
 use crate::method::MethodSet;
@@ -13,7 +13,7 @@ pub(super) fn look(linter: &mut Linter<'_>) {
         if scope.privileged {
             product(linter, id, scope);
         }
-        if !scope.except.is_empty() && rules::is_empty(linter, id) {
+        if dead::is_empty(linter, id) {
             linter.find_error(Lint::DeadRule, &[Row::Scope(id)], &[id], |linter| {
                 let message = format!("nothing is left of scope `{}`", scope.name);
                 let span = linter.value(Row::Scope(id), "except");

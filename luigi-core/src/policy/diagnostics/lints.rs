@@ -100,8 +100,10 @@ lints! {
         right include_str!("examples/observed-escape-right.toml");
     /// A rule that can never match or never be met.
     DeadRule = "dead-rule", Error:
-        "The rule can never have an effect: its methods are none of its scopes', nothing is left of its scopes, `unless` takes away all that it matches, or \
-         two of its conditions exclude each other. An allow that is dead surprises its author; a deny that is dead protects nobody.",
+        "The rule can never have an effect: its methods are none of its scopes', nothing is left of its scopes, `unless` takes away all that it matches, two of its \
+         conditions exclude each other, or a test can never be true. An allow that is dead surprises its author; a deny that is dead protects nobody. If a scope \
+         of the rule is privileged this cannot be accepted. Where a deny without conditions closes all that an allow opens it is only a warning: \
+         closing something in a hurry must be possible.",
         wrong include_str!("examples/dead-rule-wrong.toml"),
         right include_str!("examples/dead-rule-right.toml");
     /// A glass that can be broken without a sound.
