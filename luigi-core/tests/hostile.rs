@@ -258,6 +258,27 @@ fn deeply_nested_values_and_repeated_keys_are_reported() {
 }
 
 #[test]
+fn few_bytes_do_not_become_many_tables() {
+    // Each part of a key would be a table of its own.
+    let deep = |n: usize| format!("{} = 1\n", vec!["a"; n].join("."));
+    for text in [deep(10_000), format!("[scopes.s]\n{}", deep(10_000)), format!("x = {{ {} }}", deep(17).trim_end())] {
+        let (_, parsed, _) = check(&[format!("schema = 1\n{text}")]);
+        assert_eq!(codes(&parsed), ["nested-too-deeply"]);
+    }
+    let wide: String = (0..70_000).fold(String::new(), |text, n| text + &format!("[k{n}.{}]\n", ["a"; 14].join(".")));
+    let (_, parsed, _) = check(&[format!("schema = 1\n{wide}")]);
+    assert_eq!(codes(&parsed), ["source-too-large"]);
+    let halves: Vec<String> =
+        wide.as_bytes().chunks(wide.len() / 2 + 1).map(|half| String::from_utf8_lossy(half).into_owned()).collect();
+    let (_, parsed, _) = check(&halves);
+    assert!(codes(&parsed).contains(&"source-too-large"), "{:?}", codes(&parsed));
+    // Names of files are not looked for in such a text either.
+    let mut sources = SourceSet::new();
+    sources.add("p.toml", format!("networks.n.file = \"x.txt\"\n{}", deep(10_000)));
+    assert_eq!(luigi_core::policy::files_beside(&sources), Vec::<String>::new());
+}
+
+#[test]
 fn names_that_look_alike_are_refused() {
     for name in ["b\u{456}lling", "billing\u{200b}", "\u{202e}gnillib", "bi\u{301}lling"] {
         let rule = format!("[[rules]]\nid = \"{name}\"\neffect = \"deny\"\nscopes = \"all\"\n");

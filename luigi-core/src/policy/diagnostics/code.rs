@@ -47,14 +47,18 @@ codes! {
         "A policy is one TOML file or a directory of them, and there was none. An empty policy would deny everything, which is hardly meant.";
     /// A source, or all of them together, are larger than is read.
     SourceTooLarge = "source-too-large":
-        "A policy file may have 8 MiB and all files of a policy 64 MiB together, so that checking one takes a bounded time. Generated policies \
-         can be spread over several files of a directory.";
+        "A policy file may have 8 MiB and all files of a policy 64 MiB and a million tables and lists together, so that checking one takes bounded time and \
+         memory. Generated policies can be spread over several files of a directory.";
     /// There are more problems than are shown.
     TooManyProblems = "too-many-problems":
         "Only the first thousand problems are kept. Often most of them have one cause; solve some and check again.";
     /// The text is not TOML.
     TomlSyntax = "toml-syntax":
         "The text is not TOML. Names in a file that cannot be read are not looked up, so further problems may show once this one is solved.";
+    /// Keys, lists or tables nest too deeply.
+    NestedTooDeeply = "nested-too-deeply":
+        "A key may have 16 parts and lists and tables may lie 32 deep, so that reading a policy takes bounded memory. Nothing in the language comes near; such \
+         a text was not written by hand.";
     /// A key is not part of the language.
     UnknownKey = "unknown-key":
         "Every key must be one that Luigi knows. A misspelt key that was silently ignored could open or close a gate that nobody meant to \

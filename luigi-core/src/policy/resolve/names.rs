@@ -98,7 +98,8 @@ impl<Id: TableId> Names<Id> {
     fn unknown(&self, name: &Text, out: &Diagnostics) -> Diagnostic {
         let kind = self.kind;
         let problem =
-            Diagnostic::error(Code::UnknownName, name.span, format!("there is no {kind} {}", quoted(&name.value)));
+            Diagnostic::error(Code::UnknownName, name.span, format!("there is no {kind} {}", quoted(&name.value)))
+                .label_foreign(&name.value);
         if out.is_full() {
             return problem;
         }

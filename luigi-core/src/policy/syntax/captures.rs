@@ -2,7 +2,7 @@
 
 use super::node::{Fields, Node, Text, quoted};
 use super::tables::strings;
-use super::targets::is_capture_name;
+use super::targets::{is_capture_name, not_a_name};
 use crate::policy::captures::{GroupFamily, GroupValue};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::source::Span;
@@ -34,6 +34,12 @@ pub(super) fn tests(node: Node<'_>, out: &mut Diagnostics) -> Vec<CaptureTest> {
 fn test(capture: Text, node: Node<'_>, out: &mut Diagnostics) -> Option<CaptureTest> {
     let what = format!("the test of {}", quoted(&capture.value));
     let fields = Fields::open(node, &what, &["claim", "in", "issuers"], out)?;
+    if !is_capture_name(&capture.value) {
+        let message = format!("{} is not the name of a capture", quoted(&capture.value));
+        let problem = Diagnostic::error(Code::InvalidName, capture.span, message).label_foreign(&capture.value);
+        out.push(problem.help("write the name that stands in braces in the paths or hosts of the scopes"));
+        return None;
+    }
     let accepts = match (fields.get("claim"), fields.get("in")) {
         (Some(node), None) => {
             let path = match node.value() {
@@ -71,7 +77,7 @@ pub(super) fn per(fields: &Fields<'_>, out: &mut Diagnostics) -> Vec<String> {
     let names = fields.texts("per", out).unwrap_or_default();
     for name in names.iter().filter(|name| !is_capture_name(&name.value)) {
         let message = format!("{} is not the name of a capture", quoted(&name.value));
-        let problem = Diagnostic::error(Code::InvalidName, name.span, message);
+        let problem = Diagnostic::error(Code::InvalidName, name.span, message).label_foreign(&name.value);
         out.push(problem.help("write the name without braces, like `per = [\"user\"]` for the path `/users/{user}`"));
     }
     strings(names)
@@ -101,7 +107,7 @@ pub(super) fn group_value(value: &Text, out: &mut Diagnostics) -> Option<GroupVa
     let (capture, suffix) = (&rest[..end], &rest[end + 1..]);
     if !is_capture_name(capture) {
         let help = "a name begins with a letter and has letters, digits, `-` and `_`";
-        return problem(open..open + end + 2, "not the name of a capture", help);
+        return problem(open..open + end + 2, &not_a_name("a capture", capture), help);
     }
     if suffix.contains(['{', '}']) {
         return problem(open + end + 2..text.len(), "a second capture", unbalanced);

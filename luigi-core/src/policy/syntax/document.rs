@@ -1,5 +1,7 @@
 //! From text to TOML documents, and from the TOML parser's complaints to ours.
 
+use super::nesting;
+use super::node::foreign;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::source::{MAX_SOURCE_BYTES, MAX_TOTAL_BYTES, SourceId, SourceSet, Span, floor_char_boundary};
 use std::collections::HashSet;
@@ -26,17 +28,33 @@ pub(super) fn read_all<'s>(sources: &'s SourceSet, out: &mut Diagnostics) -> Opt
         out.push(Diagnostic::without_place(Code::SourceTooLarge, message));
         return None;
     }
+    // Nothing is parsed before all of it is known to be of bounded size.
+    let mut tables_left = nesting::MAX_TABLES;
+    let bounded: Vec<bool> = sources.ids().map(|id| is_bounded(id, sources.text(id), &mut tables_left, out)).collect();
+    if bounded.contains(&false) {
+        return None;
+    }
     let documents: Vec<_> = sources.ids().map(|id| read(id, sources.text(id), out)).collect();
     documents.into_iter().collect()
 }
 
-fn read<'s>(source: SourceId, text: &'s str, out: &mut Diagnostics) -> Option<Document<'s>> {
+fn is_bounded(source: SourceId, text: &str, tables_left: &mut usize, out: &mut Diagnostics) -> bool {
     if text.len() > MAX_SOURCE_BYTES {
         let message = format!("the file has {} bytes, more than {MAX_SOURCE_BYTES}", text.len());
         let problem = Diagnostic::error(Code::SourceTooLarge, Span::new(source, &(0..0)), message);
         out.push(problem.help("spread the policy over several files of a directory"));
-        return None;
+        return false;
     }
+    match nesting::check(source, text, tables_left) {
+        Ok(()) => true,
+        Err(problem) => {
+            out.push(*problem);
+            false
+        }
+    }
+}
+
+fn read<'s>(source: SourceId, text: &'s str, out: &mut Diagnostics) -> Option<Document<'s>> {
     let (root, mut errors) = DeTable::parse_recoverable(text);
     errors.sort_by_key(|error| error.span().map(|span| span.start));
     let mut whole = true;
@@ -73,11 +91,18 @@ fn read<'s>(source: SourceId, text: &'s str, out: &mut Diagnostics) -> Option<Do
             let problem =
                 Diagnostic::error(Code::TomlSyntax, Span::new(source, &(start..end)), lower_case(error.message()));
             let in_array = error.message().contains("array") && text[line..start].trim().is_empty();
-            out.push(if in_array { problem.help("is the list above closed with `]`?") } else { problem });
+            let problem = if in_array { problem.help("is the list above closed with `]`?") } else { problem };
+            out.push(match foreign(&text[start..end]) {
+                Some((_, what)) => problem.label(what).help(ASCII_KEYS),
+                None => problem,
+            });
         }
     }
     Some(Document { source, root, whole })
 }
+
+const ASCII_KEYS: &str =
+    "keys are written with the letters a-z and A-Z, digits, `-` and `_`; others look alike and are not";
 
 /// The end of the character at `at`, unless a line ends there.
 fn next_char_end(text: &str, at: usize) -> usize {

@@ -16,6 +16,7 @@ mod facts;
 mod file;
 mod hosts;
 mod issuers;
+mod nesting;
 mod networks;
 mod node;
 mod path_regex;

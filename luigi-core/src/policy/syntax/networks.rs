@@ -5,9 +5,9 @@
 
 use super::node::{Fields, Node, Text, quoted};
 use super::tables::{QUOTE_DOTS, sorted};
-use super::{Entry, Syntax, values};
+use super::{Entry, Syntax, nesting, values};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
-use crate::policy::source::{MAX_BESIDE_BYTES, SourceSet, Span};
+use crate::policy::source::{MAX_BESIDE_BYTES, MAX_SOURCE_BYTES, SourceSet, Span};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
@@ -24,6 +24,10 @@ pub(in crate::policy) fn files_named(sources: &SourceSet) -> BTreeSet<String> {
         let text = sources.text(id);
         // Most policies have no such file, and parsing a text twice is no small thing if it is large.
         if !text.contains("networks") || !text.contains("file") {
+            continue;
+        }
+        // What is said of such a text is said when it is read for good.
+        if text.len() > MAX_SOURCE_BYTES || nesting::check(id, text, &mut { nesting::MAX_TABLES }).is_err() {
             continue;
         }
         let (root, _) = DeTable::parse_recoverable(text);

@@ -37,6 +37,23 @@ pub(in crate::policy) fn quoted(text: &str) -> String {
     format!("`{shown}{more}`")
 }
 
+/// The first character that is not ASCII, with what it is: people take it for a letter that it is not.
+pub(in crate::policy) fn foreign(text: &str) -> Option<(std::ops::Range<usize>, String)> {
+    let (at, c) = text.char_indices().find(|(_, c)| !c.is_ascii())?;
+    let what = if c.is_alphabetic() { "not an ASCII letter" } else { "which no name has" };
+    Some((at..at + c.len_utf8(), format!("this is U+{:04X}, {what}", u32::from(c))))
+}
+
+impl Diagnostic {
+    /// Says where a name that stands at the primary place has a letter that only looks like one of those that names have.
+    pub(in crate::policy) fn label_foreign(self, name: &str) -> Self {
+        match foreign(name) {
+            Some((range, what)) => self.label(format!("{}: {what}", quoted(&name[range]))),
+            None => self,
+        }
+    }
+}
+
 /// Words for a message: "`a`, `b` and `c`".
 pub(in crate::policy) fn listed<'w>(words: impl IntoIterator<Item = &'w str>, last: &str) -> String {
     let words: Vec<_> = words.into_iter().map(quoted).collect();
@@ -367,7 +384,8 @@ impl<'t> Fields<'t> {
             } else {
                 format!("the keys known here are {}", listed(known.iter().copied(), "and"))
             };
-            out.push(Diagnostic::error(Code::UnknownKey, Span::new(self.source, &key.span()), message).help(help));
+            let problem = Diagnostic::error(Code::UnknownKey, Span::new(self.source, &key.span()), message).help(help);
+            out.push(problem.label_foreign(name));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Host patterns, path templates, methods and operations.
 
-use super::node::{Node, Text, quoted};
+use super::node::{Node, Text, foreign, quoted};
 use super::values::split_port;
 use crate::method::{MethodSet, MethodTable};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
@@ -138,6 +138,14 @@ pub(super) fn path_template(
     fine.then_some(template)
 }
 
+/// What is wrong with the name of a capture.
+pub(super) fn not_a_name(of: &str, name: &str) -> String {
+    match foreign(name) {
+        Some((range, what)) => format!("not a name for {of}; {}: {what}", quoted(&name[range])),
+        None => format!("not a name for {of}"),
+    }
+}
+
 const CAPTURE_NAMES: &str = "a name begins with a letter and has letters, digits, `-` and `_`";
 
 /// Whether a label of a host, a segment of a path or a part of a group can go by this name.
@@ -164,7 +172,7 @@ fn segment_of(segment: &str, before: &PathTemplate) -> Result<Segment, (String, 
     }
     if let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         if !is_capture_name(name) {
-            return error("not a name for a segment", CAPTURE_NAMES);
+            return error(&not_a_name("a segment", name), CAPTURE_NAMES);
         }
         let capture = Segment::Capture(name.to_owned());
         if before.segments.contains(&capture) {
@@ -197,10 +205,11 @@ pub(in crate::policy) fn host_of(text: &str) -> Result<HostPattern, (String, Str
     if text.contains('/') {
         return error("a host has neither scheme nor path", "paths stand in `paths` or `operations`");
     }
-    if !text.is_ascii() {
-        return error("not ASCII", "write the form that is sent, which begins with `xn--`");
-    }
     let (first, name) = first_label(text)?;
+    if let Some((range, what)) = foreign(name) {
+        let label = format!("{}: {what}", quoted(&name[range]));
+        return error(&label, "write the form that is sent, which begins with `xn--`");
+    }
     if name.contains(['{', '}']) {
         return error("braces in the wrong place", "`{name}.` stands for the whole first label, only at the beginning");
     }
@@ -241,7 +250,7 @@ enum First<'t> {
 fn first_label(text: &str) -> Result<(First<'_>, &str), (String, String)> {
     if let Some((label, name)) = text.strip_prefix('{').and_then(|rest| rest.split_once("}.")) {
         if !is_capture_name(label) {
-            return Err(("not a name for a label".to_owned(), CAPTURE_NAMES.to_owned()));
+            return Err((not_a_name("a label", label), CAPTURE_NAMES.to_owned()));
         }
         return Ok((First::Capture(label), name));
     }

@@ -1,6 +1,6 @@
 //! Values that are written as strings: names, durations, times of day, networks, URLs, e-mail addresses.
 
-use super::node::{Text, quoted};
+use super::node::{Text, foreign, quoted};
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::is_frontend_name;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -31,10 +31,9 @@ pub(super) fn check_name(name: &Text, what: &str, out: &mut Diagnostics) {
     } else if let Some((at, c)) = text.char_indices().find(|(_, c)| wrong(c)) {
         let message = format!("{} is not a name", quoted(text));
         let problem = Diagnostic::error(Code::InvalidName, name.part(at..at + c.len_utf8()), message);
-        if c.is_alphabetic() {
-            problem.label(format!("this is U+{:04X}, not an ASCII letter", u32::from(c))).help(alphabet)
-        } else {
-            problem.label("not allowed in names").help(alphabet)
+        match foreign(&text[at..]) {
+            Some((range, what)) if range.start == 0 => problem.label(what).help(alphabet),
+            Some(_) | None => problem.label("not allowed in names").help(alphabet),
         }
     } else if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         let message = format!("{} begins with neither a letter nor a digit", quoted(text));
