@@ -35,6 +35,16 @@ pub(crate) fn differences(comparison: &Comparison, length: Length) -> String {
         let _ = writeln!(text, "\n{bold}if observed rules were enforced: {}{bold:#}", summary(all));
         list(&mut text, all, length);
     }
+    if !comparison.terms.is_empty() {
+        let _ = writeln!(text, "\n{bold}said otherwise beside what is decided:{bold:#}");
+        let most = if length == Length::Short { SHORT } else { comparison.terms.len() };
+        for term in comparison.terms.iter().take(most) {
+            let _ = writeln!(text, "  {term}");
+        }
+        if comparison.terms.len() > most {
+            let _ = writeln!(text, "  {faint}and {} more{faint:#}", comparison.terms.len() - most);
+        }
+    }
     if !comparison.gaps.is_empty() {
         let _ = writeln!(text, "\n{bold}not everything was looked at:{bold:#}");
         let most = if length == Length::Short { SHORT } else { comparison.gaps.len() };

@@ -32,6 +32,11 @@ const CASES: &[Case] = &[
         input: "",
     },
     Case { name: "diff-same", arguments: &["diff", "shop.toml", "shop.toml", "--at", MARCH, "--exit-code"], input: "" },
+    Case {
+        name: "diff-terms",
+        arguments: &["diff", "shop.toml", "shop-terms.toml", "--at", MARCH, "--exit-code"],
+        input: "",
+    },
     Case { name: "diff-broken", arguments: &["diff", "shop.toml", "broken.toml", "--exit-code"], input: "" },
     Case {
         name: "who-can",

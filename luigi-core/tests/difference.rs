@@ -232,4 +232,134 @@ fn grants_that_end_are_told() {
     let comparison = differences(&approved, &longer);
     assert_eq!(comparison.structure.grants_end_under_approvals, ["lead"]);
     assert!(!comparison.differs(), "with a grant for what each policy means nothing is decided otherwise");
+    assert!(comparison.is_complete() && !comparison.leaves_all_as_it_is(), "but who had one has it no more");
+}
+
+const TERMS: &str = r#"
+schema = 1
+[issuers.okta]
+url = "https://okta.example"
+audiences = ["x"]
+[groups]
+leads = "l"
+support = "sup"
+[networks]
+edge = ["10.0.0.0/8"]
+[proxies.front]
+networks = ["edge"]
+source = "X-Real-IP"
+[hosts."orders.example.com"]
+paths = "ignore-case"
+[scopes.orders]
+hosts = ["orders.example.com"]
+paths = ["/v1/orders/{id}"]
+methods = "read"
+upgrade = "1h"
+[approvals.lead]
+requesters = { groups = ["support"] }
+approvers = { groups = ["leads"] }
+quorum = 2
+duration = "30m"
+max-duration = "1h"
+justification = "required"
+notify = ["slack:#a"]
+[[rules]]
+id = "support-reads-orders"
+effect = "allow"
+scopes = ["orders"]
+subject = { groups = ["support"] }
+require = { approval = ["lead"] }
+"#;
+
+/// What is said otherwise where decisions do not show it: everything that a policy has and the walk cannot see.
+#[test]
+fn terms_on_which_access_is_obtained_are_told() {
+    let terms = |piece: &str, other: &str| {
+        let comparison = differences(TERMS, &with(TERMS, piece, other));
+        assert!(!comparison.leaves_all_as_it_is(), "{other}");
+        comparison.terms.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let issuer = |line: &str| format!("audiences = [\"x\"]\n{line}");
+    for (piece, other, said) in [
+        (
+            "requesters = { groups = [\"support\"] }",
+            "requesters = \"authenticated\"",
+            "approval `lead`, who may ask: members of `support` -> everybody with a verified identity",
+        ),
+        (
+            "approvers = { groups = [\"leads\"] }",
+            "approvers = { groups = [\"leads\"], emails = [\"a@b.example\"] }",
+            "approval `lead`, who may approve: members of `leads` -> members of `leads`, with e-mail `a@b.example`",
+        ),
+        (
+            "leads = \"l\"",
+            "leads = \"everybody\"",
+            "approval `lead`, who may approve: members of `leads` -> members of `leads`, which means others now",
+        ),
+        ("quorum = 2", "quorum = 1", "approval `lead`, how many must approve: 2 -> 1"),
+        ("duration = \"30m\"", "duration = \"45m\"", "approval `lead`, how long a grant lasts: 30m -> 45m"),
+        ("max-duration = \"1h\"", "max-duration = \"2h\"", "approval `lead`, how long a grant may last: 1h -> 2h"),
+        (
+            "justification = \"required\"",
+            "justification = \"optional\"",
+            "approval `lead`, justification: required -> optional",
+        ),
+        (
+            "quorum = 2",
+            "quorum = 2\nper = [\"id\"]",
+            "approval `lead`, one grant for each: request of the scope -> `id`",
+        ),
+        (
+            "notify = [\"slack:#a\"]",
+            "notify = [\"slack:#b\"]",
+            "approval `lead`, who is told: `slack:#a` -> `slack:#b`",
+        ),
+        (
+            "url = \"https://okta.example\"",
+            "url = \"https://other.example\"",
+            "issuer `okta`, URL: `https://okta.example` -> `https://other.example`",
+        ),
+        ("audiences = [\"x\"]", "audiences = [\"x\", \"y\"]", "issuer `okta`, audiences: `x` -> `x` and `y`"),
+        (
+            "audiences = [\"x\"]",
+            &issuer("algorithms = [\"ES256\"]"),
+            "issuer `okta`, algorithms: `RS256`, `PS256`, `ES256`, `ES384` and `EdDSA` -> `ES256`",
+        ),
+        (
+            "audiences = [\"x\"]",
+            &issuer("claims = { groups = [\"roles\"] }"),
+            "issuer `okta`, claim of the groups: `groups` -> `roles`",
+        ),
+        (
+            "audiences = [\"x\"]",
+            &issuer("claims = { subject = [\"oid\"] }"),
+            "issuer `okta`, claim of the subject: `sub` -> `oid`",
+        ),
+        (
+            "upgrade = \"1h\"",
+            "upgrade = \"refuse\"",
+            "scope `orders`, upgrades of connections: closed when silent for 1h -> refused",
+        ),
+        (
+            "source = \"X-Real-IP\"",
+            "source = \"X-Client\"",
+            "proxy `front`, header with the source: `x-real-ip` -> `x-client`",
+        ),
+        (
+            "edge = [\"10.0.0.0/8\"]",
+            "edge = [\"0.0.0.0/0\"]",
+            "proxy `front`, where it is: `edge` -> `edge`, which means others now",
+        ),
+        (
+            "paths = \"ignore-case\"",
+            "trailing-slash = \"distinct\"",
+            "host `orders.example.com`, case of paths: ignored -> matters",
+        ),
+    ] {
+        let found = terms(piece, other);
+        assert!(found.iter().any(|one| one == said), "{other}: {found:#?}");
+    }
+    assert_eq!(differences(TERMS, TERMS).terms, []);
+    let unused = with(ORDERS, "[groups]", "[groups]\nunused = \"u\"");
+    assert!(differences(ORDERS, &unused).leaves_all_as_it_is());
 }

@@ -6,7 +6,7 @@ use crate::differences::{Length, differences, structure};
 use crate::failure::Failure;
 use crate::load::Deciding;
 use crate::output::{self, Format, print, print_json, style};
-use luigi_core::analysis::{Bounds, Comparison, compare};
+use luigi_core::analysis::{Bounds, Comparison, Term, compare};
 use luigi_core::explain::{Detail, Tone};
 use luigi_core::policy::model::Policy;
 use serde_json::json;
@@ -18,7 +18,18 @@ pub(crate) fn run(arguments: &Diff) -> Result<Found, Failure> {
     let new = Deciding::policy_or_feed(&arguments.new, environment, &arguments.public_key)?;
     let now = arguments.at.unwrap_or_else(luigi_runtime::now);
     let bounds = Bounds { requests: arguments.limit, ..Bounds::default() };
-    let comparison = compare(old.snapshot(), new.snapshot(), now, bounds);
+    let mut comparison = compare(old.snapshot(), new.snapshot(), now, bounds);
+    // A policy on a file has no keys with it.
+    if let (Deciding::Feed(old), Deciding::Feed(new)) = (&old, &new) {
+        let keys = old.trust().changed_keys(new.trust()).map(|(name, added, gone)| Term {
+            of: "issuer",
+            name: name.to_owned(),
+            what: "keys",
+            before: format!("{gone} that are gone"),
+            after: format!("{added} that are new"),
+        });
+        comparison.terms.extend(keys);
+    }
     match arguments.format {
         Format::Human => {
             let mut text = structure(&comparison.structure);
@@ -39,8 +50,7 @@ pub(crate) fn run(arguments: &Diff) -> Result<Found, Failure> {
             "comparison": comparison,
         }))?,
     }
-    let same = !comparison.differs() && comparison.is_complete();
-    Ok(if arguments.exit_code && !same { Found::Differences } else { Found::Fine })
+    Ok(if arguments.exit_code && !comparison.leaves_all_as_it_is() { Found::Differences } else { Found::Fine })
 }
 
 /// How each example comes to its decisions.

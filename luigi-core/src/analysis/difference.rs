@@ -13,6 +13,7 @@ use super::situation::{Answers, Budget, Draft, Given, ask};
 use super::special;
 use super::structure::Structure;
 use super::targets::{HostGroup, MethodClass, Special, Targets, every_scope, method_classes};
+use super::terms::{self, Term};
 use super::words;
 use crate::decide::{Decision, Evaluation, Reason, Scratch};
 use crate::policy::captures::{CaptureTest, CaptureValues};
@@ -48,6 +49,8 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// What differs in candidate decisions only: what observed rules would change.
     pub candidate_differences: Vec<Difference>,
+    /// On which terms access is obtained, who is believed, and what else decisions do not show.
+    pub terms: Vec<Term>,
     /// What differs in the text.
     pub structure: Structure,
     /// Where something may differ that is not reported; empty if everything was looked at.
@@ -128,6 +131,13 @@ impl Comparison {
     pub fn differs(&self) -> bool {
         !self.differences.is_empty() || !self.candidate_differences.is_empty()
     }
+
+    /// Whether it is certain that nobody has or obtains access otherwise: no request is decided otherwise, access is obtained on the same terms,
+    /// and no grant ends.
+    #[must_use]
+    pub fn leaves_all_as_it_is(&self) -> bool {
+        self.is_complete() && !self.differs() && self.terms.is_empty() && !self.structure.ends_grants()
+    }
 }
 
 /// Compares what two policies decide about every request from `now` on.
@@ -144,7 +154,7 @@ pub fn compare(old: &Snapshot, new: &Snapshot, now: Timestamp, bounds: Bounds) -
         comparing.collect();
         comparing.look();
     }
-    comparing.finish(structure)
+    comparing.finish(structure, terms::compare(old.policy(), new.policy()))
 }
 
 /// Rules and scopes by what they say: the same number means the same, in either policy.
@@ -555,7 +565,7 @@ impl<'a> Comparing<'a> {
         self.found[at].2.extend_from_slice(targets);
     }
 
-    fn finish(self, structure: Structure) -> Comparison {
+    fn finish(self, structure: Structure, terms: Vec<Term>) -> Comparison {
         let (mut differences, mut candidate_differences) = (Vec::new(), Vec::new());
         for (alike, anyone, targets, example) in self.found {
             let Alike { candidate, kind, privileged, who, some_already, some_denied, circumstances, before, after } =
@@ -586,6 +596,7 @@ impl<'a> Comparing<'a> {
         Comparison {
             differences,
             candidate_differences,
+            terms,
             structure,
             gaps: self.gaps.into_iter().collect(),
             effort: self.effort,

@@ -25,9 +25,11 @@ mod strictness;
 mod structure;
 mod subject_patterns;
 mod targets;
+mod terms;
 mod words;
 
 pub use difference::{Bounds, Comparison, Difference, Effort, Kind, compare};
 pub use questions::{Asker, Known, Operations, Way, WhatCan, WhoCan, what_can, who_can};
 pub use report::{Answer, Cause, Example, TargetWords};
 pub use structure::{Structure, TableChanges};
+pub use terms::Term;

@@ -38,6 +38,12 @@ impl Structure {
         *self == Self::default()
     }
 
+    /// Whether grants that may have been given end.
+    #[must_use]
+    pub fn ends_grants(&self) -> bool {
+        !self.grants_end_for_scopes.is_empty() || !self.grants_end_under_approvals.is_empty()
+    }
+
     pub(super) fn compare(old: &Policy, new: &Policy) -> Self {
         let (before, after) = (Fingerprints::new(old), Fingerprints::new(new));
         let mut structure = Self::default();

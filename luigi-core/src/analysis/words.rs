@@ -2,6 +2,7 @@
 
 use super::cubes::{Cube, Product};
 use super::dimension::{Axis, Dimension, Setting};
+use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, GroupId, Policy, SubjectMatcher};
 
 /// Names in backticks, joined by commas, the last two by `word`.
 pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
@@ -10,6 +11,78 @@ pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -
         None => String::new(),
         Some(last) if names.is_empty() => last,
         Some(last) => format!("{} {word} {last}", names.join(", ")),
+    }
+}
+
+/// Whom some matchers mean.
+pub(super) fn matchers(some: &[SubjectMatcher], policy: &Policy) -> String {
+    some.iter().map(|matcher| self::matcher(matcher, policy)).collect::<Vec<_>>().join(", or ")
+}
+
+fn matcher(matcher: &SubjectMatcher, policy: &Policy) -> String {
+    let SubjectMatcher {
+        issuers,
+        kinds,
+        subjects,
+        subject_patterns,
+        emails,
+        email_domains,
+        groups,
+        groups_all,
+        claims,
+    } = matcher;
+    let mut facts: Vec<String> = Vec::new();
+    let mut fact = |before: &str, names: String| {
+        if !names.is_empty() {
+            facts.push(format!("{before} {names}"));
+        }
+    };
+    let texts = |texts: &[String]| listed(texts.iter().map(String::as_str), "or");
+    let group = |id: &GroupId| {
+        let group = &policy.groups[*id];
+        group.value.family().map_or(group.name.clone(), |family| format!("{}:{{{}}}", group.name, family.capture))
+    };
+    let in_groups = |ids: &[GroupId], word| {
+        let names: Vec<String> = ids.iter().map(group).collect();
+        listed(names.iter().map(String::as_str), word)
+    };
+    let either = |some: &[String], like: &[String]| texts(&[some, like].concat());
+    fact("of issuer", listed(issuers.iter().map(|id| policy.issuers[*id].name.as_str()), "or"));
+    fact("in", in_groups(groups, "or"));
+    fact("in", in_groups(groups_all, "and"));
+    fact("known as", either(subjects, subject_patterns));
+    fact("with e-mail", texts(emails));
+    fact(if emails.is_empty() { "with an e-mail at" } else { "or at" }, texts(email_domains));
+    fact("of kind", texts(kinds));
+    for ClaimTest { path, accepts } in claims {
+        let path = path.join(".");
+        let value = |value: &ClaimValue| match value {
+            ClaimValue::Text(text) => text.clone(),
+            ClaimValue::Integer(number) => number.to_string(),
+            ClaimValue::Boolean(flag) => flag.to_string(),
+        };
+        facts.push(match accepts {
+            ClaimValues::In(values) => {
+                let values: Vec<String> = values.iter().map(value).collect();
+                format!("with claim `{path}` {}", texts(&values))
+            }
+            ClaimValues::Words(words) => format!("with the word {} in claim `{path}`", texts(words)),
+            ClaimValues::Present => format!("with a claim `{path}`"),
+            ClaimValues::Absent => format!("without a claim `{path}`"),
+            ClaimValues::AfterNow => format!("whose `{path}` is later"),
+        });
+    }
+    people(&facts)
+}
+
+/// People of whom this is so.
+fn people(facts: &[String]) -> String {
+    match facts.join(", ") {
+        facts if facts.is_empty() => "everybody with a verified identity".to_owned(),
+        facts => match facts.strip_prefix("in ") {
+            Some(groups) => format!("members of {groups}"),
+            None => format!("people {facts}"),
+        },
     }
 }
 
@@ -56,13 +129,7 @@ pub(super) fn who(dimensions: &[Dimension], cube: &Cube) -> Who {
     }
     let mut kinds: Vec<String> = Vec::new();
     if identified {
-        kinds.push(match facts.join(", ") {
-            facts if facts.is_empty() => "everybody with a verified identity".to_owned(),
-            facts => match facts.strip_prefix("in ") {
-                Some(groups) => format!("members of {groups}"),
-                None => format!("people {facts}"),
-            },
-        });
+        kinds.push(people(&facts));
     }
     if unverifiable {
         kinds.push("callers whose token is not believed".to_owned());

@@ -97,6 +97,11 @@ impl KeySet {
         self.keys.iter().filter(|key| key.key_use == key_use).count()
     }
 
+    /// How many of its keys others do not have.
+    pub(super) fn len_without(&self, others: &Self) -> usize {
+        self.keys.iter().filter(|key| !others.holds(key)).count()
+    }
+
     pub(super) fn holds(&self, key: &Key) -> bool {
         self.keys.iter().any(|held| **held == *key)
     }

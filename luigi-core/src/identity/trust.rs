@@ -107,6 +107,20 @@ impl Trust {
         })
     }
 
+    /// The issuers that both have, by URL, whose keys are not the same: the name, how many keys only `new` has, how many it has no more.
+    pub fn changed_keys<'t>(&'t self, new: &'t Self) -> impl Iterator<Item = (&'t str, usize, usize)> {
+        let pairs = new.issuers.iter().filter_map(|issuer| Some((issuer, self.issuer(&issuer.trust.url)?)));
+        let counts = pairs.map(|(new, old)| {
+            let without = |keys: &Option<Arc<KeySet>>, others: &Option<Arc<KeySet>>| match (keys, others) {
+                (None, _) => 0,
+                (Some(keys), None) => keys.len(),
+                (Some(keys), Some(others)) => keys.len_without(others),
+            };
+            (new.name.as_str(), without(&new.keys, &old.keys), without(&old.keys, &new.keys))
+        });
+        counts.filter(|(_, added, gone)| added + gone > 0)
+    }
+
     pub(super) fn id(&self) -> &Arc<TrustId> {
         &self.id
     }

@@ -1,6 +1,6 @@
 //! Key sets: what is read, what is left out and why, what is refused as a whole.
 
-use crate::estate::{Estate, changed, issuer};
+use crate::estate::{Estate, ISSUER, changed, issuer};
 use crate::tokens::{RsaKey, Signer, base64url, jwks};
 use luigi_core::identity::{KeySet, MAX_KEY_SET_BYTES, MAX_KEYS, Trust};
 use serde_json::{Value, json};
@@ -169,4 +169,21 @@ fn issuers_that_cannot_be_trusted_as_they_are() {
     let shown: Vec<_> = trust.issuers().collect();
     assert_eq!(shown, [("main", Some(6)), ("secret", Some(2)), ("strict", Some(1)), ("keyless", None)]);
     assert_eq!(KeySet::from_jwks(&jwks(&[&estate.rsa])).unwrap().len(), 1);
+}
+
+#[test]
+fn keys_that_came_and_went_are_counted_for_each_issuer() {
+    let [one, other, third] = ["one", "other", "third"].map(Signer::es256);
+    let trust = |main: Option<&[&Signer]>, second: Option<&[&Signer]>| {
+        Trust::new(vec![issuer("main", ISSUER, main), issuer("second", "https://second.example", second)]).unwrap()
+    };
+    let old = trust(Some(&[&one, &other]), Some(&[&one]));
+    let changed = |new: &Trust| {
+        old.changed_keys(new).map(|(name, added, gone)| format!("{name} +{added} -{gone}")).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&trust(Some(&[&other, &one]), Some(&[&one]))), [""; 0]);
+    assert_eq!(changed(&trust(Some(&[&other, &third]), Some(&[&one]))), ["main +1 -1"]);
+    assert_eq!(changed(&trust(Some(&[&one, &other, &third]), None)), ["main +1 -0", "second +0 -1"]);
+    // Another key under the same name.
+    assert_eq!(changed(&trust(Some(&[&one, &other]), Some(&[&Signer::es256("one")]))), ["second +1 -1"]);
 }

@@ -35,7 +35,7 @@ pub(super) use networks::files_named;
 pub(super) use node::{Text, listed, quoted};
 pub(super) use suggest::suggestion;
 pub(super) use targets::{Doubtful, Methods, host_of};
-pub(super) use values::written;
+pub(crate) use values::written;
 
 use super::captures::GroupValue;
 use super::diagnostics::{Code, Diagnostic, Diagnostics};

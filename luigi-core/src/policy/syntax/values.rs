@@ -90,7 +90,7 @@ fn seconds_of(text: &str) -> Option<u64> {
 }
 
 /// A duration as one would write it.
-pub(in crate::policy) fn written(seconds: u32) -> String {
+pub(crate) fn written(seconds: u32) -> String {
     let mut left = u64::from(seconds);
     let mut text = String::new();
     for (unit, size) in UNITS {
