@@ -5,6 +5,7 @@
 
 mod decide;
 mod facts;
+mod haproxy;
 mod input;
 mod jwks;
 mod manifest;
@@ -17,10 +18,11 @@ mod token;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 8] = [
+pub const TARGETS: [FuzzTarget; 9] = [
     ("canonical_target", target::run),
     ("decide", decide::run),
     ("facts", facts::run),
+    ("haproxy_config", haproxy::run),
     ("jwks", jwks::run),
     ("manifest", manifest::run),
     ("policy", policy::run),
