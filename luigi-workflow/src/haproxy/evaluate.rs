@@ -5,6 +5,8 @@
 
 use super::conditions::{Comparison, Condition, Sample, Term, Test};
 use super::sections::{Line, Proxy};
+use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
+use regex_automata::util::syntax;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that the result depends on.
@@ -271,8 +273,12 @@ fn matches(text: &str, value: &str, method: &str, ignores_case: bool) -> Option<
     let has_variable = value
         .match_indices('$')
         .any(|(at, _)| value[at + 1..].starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic()));
-    if has_variable && method != "reg" {
+    if has_variable {
         return None;
+    }
+    if method == "reg" {
+        return expression(value, ignores_case)
+            .map(|expression| expression.is_match(&mut expression.create_cache(), text));
     }
     let fold = |text: &str| if ignores_case { text.to_ascii_lowercase() } else { text.to_owned() };
     let (text, value) = (fold(text), fold(value));
@@ -285,6 +291,15 @@ fn matches(text: &str, value: &str, method: &str, ignores_case: bool) -> Option<
         "dir" => Some(has_word(&text, &value, &['/', '?'])),
         _ => None,
     }
+}
+
+/// A regular expression of HAProxy's; `None` if it has something that only some libraries understand, or is very large.
+fn expression(text: &str, ignores_case: bool) -> Option<PikeVM> {
+    const MAX_BYTES: usize = 256 * 1024;
+    // Hosts are ASCII, and the tables of Unicode are not compiled in.
+    let syntax = syntax::Config::new().case_insensitive(ignores_case).unicode(false).utf8(false);
+    let size = thompson::Config::new().nfa_size_limit(Some(MAX_BYTES)).utf8(false);
+    PikeVM::builder().syntax(syntax).thompson(size).build(text).ok()
 }
 
 /// Whether a value stands in a text between delimiters.
@@ -348,6 +363,8 @@ mod tests {
             ("if { var(txn.host) x }", "X:443", "yes"),
             ("if { hdr(host) -m found }", "x", "yes"),
             ("if { hdr(host) -- -i }", "-i", "yes"),
+            ("if { hdr_reg(host) -i ^(www\\.)?shop\\.example\\.com(:\\d+)?$ }", "WWW.shop.example.com:8443", "yes"),
+            ("if { hdr(host) -m reg ^(www\\.)?shop\\.example\\.com$ }", "www.shop.example.com.", "no"),
             ("if { ssl_fc }", "x", "no"),
             ("if TRUE !FALSE", "x", "yes"),
             // What is certain wins over what is not.
@@ -368,7 +385,7 @@ mod tests {
             ("if { hdr(x-env) a }", "[Undecided(\"hdr(x-env)\")]"),
             ("if { hdr(x-team) a }", "[Decided]"),
             ("if { hdr(host) -f list }", "[NotUnderstood(\"hdr(host)\")]"),
-            ("if { hdr_reg(host) ^a$ }", "[NotUnderstood(\"hdr(host)\")]"),
+            ("if { hdr_reg(host) (?!a)b }", "[NotUnderstood(\"hdr(host)\")]"),
             ("if { hdr(host),map(x) -m found }", "[NotUnderstood(\"hdr(host)\")]"),
             ("if { hdr(host) ${NAME} }", "[NotUnderstood(\"hdr(host)\")]"),
             ("if nobody", "[NotUnderstood(\"nobody\")]"),

@@ -181,6 +181,13 @@ impl<'c> Plan<'c> {
         routes
     }
 
+    /// Whether requests that other scopes decide take a way: its servers are those of another host. An expression may lead to any.
+    fn is_others(&self, route: &Route, host: &Host) -> bool {
+        let takes = |routes: &[Route]| routes.iter().any(|other| self.name(other) == self.name(route));
+        let mut others = self.hosts.iter().zip(&self.taken).filter(|(other, _)| other.scopes != host.scopes);
+        matches!(self.ways[route.way].to, To::Computed) || others.any(|(_, routes)| takes(routes))
+    }
+
     fn name(&self, route: &Route) -> &'c str {
         self.ways[route.way].name
     }
@@ -286,7 +293,7 @@ fn spellings(plan: &Plan<'_>, backends: &Refusals<'_>, found: &mut Vec<Diagnosti
         let spellings = [Some(name.to_ascii_uppercase()), Some(format!("{name}:8443")), dotted];
         for spelling in spellings.into_iter().flatten() {
             let others = plan.routes(&spelling, backends);
-            let strays = others.iter().filter(|route| !usual.contains(plan.name(route)));
+            let strays = others.iter().filter(|route| !usual.contains(plan.name(route)) && plan.is_others(route, host));
             // One that is certain shows it best.
             let Some(stray) = strays.min_by_key(|route| !route.reasons.is_empty()) else { continue };
             // The condition that tells them apart is that of a way that only the plain host takes.
