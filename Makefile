@@ -16,6 +16,8 @@ HOME_FOLDER := $(TARGET)/luigi
 NEED := tests/tools/need
 # Rust needs a linker and the C library's start files.
 NEED_CC := 'cc:gcc libc6-dev'
+# What the tests of the C library compile and run with.
+NEED_FFI := c++:g++ valgrind
 # What is attacked behind HAProxy.
 NEED_SERVERS := nginx apache2:apache2-bin
 FUZZ_SECONDS ?= 10
@@ -51,7 +53,7 @@ module-%:
 	@install -m 0644 $(MODULE_TARGET)/$(notdir $(BUILT))/libluigi.so $(HOME_FOLDER)/$*/luigi.so
 
 test: ## every test, also those against real HAProxy
-	@$(NEED) haproxy $(NEED_CC) curl openssl $(NEED_SERVERS)
+	@$(NEED) haproxy $(NEED_CC) $(NEED_FFI) curl openssl $(NEED_SERVERS)
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --doc
 	@$(CARGO) run --quiet -p luigi-tests --bin luigi-test-needs

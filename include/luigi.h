@@ -190,6 +190,426 @@ typedef int32_t luigi_status;
 #endif // __cplusplus
 
 /**
+ * What the rules in force answer.
+ */
+enum luigi_answer
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * They do not allow the request.
+     */
+    LUIGI_DENY = 0,
+    /**
+     * They allow it.
+     */
+    LUIGI_ALLOW = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_answer luigi_answer;
+#else
+typedef int32_t luigi_answer;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What is to happen to the request, after the mode of the policy.
+ */
+enum luigi_outcome
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Refuse it.
+     */
+    LUIGI_REFUSE = 0,
+    /**
+     * Let it pass: it is allowed, or the policy is only observed.
+     */
+    LUIGI_PASS = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_outcome luigi_outcome;
+#else
+typedef int32_t luigi_outcome;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Why a decision came out as it did. `luigi_reason_name` has the stable code of each, as logs have it.
+ */
+enum luigi_reason
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Nothing was decided: the call failed.
+     */
+    LUIGI_REASON_NONE = 0,
+    /**
+     * An allow rule is true, and all requirements are met.
+     */
+    LUIGI_REASON_ALLOWED_BY_RULE = 1,
+    /**
+     * A CORS preflight that the scope lets pass.
+     */
+    LUIGI_REASON_PREFLIGHT = 2,
+    /**
+     * A deny rule is true.
+     */
+    LUIGI_REASON_DENIED_BY_RULE = 3,
+    /**
+     * A deny rule is unknown, so it may be true.
+     */
+    LUIGI_REASON_DENY_RULE_UNKNOWN = 4,
+    /**
+     * A login requirement is not met.
+     */
+    LUIGI_REASON_LOGIN_REQUIRED = 5,
+    /**
+     * A required subject is not met.
+     */
+    LUIGI_REASON_SUBJECT_REQUIRED = 6,
+    /**
+     * A required network is not met.
+     */
+    LUIGI_REASON_SOURCE_REQUIRED = 7,
+    /**
+     * A required schedule is not met.
+     */
+    LUIGI_REASON_SCHEDULE_REQUIRED = 8,
+    /**
+     * A required header, parameter, certificate or fact is not met.
+     */
+    LUIGI_REASON_FACT_REQUIRED = 9,
+    /**
+     * No grant meets a required approval.
+     */
+    LUIGI_REASON_APPROVAL_REQUIRED = 10,
+    /**
+     * An allow rule is unknown, and none is true.
+     */
+    LUIGI_REASON_ALLOW_RULE_UNKNOWN = 11,
+    /**
+     * No allow rule is true or unknown.
+     */
+    LUIGI_REASON_NO_RULE_ALLOWS = 12,
+    /**
+     * The facts about the request do not have the form they must have.
+     */
+    LUIGI_REASON_MALFORMED_FACTS = 13,
+    /**
+     * Two sensible servers could read the target differently.
+     */
+    LUIGI_REASON_AMBIGUOUS_TARGET = 14,
+    /**
+     * The request asks for another method than its own, and its host refuses that.
+     */
+    LUIGI_REASON_METHOD_OVERRIDE = 15,
+    /**
+     * The request asks for an upgrade of its connection, or may, and a scope that holds it refuses that.
+     */
+    LUIGI_REASON_UPGRADE_REFUSED = 16,
+    /**
+     * A credential was sent twice.
+     */
+    LUIGI_REASON_AMBIGUOUS_CREDENTIAL = 17,
+    /**
+     * Too many credentials wait for verification; worth a retry.
+     */
+    LUIGI_REASON_DEFERRED = 18,
+    /**
+     * An incident stop holds.
+     */
+    LUIGI_REASON_STOPPED = 19,
+    /**
+     * Luigi itself failed.
+     */
+    LUIGI_REASON_INTERNAL_ERROR = 20,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_reason luigi_reason;
+#else
+typedef int32_t luigi_reason;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How a denial could become an allow.
+ */
+enum luigi_advice
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It could not, as far as is known; or it is no denial.
+     */
+    LUIGI_ADVICE_NONE = 0,
+    /**
+     * Come back with an identity.
+     */
+    LUIGI_ADVICE_AUTHENTICATE = 1,
+    /**
+     * Log in again, as the decision's `login` says.
+     */
+    LUIGI_ADVICE_STEP_UP = 2,
+    /**
+     * Ask for the approvals in the decision's `missing`.
+     */
+    LUIGI_ADVICE_REQUEST_ACCESS = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_advice luigi_advice;
+#else
+typedef int32_t luigi_advice;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Whether decisions have effect.
+ */
+enum luigi_mode
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Every request passes; what would have happened is told and counted.
+     */
+    LUIGI_MODE_OBSERVE = 1,
+    /**
+     * What is denied is refused.
+     */
+    LUIGI_MODE_ENFORCE = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_mode luigi_mode;
+#else
+typedef int32_t luigi_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What became of the credential of a request.
+ */
+enum luigi_credential
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It was not looked at.
+     */
+    LUIGI_CREDENTIAL_NONE = 0,
+    /**
+     * There was none.
+     */
+    LUIGI_CREDENTIAL_ABSENT = 1,
+    /**
+     * It was verified, or the identity was asserted.
+     */
+    LUIGI_CREDENTIAL_VERIFIED = 2,
+    /**
+     * It is genuine, but its time is over.
+     */
+    LUIGI_CREDENTIAL_EXPIRED = 3,
+    /**
+     * It is not to be believed; the decision's `detail` says why.
+     */
+    LUIGI_CREDENTIAL_INVALID = 4,
+    /**
+     * It was sent twice.
+     */
+    LUIGI_CREDENTIAL_AMBIGUOUS = 5,
+    /**
+     * It was not verified, because too many verifications were asked for at once.
+     */
+    LUIGI_CREDENTIAL_DEFERRED = 6,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_credential luigi_credential;
+#else
+typedef int32_t luigi_credential;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How urgent a line of the log is.
+ */
+enum luigi_log_level
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Somebody should look: a new version of the policy was refused, or Luigi itself failed.
+     */
+    LUIGI_LOG_ERROR = 1,
+    /**
+     * Something works other than was meant.
+     */
+    LUIGI_LOG_WARNING = 2,
+    /**
+     * All is well: a new version is in force.
+     */
+    LUIGI_LOG_NOTICE = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_log_level luigi_log_level;
+#else
+typedef int32_t luigi_log_level;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How a text is written.
+ */
+enum luigi_format
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * For people.
+     */
+    LUIGI_FORMAT_TEXT = 1,
+    /**
+     * For programs.
+     */
+    LUIGI_FORMAT_JSON = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_format luigi_format;
+#else
+typedef int32_t luigi_format;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How much `luigi_engine_poll` may do.
+ */
+enum luigi_poll
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * One slice of a few milliseconds at most, for event loops.
+     */
+    LUIGI_POLL_SLICE = 1,
+    /**
+     * Everything there is to do, for threads that may take their time.
+     */
+    LUIGI_POLL_ALL = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_poll luigi_poll;
+#else
+typedef int32_t luigi_poll;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Whether a request asks for an upgrade of its connection (WebSocket).
+ */
+enum luigi_upgrade
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * As its headers say; without headers it may.
+     */
+    LUIGI_UPGRADE_AS_HEADERS_SAY = 0,
+    /**
+     * It does not.
+     */
+    LUIGI_UPGRADE_NO = 1,
+    /**
+     * It does.
+     */
+    LUIGI_UPGRADE_YES = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_upgrade luigi_upgrade;
+#else
+typedef int32_t luigi_upgrade;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What is known of a client certificate.
+ */
+enum luigi_certificate_state
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The client presented none.
+     */
+    LUIGI_CERTIFICATE_ABSENT = 1,
+    /**
+     * The client presented one, and nobody verified it: whatever stands in it proves nothing.
+     */
+    LUIGI_CERTIFICATE_UNVERIFIED = 2,
+    /**
+     * The caller verified it: chain, validity, revocation.
+     */
+    LUIGI_CERTIFICATE_VERIFIED = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_certificate_state luigi_certificate_state;
+#else
+typedef int32_t luigi_certificate_state;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Whether something is so, as far as is known.
+ */
+enum luigi_truth
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is not known.
+     */
+    LUIGI_UNKNOWN = 0,
+    /**
+     * It is not so.
+     */
+    LUIGI_FALSE = 1,
+    /**
+     * It is so.
+     */
+    LUIGI_TRUE = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum luigi_truth luigi_truth;
+#else
+typedef int32_t luigi_truth;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Bytes that belong to the caller: `length` of them from `data`, without a NUL byte behind them. With `data` NULL there is no text, which
  * is something else than an empty one. Where it is an input it is read during the call and not kept. `luigi_text_of` makes one of a C string.
  */
