@@ -1,0 +1,161 @@
+//! The ABI is the one that is written down: symbols, signatures, numbers, sizes and offsets against `abi.txt`, as the compiler of C sees them.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p luigi-ffi --test abi` writes the table. Whoever does that raises `LUIGI_ABI_VERSION` and says in docs/ABI.md what changed.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::process::Command;
+use support::{Build, Workshop, here, run, shared_library, static_library, workspace};
+
+/// What stands in the header, in its order.
+#[derive(Debug)]
+enum Item {
+    Constant(String),
+    Number(String),
+    Struct { name: String, members: Vec<String> },
+    Function { name: String, signature: String },
+}
+
+/// Reads the header, which cbindgen writes in one way only: each constant, number and member in a line of its own.
+fn items() -> Vec<Item> {
+    let header = std::fs::read_to_string(workspace().join("include/luigi.h")).expect("the header");
+    let mut items = Vec::new();
+    let mut lines = header.lines().filter(|line| !line.trim_start().starts_with(['*', '/']));
+    let word =
+        |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').find(|w| !w.is_empty()).map(str::to_owned);
+    while let Some(line) = lines.next() {
+        if let Some(rest) = line.strip_prefix("#define LUIGI_") {
+            if let Some((name, _)) = rest.split_once(' ') {
+                items.push(Item::Constant(format!("LUIGI_{name}")));
+            }
+        } else if line.starts_with("    LUIGI_") {
+            items.push(Item::Number(word(line).expect("a name")));
+        } else if line == "typedef struct {" {
+            let member = |line: &str| {
+                let declared = line.trim().strip_suffix(';')?.split('[').next()?;
+                declared.rsplit([' ', '*']).next().map(str::to_owned)
+            };
+            let mut members = Vec::new();
+            let name = loop {
+                let line = lines.next().expect("a struct ends");
+                match line.strip_prefix("} ").and_then(|rest| rest.strip_suffix(';')) {
+                    Some(name) => break name.to_owned(),
+                    None => members.extend(member(line)),
+                }
+            };
+            items.push(Item::Struct { name, members });
+        } else if line.contains(" luigi_") || line.contains("*luigi_") {
+            let starts = ["luigi_status luigi_", "const char *luigi_", "uint32_t luigi_", "uint64_t luigi_"];
+            if !starts.iter().any(|start| line.starts_with(start)) {
+                continue;
+            }
+            let mut signature = line.to_owned();
+            while !signature.ends_with(';') {
+                let more = lines.next().expect("a declaration ends");
+                let space = if signature.ends_with('(') { "" } else { " " };
+                write!(signature, "{space}{}", more.trim()).expect("writing to memory does not fail");
+            }
+            let before = signature.split('(').next().expect("a function");
+            let name = before.rsplit([' ', '*']).next().expect("a name").to_owned();
+            items.push(Item::Function { name, signature });
+        }
+    }
+    items
+}
+
+/// A program that prints the table.
+fn program(items: &[Item]) -> String {
+    let mut text = String::from("#include <luigi.h>\n#include <stdio.h>\n\nint main(void) {\n");
+    for item in items {
+        match item {
+            Item::Constant(name) => {
+                writeln!(text, "    printf(\"constant {name} %llu\\n\", (unsigned long long){name});")
+            }
+            Item::Number(name) => writeln!(text, "    printf(\"number {name} %d\\n\", (int){name});"),
+            Item::Struct { name, members } => writeln!(text, "    printf(\"struct {name} %zu\\n\", sizeof({name}));")
+                .and_then(|()| {
+                    members.iter().try_for_each(|member| {
+                        let what = format!("offsetof({name}, {member}), sizeof((({name} *)0)->{member})");
+                        writeln!(text, "    printf(\"  {member} %zu %zu\\n\", {what});")
+                    })
+                }),
+            Item::Function { name: _, signature } => {
+                writeln!(text, "    printf(\"function {}\\n\");", signature.trim_end_matches(';'))
+            }
+        }
+        .expect("writing to memory does not fail");
+    }
+    text + "    return 0;\n}\n"
+}
+
+#[test]
+fn the_abi_is_the_one_that_is_written_down() {
+    let items = items();
+    let count = |wanted: fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count();
+    assert!(count(|item| matches!(item, Item::Struct { .. })) >= 18, "{items:?}");
+    assert!(count(|item| matches!(item, Item::Function { .. })) >= 26, "{items:?}");
+    assert!(count(|item| matches!(item, Item::Number(_))) >= 70, "{items:?}");
+    let workshop = Workshop::new();
+    let source = workshop.write("table.c", program(&items));
+    let mut tables = BTreeSet::new();
+    for build in [Build::C, Build::Cpp] {
+        let output = run(&mut Command::new(workshop.compile_file(&source, build)));
+        tables.insert(String::from_utf8(output.stdout).expect("text"));
+    }
+    assert_eq!(tables.len(), 1, "C and C++ see the same");
+    let made = tables.pop_first().expect("one");
+    let path = here().join("abi.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &made).expect("the table can be written");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    for (n, (is, was)) in made.lines().zip(committed.lines()).enumerate() {
+        assert_eq!(is, was, "abi.txt, line {}: raise LUIGI_ABI_VERSION and say so in docs/ABI.md", n + 1);
+    }
+    assert_eq!(made, committed, "something came or went: raise LUIGI_ABI_VERSION and say so in docs/ABI.md");
+}
+
+#[test]
+fn the_version_of_the_abi_is_told_of() {
+    let page = std::fs::read_to_string(workspace().join("docs/ABI.md")).expect("the page");
+    let row = format!("| {} | ", luigi_ffi::LUIGI_ABI_VERSION);
+    let rows: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("| ") && line[2..3].parse::<u8>().is_ok()).collect();
+    assert!(rows.last().is_some_and(|last| last.starts_with(&row)), "docs/ABI.md has no row `{row}`: {rows:?}");
+}
+
+/// The functions of the header, and no other symbol.
+#[test]
+fn nothing_is_exported_but_what_the_header_has() {
+    let names: BTreeSet<String> = items()
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::Function { name, .. } => Some(name),
+            Item::Constant(_) | Item::Number(_) | Item::Struct { .. } => None,
+        })
+        .collect();
+    let symbols = run(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(shared_library()));
+    let symbols = String::from_utf8(symbols.stdout).expect("text");
+    let exported: BTreeSet<String> =
+        symbols.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+    assert_eq!(exported, names);
+    let symbols = run(Command::new("nm").args(["--defined-only", "--format=posix"]).arg(static_library()));
+    let symbols = String::from_utf8_lossy(&symbols.stdout).into_owned();
+    let ours: BTreeSet<String> = symbols
+        .lines()
+        .filter_map(|line| line.split_once(" T "))
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| name.starts_with("luigi_"))
+        .collect();
+    assert_eq!(ours, names);
+}
+
+#[test]
+fn the_library_is_known_by_major_and_minor() {
+    let dynamic = run(Command::new("readelf").arg("-d").arg(shared_library()));
+    let dynamic = String::from_utf8(dynamic.stdout).expect("text");
+    let wanted = format!("[libluigi.so.{}.{}]", luigi_ffi::LUIGI_VERSION_MAJOR, luigi_ffi::LUIGI_VERSION_MINOR);
+    assert!(dynamic.lines().any(|line| line.contains("(SONAME)") && line.ends_with(&wanted)), "{dynamic}");
+}
