@@ -225,6 +225,7 @@ fn of_scope(row: &Scope) -> (String, Vec<Said>) {
     let Scope {
         name,
         hosts: _,      // the walk
+        frontends: _,  // the walk
         operations: _, // the walk
         path_regex: _, // the walk; what it leaves out is a gap
         except: _,     // the walk
