@@ -331,6 +331,10 @@ enum luigi_reason
      * Luigi itself failed.
      */
     LUIGI_REASON_INTERNAL_ERROR = 20,
+    /**
+     * A scope that names frontends may hold the request, and at which frontend it came in is not known.
+     */
+    LUIGI_REASON_FRONTEND_UNKNOWN = 21,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
