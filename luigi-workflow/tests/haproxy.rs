@@ -169,6 +169,30 @@ fn what_is_printed_is_quiet_pasted_or_as_defaults() {
     }
 }
 
+#[test]
+fn hosts_beyond_what_is_tried_are_not_dropped_without_a_word() {
+    let scope = |n| format!("[scopes.s{n}]\nhosts = [\"h{n}.example.com\"]\noperations = [\"GET /\"]\n");
+    let rule = |n| format!("[[rules]]\nid = \"r{n}\"\neffect = \"allow\"\nscopes = [\"s{n}\"]\nsubject = \"anyone\"\n");
+    let policy =
+        |count| policy(&(0..count).map(|n| scope(n) + &rule(n)).fold("schema = 1\n".to_owned(), |all, one| all + &one));
+    // The host that the configuration names is the last of them, and looked at all the same.
+    let text = "defaults\n    mode http\nfrontend www\n    bind :80\n    # Luigi's lines\n    \
+        use_backend a if { ssl_fc_sni h500.example.com }\n    default_backend b\nbackend a\n    server a 192.0.2.1:80\nbackend b\n    server b 192.0.2.2:80\n";
+    for (count, expected) in
+        [(500, &["undecided-routing"][..]), (501, &["haproxy-not-understood", "undecided-routing"])]
+    {
+        let policy = policy(count);
+        let (_, findings) = check(&filled_in(text, &policy), &policy);
+        let codes: Vec<_> = findings.diagnostics.iter().map(|item| item.code.as_str()).collect();
+        assert_eq!(codes, expected, "{count}");
+        let named = findings
+            .diagnostics
+            .iter()
+            .any(|item| item.help.as_ref().is_some_and(|help| help.contains("h500.example.com")));
+        assert_eq!(named, count == 501);
+    }
+}
+
 /// The heading of the table of findings in the page about HAProxy, and the one that follows it.
 const TABLE: (&str, &str) = ("| finding | | meaning |\n|---|---|---|\n", "\n## What fails how\n");
 

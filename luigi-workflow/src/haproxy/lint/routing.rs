@@ -15,7 +15,7 @@ use luigi_core::policy::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many hosts of a policy are looked at, those first that the configuration names.
-const MAX_HOSTS: usize = 200;
+const MAX_HOSTS: usize = 500;
 
 /// A host that the policy knows.
 #[derive(Clone, Debug)]
@@ -53,6 +53,13 @@ struct Route {
 pub(super) fn look(look: &mut Look<'_>) {
     let named = named_in(look);
     let mut plans: Vec<_> = look.guarded().map(|(proxy, _)| Plan::of(look, proxy, &named)).collect();
+    for plan in plans.iter_mut().filter(|plan| plan.hosts.len() > MAX_HOSTS) {
+        let message = format!("only {MAX_HOSTS} of the {} hosts of the policy were tried here", plan.hosts.len());
+        let problem = finding(HaproxyLint::HaproxyNotUnderstood, plan.proxy.section().header, message);
+        let help = "those that the configuration names come first; look at how the others are routed yourself, and accept it with what you have found";
+        look.found.push(problem.help(help));
+        plan.hosts.truncate(MAX_HOSTS);
+    }
     let backends = refusals(&plans);
     for plan in &mut plans {
         plan.taken = plan.hosts.iter().map(|host| plan.routes(&host.name, &backends)).collect();
@@ -95,7 +102,6 @@ fn hosts_of(policy: &Policy, frontend: &str, named: &BTreeSet<String>) -> Vec<Ho
         })
         .collect();
     hosts.sort_by_key(|host| !named.contains(&host.name));
-    hosts.truncate(MAX_HOSTS);
     hosts
 }
 
