@@ -73,8 +73,16 @@ fn each_example_triggers_its_finding_and_the_cured_one_none() {
         HaproxyLint::EXAMPLE_POLICY.replace("headers = { x-team = [\"operations\"] }\n", "")
     );
     let with_fact = policy(&with_fact);
+    let at = |text: String, scope: &str, frontend: &str| {
+        text.replace(&format!("[scopes.{scope}]\n"), &format!("[scopes.{scope}]\nfrontends = [\"{frontend}\"]\n"))
+    };
+    let with_frontends = policy(&at(at(HaproxyLint::EXAMPLE_POLICY.to_owned(), "shop", "www"), "admin", "admin"));
     for lint in HaproxyLint::ALL {
-        let policy = if *lint == HaproxyLint::FactNotSet { &with_fact } else { &usual };
+        let policy = match lint {
+            HaproxyLint::FactNotSet => &with_fact,
+            HaproxyLint::UnknownFrontend => &with_frontends,
+            _ => &usual,
+        };
         let (sources, wrong) = check(&(example_ground(policy) + &filled_in(lint.example(), policy)), policy);
         let codes: BTreeSet<_> = wrong.diagnostics.iter().map(|item| (item.code, item.severity)).collect();
         let expected = [(Code::Haproxy(*lint), lint.severity())].into();

@@ -253,10 +253,46 @@ backend shop
 backend shop
     server s1 192.0.2.1:8080
 "#;
+    /// A frontend that a scope names and that there is not.
+    UnknownFrontend = "unknown-frontend", Warning:
+        "A scope names a frontend that this configuration does not have, so that the scope holds nothing that comes in here: what its rules allow is refused, and what they deny or restrict is decided without them. \
+         Name the frontend as its section is called. If one policy is for several configurations, and another one has it, accept this.",
+        wrong r#"frontend www
+    bind :443
+    # Luigi's lines
+    default_backend shop
+
+frontend office
+    bind 10.0.0.1:443
+    # Luigi's lines
+    default_backend admin
+
+backend shop
+    server s1 192.0.2.1:8080
+
+backend admin
+    server a1 192.0.2.2:8080
+"#,
+        right r#"frontend www
+    bind :443
+    # Luigi's lines
+    default_backend shop
+
+frontend admin
+    bind 10.0.0.1:443
+    # Luigi's lines
+    default_backend admin
+
+backend shop
+    server s1 192.0.2.1:8080
+
+backend admin
+    server a1 192.0.2.2:8080
+"#;
     /// Which servers get a request depends on what is not decided.
     UndecidedRouting = "undecided-routing", Warning:
         "Scopes are told apart by Host, and here something else chooses the servers: the name in TLS (SNI), a port, an address, a header, or which frontend was connected to. A client chooses it apart from the Host, so that \
-         a request is decided by the scopes of one host and served by the servers of another. Choose servers by the Host that is decided, `{ req.hdr(host),host_only,lower -m str NAME }`, or refuse other hosts in the frontend.",
+         a request is decided by the scopes of one host and served by the servers of another. Choose servers by the Host that is decided, `{ req.hdr(host),host_only,lower -m str NAME }`, or refuse other hosts in the frontend. Scopes may also name the `frontends` that they are about.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `gate` | Luigi's lines themselves |
 //! | `around` | rules before and behind them |
+//! | `frontends` | frontends that scopes name |
 //! | `ways` | which servers can be reached, and from where |
 //! | `routing` | what chooses them, against what scopes are told apart by |
 //! | `settings` | options, buffers, the statistics page |
@@ -11,6 +12,7 @@
 
 mod accept;
 mod around;
+mod frontends;
 mod gate;
 mod routing;
 mod settings;
@@ -56,6 +58,7 @@ pub(super) fn look(config: &Config, policy: &Policy) -> Vec<Diagnostic> {
     broken(&mut look);
     gate::look(&mut look);
     around::look(&mut look);
+    frontends::look(&mut look);
     ways::look(&mut look);
     routing::look(&mut look);
     settings::look(&mut look);

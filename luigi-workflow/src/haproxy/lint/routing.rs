@@ -75,10 +75,8 @@ pub(super) fn look(look: &mut Look<'_>) {
 }
 
 /// Whether a scope holds requests that come in at a frontend.
-///
-/// MERGE (frontends): scopes that name frontends hold requests of those only.
-fn is_about(_scope: &Scope, _frontend: &str) -> bool {
-    true
+fn is_about(scope: &Scope, frontend: &str) -> bool {
+    scope.frontends.is_empty() || scope.frontends.iter().any(|name| name == frontend)
 }
 
 /// The hosts that something is allowed on, where requests come in at this frontend.
@@ -352,23 +350,27 @@ fn strays<'p, 'c>(here: &'p Plan<'c>, there: &'p Plan<'c>) -> Option<(&'p Way<'c
     here.ways.iter().enumerate().filter(|(_, way)| !matches!(way.to, To::Computed)).find_map(|(at, way)| {
         let takers =
             here.hosts.iter().zip(&here.taken).filter(|(_, routes)| routes.iter().any(|route| route.way == at));
-        let strays = takers.filter_map(|(host, _)| {
-            let known = there.hosts.iter().position(|known| known.name == host.name)?;
+        // A host of which scopes here alone are about belongs to the way.
+        let (mut strays, mut own) = (Vec::new(), Vec::new());
+        for (host, _) in takers {
+            let Some(known) = there.hosts.iter().position(|known| known.name == host.name) else {
+                own.push(host);
+                continue;
+            };
             let routes = &there.taken[known];
-            let last = routes.last().filter(|_| !there.backends(routes).contains(way.name))?;
-            Some((host, &there.ways[last.way]))
-        });
-        let strays: Vec<_> = strays.collect();
-        are_told_apart(strays.iter().map(|(host, _)| *host)).then(|| (way, strays[0].0, strays[0].1))
+            if let Some(last) = routes.last().filter(|_| !there.backends(routes).contains(way.name)) {
+                strays.push((host, &there.ways[last.way]));
+            }
+        }
+        let (host, other) = *strays.first()?;
+        are_told_apart(strays.iter().map(|(host, _)| *host).chain(own)).then_some((way, host, other))
     })
 }
 
 /// What to do about a host that goes to different servers in two frontends.
-///
-/// MERGE (frontends): scopes can name the frontends that they are about.
 fn cure_between(host: &Host, here: &str) -> String {
     format!(
-        "they are all decided by the scopes of {}; if it is not a host of {}, refuse it there\n    http-request deny if {}",
+        "they are all decided by the scopes of {}; if it is not a host of {}, name the `frontends` of these scopes, or refuse it there\n    http-request deny if {}",
         quoted(&host.pattern),
         quoted(here),
         condition_for(&host.name)
