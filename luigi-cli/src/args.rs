@@ -73,6 +73,9 @@ pub(crate) struct Check {
     /// Warnings are problems, too: for continuous integration
     #[arg(long)]
     pub(crate) deny_warnings: bool,
+    /// Compare the scopes with what an API has: an OpenAPI 3 or Swagger 2 document, JSON or YAML (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) openapi: Vec<PathBuf>,
     /// Only this environment of the policies; each if not given
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,

@@ -167,6 +167,13 @@ const CASES: &[Case] = &[
     Case { name: "check-several", arguments: &["check", "shop.toml", "broken.toml"], input: "" },
     Case { name: "check-broken-json", arguments: &["check", "--format=json", "broken.toml"], input: "" },
     Case { name: "check-missing", arguments: &["check", "no-such.toml"], input: "" },
+    Case { name: "check-openapi", arguments: &["check", "beside.toml", "--openapi", "beside.yaml"], input: "" },
+    Case {
+        name: "check-openapi-denied",
+        arguments: &["check", "beside.toml", "--openapi=beside.yaml", "--deny-warnings", "--format", "json"],
+        input: "",
+    },
+    Case { name: "check-openapi-none", arguments: &["check", "beside.toml", "--openapi", "shop.toml"], input: "" },
     Case { name: "test-fine", arguments: &["test", "shop.toml"], input: "" },
     Case { name: "test-fine-json", arguments: &["test", "--format", "json", "shop.toml"], input: "" },
     Case { name: "test-failing", arguments: &["test", "failing.toml"], input: "" },

@@ -4,7 +4,7 @@
 
 use luigi_core::analysis::lint;
 use luigi_core::policy::diagnostics::{Code, Lint, Style};
-use luigi_core::policy::{Diagnostics, SourceSet, parse, parse_for};
+use luigi_core::policy::{Diagnostics, SourceSet, parse, parse_everywhere, parse_for};
 use luigi_core::policy_tests;
 use luigi_core::snapshot::Snapshot;
 use std::collections::BTreeSet;
@@ -79,6 +79,91 @@ fn cut_short() -> String {
     rendered(&text, |sources| lint::run(&parse(sources), sources, None).diagnostics.only(Code::Lint(Lint::CutShort)))
 }
 
+const BESIDE: &str = r#"schema = 1
+
+[environments]
+production = { domain = "example.com" }
+staging = { domain = "staging.example.com" }
+
+[scopes.orders]
+hosts = ["orders.{domain}"]
+paths = ["/orders", "/orders/{id}"]
+methods = "any"
+
+[scopes.reports]
+hosts = ["**.{domain}"]
+path-regex = ['/reports/[0-9]+.*']
+methods = "read"
+
+# No more than the document has; and one operation that it has not, named on purpose.
+[scopes.invoices]
+hosts = ["orders.{domain}"]
+paths = ["/invoices/{id}"]
+methods = ["GET", "HEAD"]
+
+[scopes.health]
+hosts = ["orders.{domain}"]
+operations = ["GET /healthz"]
+
+# Elsewhere.
+[scopes.wiki]
+hosts = ["wiki.example.net"]
+paths = ["/**"]
+methods = "read"
+accept = { product = "there is no document of the wiki" }
+"#;
+
+/// As the command makes it of an OpenAPI document.
+const DOCUMENT: &str = r#"schema = 1
+[scopes.list-orders]
+hosts = ["orders.example.com"]
+operations = ["GET /orders"]
+[scopes.create-order]
+hosts = ["orders.example.com"]
+operations = ["POST /orders"]
+[scopes.get-order]
+hosts = ["orders.example.com"]
+operations = ["GET /orders/{orderId}"]
+[scopes.get-invoice]
+hosts = ["orders.example.com"]
+operations = ["GET /invoices/{invoiceId}"]
+[scopes.delete-invoice]
+hosts = ["orders.example.com"]
+operations = ["DELETE /invoices/{invoiceId}"]
+[scopes.report]
+hosts = ["orders.example.com"]
+operations = ["GET /reports/{number}"]
+[scopes.purge]
+hosts = ["orders.example.com"]
+operations = ["PURGE /cache"]
+[scopes.somewhere]
+hosts = "any"
+operations = ["GET /orders/{id}/files/**"]
+"#;
+
+fn beside_a_document() -> String {
+    let operations = parse(&sources(DOCUMENT)).policy.expect("it has no problems");
+    let description = lint::Description { name: "orders.yaml".to_owned(), operations };
+    rendered(BESIDE, |sources| {
+        let parsed = parse_everywhere(sources);
+        let found = lint::run_everywhere_beside(&parsed, sources, None, std::slice::from_ref(&description)).diagnostics;
+        let beside = [Lint::Product, Lint::UnscopedOperation, Lint::NeedlessAccept];
+        let each = beside.into_iter().map(|lint| found.clone().only(Code::Lint(lint)));
+        each.fold(Diagnostics::default(), |all, one| all.and(one, sources))
+    })
+}
+
+#[test]
+fn what_is_accepted_beside_a_document_is_not_needless_without_it() {
+    let (sources, document) = (sources(BESIDE), sources(DOCUMENT));
+    let parsed = parse_everywhere(&sources);
+    let needless = |found: lint::Findings| found.diagnostics.only(Code::Lint(Lint::NeedlessAccept)).len();
+    assert_eq!(needless(lint::run_everywhere(&parsed, &sources, None)), 0);
+    let operations = parse(&document).policy.expect("it has no problems");
+    let description = lint::Description { name: "orders.yaml".to_owned(), operations };
+    assert_eq!(needless(lint::run_everywhere_beside(&parsed, &sources, None, &[description])), 1);
+}
+
 #[test]
 fn what_needs_more_than_a_file_looks_as_the_golden_files_say() {
     let nothing = SourceSet::new();
@@ -95,6 +180,7 @@ fn what_needs_more_than_a_file_looks_as_the_golden_files_say() {
         ("environment-unknown", rendered(environments, |sources| parse_for(sources, Some("prod")).diagnostics)),
         ("tests", of_tests()),
         ("cut-short", cut_short()),
+        ("beside-a-document", beside_a_document()),
     ];
     let mut different = Vec::new();
     for (name, text) in cases {

@@ -5,21 +5,24 @@ mod haproxy;
 use crate::args::Check;
 use crate::commands::codes;
 use crate::failure::Failure;
+use crate::openapi;
 use crate::output::{Format, count, diagnostics, print, print_json, style};
 use crate::{Found, load};
-use luigi_core::analysis::lint::{self, Accepted, Findings};
+use luigi_core::analysis::lint::{self, Accepted, Description, Findings};
 use luigi_core::explain::Tone;
 use luigi_core::policy::diagnostics::{Code, Diagnostics, Severity};
 use luigi_core::policy::source::Span;
 use luigi_core::policy::{Parsed, ParsedEverywhere, SourceSet};
 use luigi_core::snapshot::Snapshot;
 use serde_json::json;
+use std::fs;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &Check) -> Result<Found, Failure> {
     if let Some(code) = &arguments.explain {
         return codes::explain(code, arguments.format);
     }
+    let descriptions = arguments.openapi.iter().map(|path| described(path)).collect::<Result<Vec<_>, _>>()?;
     let mut found = Found::Fine;
     let mut said = |report: Report| {
         if !report.fine {
@@ -34,7 +37,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Found, Failure> {
     let haproxy = haproxy::check(arguments)?;
     let mut reports = Vec::new();
     for path in &arguments.policies {
-        reports.extend(said(check(path, arguments)?)?);
+        reports.extend(said(check(path, arguments, &descriptions)?)?);
     }
     let mut json = json!({ "policies": reports });
     if let Some(report) = haproxy {
@@ -52,9 +55,9 @@ struct Report {
     json: serde_json::Value,
 }
 
-fn check(path: &Path, arguments: &Check) -> Result<Report, Failure> {
+fn check(path: &Path, arguments: &Check, descriptions: &[Description]) -> Result<Report, Failure> {
     let (sources, parsed) = load::read(path, arguments.environment.as_deref())?;
-    let Findings { diagnostics: found, accepted } = lints(&parsed, &sources, arguments);
+    let Findings { diagnostics: found, accepted } = lints(&parsed, &sources, arguments, descriptions);
     let ParsedEverywhere { environments, diagnostics: problems } = parsed;
     let problems = problems.and(found, &sources);
     let mut text = diagnostics(&problems, &sources);
@@ -107,12 +110,31 @@ fn check(path: &Path, arguments: &Check) -> Result<Report, Failure> {
     Ok(Report { fine, text, json })
 }
 
+/// What an API has. What the document has and no scope could hold is said on the way.
+fn described(path: &Path) -> Result<Description, Failure> {
+    let shown = path.display();
+    let unusable = |why| Failure::Problems(format!("error: cannot use `{shown}`: {why}\n"));
+    let text =
+        fs::read_to_string(path).map_err(|error| Failure::environment(format!("cannot read `{shown}`: {error}")))?;
+    let description = openapi::read(&text).map_err(unusable)?;
+    for problem in &description.problems {
+        anstream::eprintln!("warning: `{shown}`: {problem}");
+    }
+    if description.operations.iter().any(|operation| operation.hosts.is_empty()) {
+        anstream::eprintln!(
+            "warning: `{shown}`: no server says on which host some operations are: what scopes open beyond them is not looked for"
+        );
+    }
+    let operations = description.policy().map_err(unusable)?;
+    Ok(Description { name: shown.to_string(), operations })
+}
+
 /// What is legal and dangerous, now. Of one environment alone nothing is said that only all of them can tell.
-fn lints(parsed: &ParsedEverywhere, sources: &SourceSet, arguments: &Check) -> Findings {
+fn lints(parsed: &ParsedEverywhere, sources: &SourceSet, arguments: &Check, descriptions: &[Description]) -> Findings {
     let now = Some(luigi_runtime::now());
     match &parsed.environments[..] {
-        [(_, one)] if arguments.environment.is_some() => lint::run(one, sources, now),
-        _ => lint::run_everywhere(parsed, sources, now),
+        [(_, one)] if arguments.environment.is_some() => lint::run_beside(one, sources, now, descriptions),
+        _ => lint::run_everywhere_beside(parsed, sources, now, descriptions),
     }
 }
 

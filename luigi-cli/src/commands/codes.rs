@@ -4,7 +4,7 @@ use crate::Found;
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, style};
 use luigi_core::explain::Tone;
-use luigi_core::policy::diagnostics::{Code, Lint, Severity};
+use luigi_core::policy::diagnostics::{Code, Severity};
 use serde_json::json;
 
 /// Explains one code, or lists all.
@@ -63,8 +63,7 @@ fn text(code: Code) -> String {
 
 fn example(code: Code) -> Option<(&'static str, &'static str)> {
     match code {
-        Code::Lint(Lint::CutShort) => None,
-        Code::Lint(lint) => Some((lint.example(), lint.cured())),
+        Code::Lint(lint) => Some((lint.example(), lint.cured())).filter(|(wrong, _)| !wrong.is_empty()),
         Code::Haproxy(lint) => Some((lint.example(), lint.cured())),
         _ => None,
     }

@@ -3,6 +3,7 @@
 //! Read are the servers, paths, methods, operation ids, tags and summaries of OpenAPI 3.0 to 3.2, and the same of Swagger 2.0. Everything else
 //! of a document is about what a service does with a request and not about who may make it.
 
+use luigi_core::policy::model::Policy;
 use luigi_core::policy::{SourceSet, parse};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -23,6 +24,30 @@ pub(crate) struct Description {
     pub(crate) operations: Vec<Operation>,
     /// What could not be read, with the place and the cure; the other operations are complete.
     pub(crate) problems: Vec<String>,
+}
+
+impl Description {
+    /// A policy with a scope for each operation, as lints compare with those of another; one whose servers do not say is on any host.
+    pub(crate) fn policy(&self) -> Result<Policy, String> {
+        let mut document = toml_edit::DocumentMut::new();
+        document["schema"] = toml_edit::value(1);
+        let mut scopes = toml_edit::Table::new();
+        for operation in &self.operations {
+            let mut scope = toml_edit::Table::new();
+            scope["hosts"] = match &operation.hosts[..] {
+                [] => toml_edit::value("any"),
+                hosts => toml_edit::value(hosts.iter().collect::<toml_edit::Array>()),
+            };
+            scope["operations"] = toml_edit::value(operation.lines.iter().collect::<toml_edit::Array>());
+            scopes.insert(&operation.name, toml_edit::Item::Table(scope));
+        }
+        document["scopes"] = toml_edit::Item::Table(scopes);
+        let mut sources = SourceSet::new();
+        sources.add("operations", document.to_string());
+        let parsed = parse(&sources);
+        let problem = || parsed.diagnostics.iter().next().map_or_else(String::new, |problem| problem.message.clone());
+        parsed.policy.clone().ok_or_else(problem)
+    }
 }
 
 /// One operation, perhaps at several servers.

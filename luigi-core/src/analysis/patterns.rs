@@ -284,6 +284,22 @@ impl Region {
         })
     }
 
+    /// These paths on these hosts; the methods are those of the space.
+    pub(crate) fn of(hosts: Vec<HostPattern>, operations: Vec<Operation>) -> Self {
+        let longest = operations.iter().map(|operation| operation.path.segments.len()).max().unwrap_or(0);
+        Self(Arc::new(Inner {
+            hosts,
+            frontends: Vec::new(),
+            operations,
+            except: Vec::new(),
+            longest,
+            regex: None,
+            expressions: false,
+            names_frontends: false,
+            odd_hosts: false,
+        }))
+    }
+
     /// The same with what it leaves out.
     pub(crate) fn whole(&self) -> Self {
         let Inner { hosts, frontends, operations, regex, odd_hosts, .. } = &*self.0;
@@ -420,7 +436,7 @@ fn host_holds(pattern: &HostPattern, place: &Place) -> bool {
     }
 }
 
-fn path_holds(template: &PathTemplate, path: &[String]) -> bool {
+pub(super) fn path_holds(template: &PathTemplate, path: &[String]) -> bool {
     let enough =
         if template.rest { path.len() >= template.segments.len() } else { path.len() == template.segments.len() };
     enough

@@ -86,6 +86,12 @@ fn people(facts: &[String]) -> String {
     }
 }
 
+/// Names in backticks, with what stands for those that are not shown.
+pub(super) fn listed_with_more<'a>(names: impl IntoIterator<Item = &'a str>, more: &str) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    format!("{} and {more}", names.join(", "))
+}
+
 /// Whose requests a box holds.
 pub(super) struct Who {
     pub(super) words: String,

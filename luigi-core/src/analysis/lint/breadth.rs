@@ -2,7 +2,7 @@
 
 use super::{Linter, Row, named};
 use crate::analysis::expressions::Breadth;
-use crate::analysis::words::listed;
+use crate::analysis::words::{listed, listed_with_more};
 use crate::method::MethodSet;
 use crate::policy::diagnostics::{Diagnostic, Lint};
 use crate::policy::model::{
@@ -86,7 +86,7 @@ fn hosts<'h>(hosts: impl ExactSizeIterator<Item = &'h HostPattern>) -> String {
     match (any, more) {
         (true, _) => "any host".to_owned(),
         (false, 0) => listed(shown.iter().map(String::as_str), "and"),
-        (false, more) => format!("{} and {more} more", listed(shown.iter().map(String::as_str), ",")),
+        (false, more) => listed_with_more(shown.iter().map(String::as_str), &format!("{more} more")),
     }
 }
 

@@ -62,6 +62,12 @@ impl<'p> Linter<'p> {
         self.place(row).value(key, self.sources)
     }
 
+    /// The key under which a scope has paths that it opens with each of its methods.
+    pub(super) fn product_key(&self, scope: ScopeId) -> Option<&'static str> {
+        let row = Row::Scope(scope);
+        ["paths", "path-regex"].into_iter().find(|key| self.value(row, key) != self.name(row))
+    }
+
     /// A finding that may be accepted on any of these rows, of which the first is what it is about.
     pub(super) fn find(&mut self, lint: Lint, rows: &[Row], diagnostic: impl FnOnce(&Self) -> Diagnostic) {
         self.find_as(lint.severity(), lint, rows, diagnostic);
@@ -175,7 +181,10 @@ impl<'p> Linter<'p> {
             .chain(rows(places.rules.len(), Row::Rule));
         for row in all {
             for Acceptance { lint, span, .. } in &self.place(row).accepts {
-                if self.accepted.contains_key(&(row, *lint)) || lint.depends_on_time() {
+                let beside =
+                    |id| *lint == Lint::Product && self.descriptions.is_empty() && self.product_key(id).is_some();
+                let elsewhere = lint.depends_on_time() || matches!(row, Row::Scope(id) if beside(id));
+                if elsewhere || self.accepted.contains_key(&(row, *lint)) {
                     continue;
                 }
                 self.report(Severity::Warning, |_| {

@@ -12,11 +12,13 @@
 //! | `scopes` | scopes by themselves |
 //! | `breadth` | what is as broad as can be |
 //! | `approvals` | approvals |
+//! | `descriptions` | scopes beside what an API has |
 //! | `names` | what nothing names |
 
 mod approvals;
 mod breadth;
 mod dead;
+mod descriptions;
 mod findings;
 mod names;
 mod reach;
@@ -24,6 +26,7 @@ mod rules;
 mod scopes;
 
 use breadth::Openness;
+pub use descriptions::Description;
 pub use findings::{Accepted, Findings};
 
 use super::expressions::Breadth;
@@ -71,9 +74,21 @@ const MAX_OF_EXPRESSIONS: usize = 10_000_000;
 /// ```
 #[must_use]
 pub fn run(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>) -> Findings {
-    let mut found = look(parsed, sources, now);
+    run_beside(parsed, sources, now, &[])
+}
+
+/// [`run`], with the scopes compared with what APIs have, as their descriptions say.
+#[must_use]
+pub fn run_beside(
+    parsed: &Parsed,
+    sources: &SourceSet,
+    now: Option<Timestamp>,
+    descriptions: &[Description],
+) -> Findings {
+    let mut found = look(parsed, sources, now, descriptions);
     if parsed.policy.as_ref().is_some_and(|policy| policy.environment.is_some()) {
-        found.diagnostics.retain(|item| !is_about_all(item));
+        let here = |item: &Diagnostic| item.code == Code::Lint(Lint::UnscopedOperation);
+        found.diagnostics.retain(|item| here(item) || !is_about_all(item));
     }
     found
 }
@@ -81,9 +96,24 @@ pub fn run(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>) -> Find
 /// [`run`] for every environment of a policy. Each finding comes once; those that only some environments have name them.
 #[must_use]
 pub fn run_everywhere(parsed: &ParsedEverywhere, sources: &SourceSet, now: Option<Timestamp>) -> Findings {
-    let mut each: Vec<_> =
-        parsed.environments.iter().map(|(name, parsed)| (name.as_deref(), look(parsed, sources, now))).collect();
-    let what = |item: &Diagnostic| (item.code, item.primary.as_ref().map(|label| label.span));
+    run_everywhere_beside(parsed, sources, now, &[])
+}
+
+/// [`run_everywhere`], with the scopes compared with what APIs have.
+#[must_use]
+pub fn run_everywhere_beside(
+    parsed: &ParsedEverywhere,
+    sources: &SourceSet,
+    now: Option<Timestamp>,
+    descriptions: &[Description],
+) -> Findings {
+    let look = |parsed| look(parsed, sources, now, descriptions);
+    let mut each: Vec<_> = parsed.environments.iter().map(|(name, parsed)| (name.as_deref(), look(parsed))).collect();
+    // What has no place is told apart by what it says.
+    let what = |item: &Diagnostic| match &item.primary {
+        Some(label) => (item.code, Some(label.span), String::new()),
+        None => (item.code, None, item.message.clone()),
+    };
     let mut said: HashMap<_, usize> = HashMap::new();
     for item in each.iter().flat_map(|(_, found)| found.diagnostics.iter()).filter(|item| is_about_all(item)) {
         *said.entry(what(item)).or_default() += 1;
@@ -104,12 +134,12 @@ pub fn run_everywhere(parsed: &ParsedEverywhere, sources: &SourceSet, now: Optio
 
 /// Whether it is so only if it is so in every environment.
 fn is_about_all(item: &Diagnostic) -> bool {
-    matches!(item.code, Code::Lint(Lint::NeedlessAccept | Lint::UnreachableScope))
+    matches!(item.code, Code::Lint(Lint::NeedlessAccept | Lint::UnreachableScope | Lint::UnscopedOperation))
 }
 
-fn look(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>) -> Findings {
+fn look(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>, descriptions: &[Description]) -> Findings {
     let Some(policy) = &parsed.policy else { return Findings::default() };
-    let mut linter = Linter::new(policy, &parsed.places, sources, now);
+    let mut linter = Linter::new(policy, &parsed.places, sources, now, descriptions);
     reach::look(&mut linter);
     dead::look(&mut linter);
     rules::look(&mut linter);
@@ -117,6 +147,7 @@ fn look(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>) -> Finding
     breadth::look(&mut linter);
     approvals::look(&mut linter);
     names::look(&mut linter);
+    descriptions::look(&mut linter);
     linter.finish()
 }
 
@@ -139,6 +170,7 @@ struct Linter<'p> {
     places: &'p Places,
     sources: &'p SourceSet,
     now: Option<Timestamp>,
+    descriptions: &'p [Description],
     space: Space,
     regions: Vec<Region>,
     overlaps: Overlaps,
@@ -185,8 +217,16 @@ impl Guards {
 }
 
 impl<'p> Linter<'p> {
-    fn new(policy: &'p Policy, places: &'p Places, sources: &'p SourceSet, now: Option<Timestamp>) -> Self {
-        let space = Space::new(&[policy]);
+    fn new(
+        policy: &'p Policy,
+        places: &'p Places,
+        sources: &'p SourceSet,
+        now: Option<Timestamp>,
+        descriptions: &'p [Description],
+    ) -> Self {
+        let policies: Vec<&Policy> =
+            std::iter::once(policy).chain(descriptions.iter().map(|one| &one.operations)).collect();
+        let space = Space::new(&policies);
         let regions = space.regions(policy);
         let overlaps = Overlaps::new(policy);
         let mut expressions_left = MAX_OF_EXPRESSIONS;
@@ -229,6 +269,7 @@ impl<'p> Linter<'p> {
             places,
             sources,
             now,
+            descriptions,
             cut: overlaps.cut || expressions_left == 0,
             overlaps,
             space,
@@ -276,9 +317,13 @@ impl<'p> Linter<'p> {
 
     /// Whether there is a request in all of some regions and in none of others, with one of these methods.
     fn search(&mut self, within: &[Region], outside: &[Region], methods: MethodSet) -> Search {
+        self.search_at_most(within, outside, methods, MAX_COMPARISONS)
+    }
+
+    fn search_at_most(&mut self, within: &[Region], outside: &[Region], methods: MethodSet, limit: usize) -> Search {
         let set = self.space.methods(methods, self.policy);
         let with_expressions = within.iter().chain(outside).any(Region::has_expressions);
-        let limit = if with_expressions { MAX_COMPARISONS.min(self.expressions_left) } else { MAX_COMPARISONS };
+        let limit = if with_expressions { limit.min(self.expressions_left) } else { limit };
         let mut left = limit;
         let (within, outside): (Vec<_>, Vec<_>) = (within.iter().collect(), outside.iter().collect());
         let found = self.space.find_plainly(&within, &outside, set, &mut left);

@@ -137,7 +137,8 @@ lints! {
     Product = "product", Warning:
         "A privileged scope is meant to be narrow: a grant for it should open one thing. `methods = \"any\"`, a path that ends in `**`, or `hosts = \"any\"` make it \
          admin for everything, today's operations and those of the next release. List the operations that are needed; if the program behind it \
-         really is one thing, accept the finding and say why.",
+         really is one thing, accept the finding and say why. With `luigi check --openapi FILE` every scope of `paths` and \
+         `methods` is compared with the document, and what it opens beyond that is shown.",
         wrong include_str!("examples/product-wrong.toml"),
         right include_str!("examples/product-right.toml");
     /// An allow for everything on many hosts.
@@ -226,6 +227,12 @@ lints! {
         "Anyone can have an address at this provider, so the matcher is hardly narrower than \"authenticated\". Name the people, or a group.",
         wrong include_str!("examples/public-email-domain-wrong.toml"),
         right include_str!("examples/public-email-domain-right.toml");
+    /// An operation that no scope holds.
+    UnscopedOperation = "unscoped-operation", Warning:
+        "A document that was given with `luigi check --openapi FILE` has an operation that no scope holds, so no rule can let anyone in: probably it is new. \
+         `luigi scopes from-openapi` writes the scope that is missing; a rule must then say who may use it.",
+        wrong "",
+        right "";
     /// An acceptance of nothing.
     NeedlessAccept = "needless-accept", Warning:
         "`accept` names a lint that finds nothing here. Either the danger is gone and the line can go, too, or it stands in the wrong place; left as it is, it \
@@ -254,6 +261,6 @@ impl Lint {
 
     /// Whether `accept` may name it.
     pub(crate) const fn can_be_accepted(self) -> bool {
-        !matches!(self, Self::PrivilegedOpen | Self::NeedlessAccept | Self::CutShort)
+        !matches!(self, Self::PrivilegedOpen | Self::UnscopedOperation | Self::NeedlessAccept | Self::CutShort)
     }
 }
