@@ -53,7 +53,7 @@ module-%:
 	@install -m 0644 $(MODULE_TARGET)/$(notdir $(BUILT))/libluigi.so $(HOME_FOLDER)/$*/luigi.so
 
 test: ## every test, also those against real HAProxy
-	@$(NEED) haproxy $(NEED_CC) $(NEED_FFI) curl openssl $(NEED_SERVERS)
+	@$(NEED) haproxy $(NEED_CC) $(NEED_FFI) curl openssl python3 $(NEED_SERVERS)
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --doc
 	@$(CARGO) run --quiet -p luigi-tests --bin luigi-test-needs

@@ -7,9 +7,11 @@ use luigi_core::decide::{Advice, Decision, Evaluation, Reason, Source};
 use luigi_core::identity::{Credential, Identity};
 use luigi_core::policy::model::{LoginId, Mode};
 use luigi_core::target::Target;
+use serde::{Deserialize, Serialize};
 
 /// What happens to a request, after the mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It goes on to its backend.
     Pass,

@@ -13,5 +13,6 @@ mod disk;
 pub mod fact_record;
 mod feed_writer;
 pub mod haproxy;
+pub mod ledger;
 mod signing_key;
 pub mod stops;

@@ -65,7 +65,7 @@ impl PublicKey {
 
     /// Whether this is a signature of the message by this key.
     #[must_use]
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.bytes).verify(message, signature).is_ok()
     }
 }

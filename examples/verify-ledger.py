@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Verifies an audit ledger of Luigi's: the database, or files that entries were exported to, oldest first.
+
+    verify-ledger.py LEDGER.db|EXPORT.jsonl... [--checkpoints FILE]
+
+A second implementation of docs/LEDGER.md with Python's own library, for people who want to see for themselves. Checkpoints are compared; their
+signatures are left to `luigi audit verify`, or to any program that knows Ed25519.
+"""
+
+import hashlib
+import json
+import sqlite3
+import sys
+from pathlib import Path
+
+
+def next_hash(previous, body):
+    return hashlib.sha256(b"luigi-ledger/1\n" + previous + body).digest()
+
+
+def entries_of_database(path):
+    """What the chain begins behind (sequence, hash), and each row: sequence, body, hash, columns."""
+    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    begin = database.execute("SELECT last, head FROM retired ORDER BY first DESC LIMIT 1").fetchone() or (0, bytes(32))
+    rows = database.execute("SELECT sequence, CAST(body AS BLOB), hash, time, kind, evaluation, request, grant_id FROM entries ORDER BY sequence")
+    return begin, ((sequence, body, hash, columns) for sequence, body, hash, *columns in rows)
+
+
+def entries_of_export(path):
+    lines = Path(path).read_bytes().split(b"\n")[:-1]
+    head = json.loads(lines[0])["luigi-ledger"]
+    begin = (head["first"] - 1, bytes.fromhex(head["previous"]))
+
+    def rows():
+        for sequence, line in enumerate(lines[1:], head["first"]):
+            # {"body":BODY,"hash":"64 hex digits"}
+            yield sequence, line[8:-75], bytes.fromhex(line[-66:-2].decode()), None
+        if len(lines) - 1 != head["last"] - head["first"] + 1 or line[-66:-2].decode() != head["head"]:
+            yield head["last"], b"{}", b"", None
+
+    return begin, rows()
+
+
+def verify(begin, rows, checkpoints, retired):
+    """What is wrong, if anything; up to where the chain was followed, and the hash there."""
+    sequence, previous = begin
+    for number, body, hash, columns in rows:
+        sequence += 1
+        if number != sequence:
+            return f"broken at {sequence}: it is missing", sequence, previous
+        if next_hash(previous, body) != hash:
+            return f"broken at {sequence}: hash", sequence, previous
+        said = json.loads(body)
+        if said["sequence"] != sequence:
+            return f"broken at {sequence}: the body is that of {said['sequence']}", sequence, previous
+        event = said["event"]
+        if columns is not None and columns != [said["time"], said["kind"], event.get("evaluation"), event.get("request"), event.get("grant")]:
+            return f"broken at {sequence}: a column differs from the body", sequence, previous
+        if checkpoints.pop(sequence, hash) != hash:
+            return f"broken at {sequence}: another hash than in the checkpoint", sequence, previous
+        if said["kind"] == "retired" and (event["last"], bytes.fromhex(event["head"])) == begin:
+            retired = False
+        previous = hash
+    return ("broken at the beginning: no entry says that what stood there was retired" if retired else None), sequence, previous
+
+
+def main(arguments):
+    checkpoints = {}
+    if "--checkpoints" in arguments:
+        at = arguments.index("--checkpoints")
+        for words in map(str.split, Path(arguments[at + 1]).read_text().splitlines()):
+            checkpoints[int(words[5])] = bytes.fromhex(words[6])
+        del arguments[at : at + 2]
+    end = None
+    for path in arguments:
+        exported = path.endswith(".jsonl")
+        begin, rows = (entries_of_export if exported else entries_of_database)(path)
+        if end is not None and begin != end:
+            sys.exit(f"{path}: broken at {begin[0] + 1}: it does not follow the file before")
+        problem, *end = verify(begin, rows, checkpoints, retired=begin[0] > 0 and not exported)
+        end = tuple(end)
+        if problem:
+            sys.exit(f"{path}: {problem}")
+        print(f"{path}: consistent, entries {begin[0] + 1} to {end[0]}, head {end[1].hex()}")
+    if any(sequence > end[0] for sequence in checkpoints):
+        sys.exit(f"broken at {end[0] + 1}: it is missing, a checkpoint goes further")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

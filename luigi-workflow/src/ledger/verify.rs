@@ -1,0 +1,220 @@
+//! Verification: is the ledger what it was, and who besides its owner says so.
+//!
+//! Reads every entry once, in order, and keeps none. A chain alone proves that nothing was changed by somebody who could not recompute what follows; a
+//! checkpoint kept elsewhere proves it against the owner of the database, too.
+
+use super::chain::{Chain, Flaw};
+use super::checkpoint::Checkpoint;
+use super::entry::{Entry, Hash};
+use super::error::LedgerError;
+use super::event::{Event, Retired};
+use super::reader::{Reader, RetiredRange};
+use luigi_runtime::feed::PublicKey;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// What the ledger's own checkpoints are called.
+const OWN: &str = "the ledger itself";
+
+/// What a ledger is compared with.
+#[derive(Clone, Debug, Default)]
+pub struct Verifier {
+    /// The key that checkpoints are signed with; without it neither the ledger's own nor others are looked at.
+    pub key: Option<PublicKey>,
+    /// Checkpoints that were kept elsewhere: where, and the lines of that place. Empty lines do not count.
+    pub checkpoints: Vec<(String, String)>,
+    /// Begin behind this entry and trust its hash; 0 for the whole ledger.
+    pub after: u64,
+    /// End with this entry.
+    pub upto: Option<u64>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// The ledger's id.
+    pub ledger: Option<String>,
+    /// How many entries were read and found to be what they were.
+    pub entries: u64,
+    /// The last of these; 0 if there is none.
+    pub last: u64,
+    /// Its hash.
+    pub head: Hash,
+    /// Up to where entries were retired; 0 if none were.
+    pub retired: u64,
+    /// Up to where the ledger's own checkpoints are signed; 0 if there are none, or no key.
+    pub signed: u64,
+    /// Checkpoints kept elsewhere that the ledger agrees with: the last of each place.
+    pub anchors: Vec<Anchor>,
+    /// The first thing that is wrong.
+    pub broken: Option<Broken>,
+}
+
+/// A place outside the ledger whose checkpoints agree with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Where.
+    pub source: String,
+    /// Up to which entry.
+    pub upto: u64,
+}
+
+/// What is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The first entry that is not what it was.
+    pub sequence: u64,
+    /// Why.
+    pub flaw: Flaw,
+}
+
+impl Verification {
+    /// Up to which entry somebody besides the ledger's owner vouches for it; 0 if nobody does.
+    #[must_use]
+    pub fn anchored(&self) -> u64 {
+        self.anchors.iter().map(|anchor| anchor.upto).max().unwrap_or(0)
+    }
+}
+
+/// A checkpoint that is still to be met.
+struct Expected {
+    source: String,
+    own: bool,
+    hash: Hash,
+}
+
+impl Verifier {
+    /// Verifies a ledger, at one moment of its life.
+    ///
+    /// # Errors
+    /// The database cannot be read, or `after` is no entry. That it is broken is no error.
+    pub fn verify(&self, reader: &Reader) -> Result<Verification, LedgerError> {
+        reader.at_one_moment(|| self.run(reader))
+    }
+
+    fn run(&self, reader: &Reader) -> Result<Verification, LedgerError> {
+        let retired = reader.last_retired()?;
+        let mut chain = match (self.after, retired) {
+            (0, None) => Chain::START,
+            (0, Some(RetiredRange { last, head, .. })) => Chain { sequence: last, hash: head },
+            (after, _) => {
+                let hash = reader.hash(after)?;
+                let hash =
+                    hash.ok_or_else(|| LedgerError::usage(format!("the ledger has no entry {after} to begin behind")))?;
+                Chain { sequence: after, hash }
+            }
+        };
+        let ledger = reader.ledger_id().unwrap_or_default();
+        let begin = chain.sequence;
+        let mut found = Verification {
+            ledger: ledger.clone(),
+            entries: 0,
+            last: begin,
+            head: chain.hash,
+            retired: retired.map_or(0, |range| range.last),
+            signed: 0,
+            anchors: Vec::new(),
+            broken: None,
+        };
+        let mut expected: BTreeMap<u64, Vec<Expected>> = BTreeMap::new();
+        let own = (OWN.to_owned(), reader.checkpoint_lines()?.join("\n"));
+        for (source, lines) in std::iter::once(&own).chain(&self.checkpoints) {
+            let Some(key) = &self.key else { break };
+            for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+                let flaw = match Checkpoint::verify(line.trim_end(), key) {
+                    Ok(checkpoint) if ledger.as_ref().is_some_and(|id| *id == checkpoint.ledger) => {
+                        let own = std::ptr::eq(source, &own.0);
+                        expected.entry(checkpoint.sequence).or_default().push(Expected {
+                            source: source.clone(),
+                            own,
+                            hash: checkpoint.hash,
+                        });
+                        continue;
+                    }
+                    Ok(_) => Flaw::OtherLedger { source: source.clone() },
+                    Err(error) => Flaw::Checkpoint { source: source.clone(), why: error.to_string() },
+                };
+                found.broken = Some(Broken { sequence: begin + 1, flaw });
+                return Ok(found);
+            }
+        }
+        if let Some(flaw) = met(&mut expected, chain, &mut found) {
+            found.broken = Some(Broken { sequence: begin, flaw });
+            return Ok(found);
+        }
+        // Older checkpoints are about entries that are not here.
+        expected = expected.split_off(&(begin + 1));
+        // Behind an entry that was begun with nothing about the retired ones is in question.
+        let mut on_record = self.after > 0 || retired.is_none();
+        let walked = reader.stored(begin, |sequence, columns, body, hash| {
+            if self.upto.is_some_and(|upto| sequence > upto) {
+                return ControlFlow::Break(None);
+            }
+            let expected_sequence = chain.sequence + 1;
+            if let Err(flaw) = chain.follow(body, hash, Some((sequence, columns))) {
+                // What comes first is not there, and nothing says why.
+                let flaw =
+                    if expected_sequence == 1 && matches!(flaw, Flaw::Gap { .. }) { Flaw::BeginningGone } else { flaw };
+                let sequence = if flaw == Flaw::BeginningGone { sequence } else { expected_sequence };
+                return ControlFlow::Break(Some(Broken { sequence, flaw }));
+            }
+            if let Some(range) = retired.filter(|range| range.entry == sequence) {
+                on_record |= says(body, &range);
+            }
+            found.entries += 1;
+            found.last = chain.sequence;
+            found.head = chain.hash;
+            match met(&mut expected, chain, &mut found) {
+                Some(flaw) => ControlFlow::Break(Some(Broken { sequence, flaw })),
+                None => ControlFlow::Continue(()),
+            }
+        });
+        found.broken = match walked {
+            Ok(stopped) => stopped.flatten(),
+            Err(error) => Some(Broken { sequence: chain.sequence + 1, flaw: Flaw::Unreadable(error.to_string()) }),
+        };
+        if found.broken.is_none() && self.upto.is_none() {
+            if let Some((checkpoint, first)) =
+                expected.into_iter().next().and_then(|(at, all)| Some((at, all.into_iter().next()?)))
+            {
+                let flaw = Flaw::Truncated { checkpoint, source: first.source };
+                found.broken = Some(Broken { sequence: chain.sequence + 1, flaw });
+            } else if !on_record {
+                found.broken = Some(Broken { sequence: begin + 1, flaw: Flaw::BeginningGone });
+            } else if self.after == 0 && found.entries == 0 {
+                found.broken = Some(Broken {
+                    sequence: begin + 1,
+                    flaw: Flaw::Unreadable("the ledger has no entries".to_owned()),
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Compares the checkpoints of the entry that was followed last with it.
+fn met(expected: &mut BTreeMap<u64, Vec<Expected>>, chain: Chain, found: &mut Verification) -> Option<Flaw> {
+    for Expected { source, own, hash } in expected.remove(&chain.sequence).into_iter().flatten() {
+        if hash != chain.hash {
+            return Some(Flaw::OtherThanCheckpoint { source });
+        }
+        if own {
+            found.signed = chain.sequence;
+        } else {
+            match found.anchors.iter_mut().find(|anchor| anchor.source == source) {
+                Some(anchor) => anchor.upto = chain.sequence,
+                None => found.anchors.push(Anchor { source, upto: chain.sequence }),
+            }
+        }
+    }
+    None
+}
+
+/// Whether the body of an entry says that this range was retired.
+fn says(body: &[u8], range: &RetiredRange) -> bool {
+    let entry = std::str::from_utf8(body).ok().and_then(|body| Entry::parse(body).ok());
+    match entry.map(|entry| entry.event) {
+        Some(Event::Retired(Retired { last, head, .. })) => last == range.last && head == range.head.to_string(),
+        Some(_) | None => false,
+    }
+}

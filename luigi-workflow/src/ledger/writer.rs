@@ -1,0 +1,238 @@
+//! Appending: one transaction a call, durable when it returns.
+
+use super::database;
+use super::entry::{self, Hash, NewEntry, time_text};
+use super::error::LedgerError;
+use super::event::{Event, LedgerMade};
+use super::fields::Fields;
+use super::owner::Owner;
+use jiff::Timestamp;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+
+/// A ledger that this process owns and appends to.
+///
+/// Blocks until what it was given is on the disk. A batch costs one sync, whatever its size: give it everything that waits.
+#[derive(Debug)]
+pub struct Ledger {
+    connection: Connection,
+    path: PathBuf,
+    _owner: Owner,
+}
+
+/// A record of the spool, with where it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpoolRecord {
+    /// The offset behind the record in its segment.
+    pub end: u64,
+    /// What it says.
+    pub entry: NewEntry,
+}
+
+/// Where a ledger stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The sequence of the last entry.
+    pub sequence: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+impl Ledger {
+    /// Opens the ledger and becomes its owner; made if it is not there.
+    ///
+    /// # Errors
+    /// Another process owns it (the error names that process), it is no ledger or one of a newer version, or a file cannot be read or written.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            use std::os::unix::fs::DirBuilderExt as _;
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o750).create(parent);
+            made.map_err(|error| LedgerError::cannot("make a directory for the ledger", path, &error))?;
+        }
+        let owner = Owner::become_for(path)?;
+        let mut connection = database::open_to_write(path)?;
+        begin(&mut connection)?;
+        Ok(Self { connection, path: path.to_owned(), _owner: owner })
+    }
+
+    /// Where the ledger lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the ledger stands.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn head(&self) -> Result<Head, LedgerError> {
+        head(&self.connection)
+    }
+
+    /// Appends entries in one transaction: all of them are on the disk when it returns, or none is in the ledger.
+    ///
+    /// # Errors
+    /// An event that cannot be written, or a database that cannot.
+    pub fn append(&mut self, entries: &[NewEntry]) -> Result<Head, LedgerError> {
+        let transaction = immediate(&mut self.connection)?;
+        let head = append(&transaction, entries)?;
+        transaction.commit()?;
+        Ok(head)
+    }
+
+    /// Appends the records of a segment that it has not yet, and stores that the segment was read up to `upto`, in one transaction.
+    ///
+    /// Records that end at or before the stored position are in the ledger already and are left out, so a call that is made again changes nothing.
+    /// A position never goes back.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`]; a record that ends behind `upto`.
+    pub fn append_from_spool(
+        &mut self,
+        segment: &str,
+        records: &[SpoolRecord],
+        upto: u64,
+    ) -> Result<Head, LedgerError> {
+        if let Some(record) = records.iter().find(|record| record.end > upto) {
+            let segment = segment.escape_debug();
+            return Err(LedgerError::usage(format!(
+                "a record of `{segment}` ends at {}, behind what was read: {upto}",
+                record.end
+            )));
+        }
+        let transaction = immediate(&mut self.connection)?;
+        let held = position(&transaction, segment)?.unwrap_or(0);
+        let new: Vec<_> = records.iter().filter(|record| record.end > held).map(|record| &record.entry).collect();
+        let head = append(&transaction, new)?;
+        if upto > held {
+            let upto = i64::try_from(upto).map_err(|_| LedgerError::usage("an offset is larger than any file"))?;
+            transaction
+                .prepare_cached("INSERT INTO spool_positions VALUES (?1, ?2) ON CONFLICT DO UPDATE SET position = excluded.position")?
+                .execute((segment, upto))?;
+        }
+        transaction.commit()?;
+        Ok(head)
+    }
+
+    /// Up to where a segment's records are in the ledger; `None` if none are.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn spool_position(&self, segment: &str) -> Result<Option<u64>, LedgerError> {
+        position(&self.connection, segment)
+    }
+
+    /// Forgets the positions of segments that are gone from the spool. Call it after a segment was removed, never before.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn forget_segments(&mut self, gone: &[&str]) -> Result<(), LedgerError> {
+        let transaction = immediate(&mut self.connection)?;
+        for segment in gone {
+            transaction.execute("DELETE FROM spool_positions WHERE segment = ?1", [segment])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// The segments whose positions are held, sorted.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn segments(&self) -> Result<Vec<String>, LedgerError> {
+        let mut statement = self.connection.prepare("SELECT segment FROM spool_positions ORDER BY segment")?;
+        let segments = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(segments)
+    }
+}
+
+/// Appends entries to a ledger that another process may own: for commands that put on record what they do.
+///
+/// # Errors
+/// There is no ledger, or it cannot be written.
+pub fn append_beside(path: &Path, entries: &[NewEntry]) -> Result<Head, LedgerError> {
+    if !path.try_exists().map_err(|error| LedgerError::cannot("open the ledger", path, &error))? {
+        return Err(LedgerError::missing(path));
+    }
+    let mut connection = database::open_to_write(path)?;
+    begin(&mut connection)?;
+    let transaction = immediate(&mut connection)?;
+    let head = append(&transaction, entries)?;
+    transaction.commit()?;
+    Ok(head)
+}
+
+fn immediate(connection: &mut Connection) -> Result<Transaction<'_>, LedgerError> {
+    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}
+
+/// Entry 1, unless it was written already.
+fn begin(connection: &mut Connection) -> Result<(), LedgerError> {
+    let transaction = immediate(connection)?;
+    if head(&transaction)?.sequence == 0 {
+        let mut id = [0; 16];
+        SystemRandom::new()
+            .fill(&mut id)
+            .map_err(|_| LedgerError::environment("cannot make a ledger: the system has no random bits"))?;
+        let ledger = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let made = Event::LedgerMade(LedgerMade { ledger, tool: super::TOOL.to_owned() });
+        append(&transaction, &[NewEntry { time: Timestamp::now(), event: made }])?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The last entry, or what retired entries left; sequence 0 if there was never any.
+pub(crate) fn head(connection: &Connection) -> Result<Head, LedgerError> {
+    let mut last = connection.prepare_cached("SELECT sequence, hash FROM entries ORDER BY sequence DESC LIMIT 1")?;
+    let Some((sequence, hash)) =
+        last.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))).optional()?
+    else {
+        return Ok(Head { sequence: 0, hash: Hash::ZERO });
+    };
+    let damaged = || LedgerError::content("the ledger is damaged: its last entry has no hash");
+    Ok(Head {
+        sequence: u64::try_from(sequence).map_err(|_| damaged())?,
+        hash: Hash::from_bytes(&hash).ok_or_else(damaged)?,
+    })
+}
+
+/// Appends within a transaction that has the write lock, so that nothing comes between head and entries.
+pub(crate) fn append<'a>(
+    transaction: &Transaction<'_>,
+    entries: impl IntoIterator<Item = &'a NewEntry>,
+) -> Result<Head, LedgerError> {
+    let mut head = head(transaction)?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO entries (sequence, time, kind, evaluation, request, grant_id, body, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for NewEntry { time, event } in entries {
+        let next = head.sequence + 1;
+        let body = entry::body(next, *time, event)?;
+        let hash = head.hash.next(body.as_bytes());
+        let fields = Fields::of(event);
+        let sequence = i64::try_from(next).map_err(|_| LedgerError::usage("the ledger has no sequences left"))?;
+        let (time, kind) = (time_text(*time), event.kind().as_str());
+        insert.execute((
+            sequence,
+            time,
+            kind,
+            fields.evaluation,
+            fields.request,
+            fields.grant,
+            body,
+            hash.as_bytes().as_slice(),
+        ))?;
+        head = Head { sequence: next, hash };
+    }
+    Ok(head)
+}
+
+fn position(connection: &Connection, segment: &str) -> Result<Option<u64>, LedgerError> {
+    let mut held = connection.prepare_cached("SELECT position FROM spool_positions WHERE segment = ?1")?;
+    let held: Option<i64> = held.query_row([segment], |row| row.get(0)).optional()?;
+    held.map(|position| {
+        u64::try_from(position).map_err(|_| LedgerError::content("the ledger is damaged: a position is negative"))
+    })
+    .transpose()
+}
