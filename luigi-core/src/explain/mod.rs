@@ -30,6 +30,7 @@ pub use render::{Detail, Line, Span, Tone};
 use crate::decide::{Evaluation, Reason, Request};
 use crate::kleene::Kleene;
 use crate::policy::model::{Effect, Mode, Policy};
+use crate::target::CanonicalTarget;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -40,6 +41,12 @@ use std::collections::BTreeMap;
 #[must_use]
 pub fn evaluate(policy: &Policy, request: &Request<'_>) -> Explanation {
     classes::explain(policy, request)
+}
+
+/// The names of the scopes that hold a request with this target, as far as that is known.
+pub(crate) fn scopes_of<'p>(policy: &'p Policy, request: &Request<'_>, target: &CanonicalTarget<'_>) -> Vec<&'p str> {
+    let held = scopes::holding(policy, request, target).scopes;
+    held.into_iter().map(|id| policy.scopes[id].name.as_str()).collect()
 }
 
 /// An evaluation and everything that led to it.

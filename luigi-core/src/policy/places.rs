@@ -3,7 +3,7 @@
 //! Kept beside the [model](super::model), not in it: a place is no part of what a policy means.
 
 use super::diagnostics::Lint;
-use super::model::{ApprovalId, GroupId, IssuerId, LoginId, NetworkId, RuleId, ScheduleId, ScopeId, Table};
+use super::model::{ApprovalId, GroupId, HostId, IssuerId, LoginId, NetworkId, RuleId, ScheduleId, ScopeId, Table};
 use super::source::{SourceSet, Span};
 
 /// The places of every row of a policy, in the order of the tables.
@@ -14,6 +14,7 @@ pub struct Places {
     pub(crate) networks: Table<NetworkId, Place>,
     pub(crate) schedules: Table<ScheduleId, Place>,
     pub(crate) logins: Table<LoginId, Place>,
+    pub(crate) hosts: Table<HostId, Place>,
     pub(crate) scopes: Table<ScopeId, Place>,
     pub(crate) approvals: Table<ApprovalId, Place>,
     pub(crate) rules: Table<RuleId, Place>,

@@ -46,6 +46,7 @@ impl<'p> Linter<'p> {
             Row::Network(id) => &places.networks[id],
             Row::Schedule(id) => &places.schedules[id],
             Row::Login(id) => &places.logins[id],
+            Row::Host(id) => &places.hosts[id],
             Row::Scope(id) => &places.scopes[id],
             Row::Approval(id) => &places.approvals[id],
             Row::Rule(id) => &places.rules[id],
@@ -176,6 +177,7 @@ impl<'p> Linter<'p> {
             .chain(rows(places.networks.len(), Row::Network))
             .chain(rows(places.schedules.len(), Row::Schedule))
             .chain(rows(places.logins.len(), Row::Login))
+            .chain(rows(places.hosts.len(), Row::Host))
             .chain(rows(places.scopes.len(), Row::Scope))
             .chain(rows(places.approvals.len(), Row::Approval))
             .chain(rows(places.rules.len(), Row::Rule));

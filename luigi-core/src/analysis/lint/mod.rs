@@ -13,6 +13,7 @@
 //! | `breadth` | what is as broad as can be |
 //! | `approvals` | approvals |
 //! | `descriptions` | scopes beside what an API has |
+//! | `hosts` | hosts that accept ambiguous targets |
 //! | `names` | what nothing names |
 
 mod approvals;
@@ -20,6 +21,7 @@ mod breadth;
 mod dead;
 mod descriptions;
 mod findings;
+mod hosts;
 mod names;
 mod reach;
 mod rules;
@@ -36,7 +38,7 @@ use super::strictness::{is_unconditional, requires_identity};
 use crate::method::MethodSet;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics, Lint};
 use crate::policy::model::{
-    ApprovalId, Effect, GroupId, IssuerId, LoginId, Mode, NetworkId, Policy, Rule, RuleId, ScheduleId, ScopeId,
+    ApprovalId, Effect, GroupId, HostId, IssuerId, LoginId, Mode, NetworkId, Policy, Rule, RuleId, ScheduleId, ScopeId,
     ScopeSelector, TableId,
 };
 use crate::policy::source::{SourceSet, Span};
@@ -144,6 +146,7 @@ fn look(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>, descriptio
     dead::look(&mut linter);
     rules::look(&mut linter);
     scopes::look(&mut linter);
+    hosts::look(&mut linter);
     breadth::look(&mut linter);
     approvals::look(&mut linter);
     names::look(&mut linter);
@@ -159,6 +162,7 @@ enum Row {
     Network(NetworkId),
     Schedule(ScheduleId),
     Login(LoginId),
+    Host(HostId),
     Scope(ScopeId),
     Approval(ApprovalId),
     Rule(RuleId),

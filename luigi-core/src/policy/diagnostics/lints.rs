@@ -182,6 +182,13 @@ lints! {
          if it is an application's own path, accept the finding.",
         wrong include_str!("examples/stats-uri-wrong.toml"),
         right include_str!("examples/stats-uri-right.toml");
+    /// A host that accepts ambiguous targets.
+    TwoReadings = "two-readings", Warning:
+        "The host accepts targets that servers read differently, instead of refusing them. Each is decided as it stands and decoded once more, and passes only if both may, so that what a rule denies \
+         in either way stays denied. What is left to trust is the server behind the host: one that reads such a target in a third way (it decodes twice, or takes a class \
+         for another) serves what nobody decided, and what is forwarded is the path as it stands. Accept a class only where clients need it, and this finding with how the server reads it.",
+        wrong include_str!("examples/two-readings-wrong.toml"),
+        right include_str!("examples/two-readings-right.toml");
     /// A deny that sending no token evades.
     EvadableDeny = "evadable-deny", Warning:
         "A deny about certain people does not match a request without a token, and the same requests are allowed for anyone: whoever is denied leaves the \

@@ -4,18 +4,19 @@ use super::Scene;
 use crate::analysis::patterns::common_host;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::model::{HostId, HostPattern, HostProperties, Table};
+use crate::policy::places::Place;
 use crate::policy::source::Span;
 use crate::policy::syntax::{self, quoted};
 use crate::target::Ambiguity;
 use std::collections::BTreeMap;
 
 impl Scene {
-    /// The entries in the order of their patterns.
+    /// The entries in the order of their patterns, and where each stands.
     pub(super) fn host_properties(
         &self,
         entries: &[syntax::Host],
         out: &mut Diagnostics,
-    ) -> Table<HostId, HostProperties> {
+    ) -> (Table<HostId, HostProperties>, Table<HostId, Place>) {
         let mut known: BTreeMap<HostPattern, &syntax::Host> = BTreeMap::new();
         for entry in entries {
             let Some(pattern) = self.environments.host(&entry.host, out) else { continue };
@@ -33,6 +34,7 @@ impl Scene {
             known.insert(pattern, entry);
         }
         let said = |flag: &Option<crate::policy::source::Spanned<bool>>| flag.as_ref().is_some_and(|flag| flag.value);
+        let places = known.values().map(|entry| entry.place.clone()).collect();
         let rows = known.into_iter().map(|(host, entry)| HostProperties {
             host,
             ignores_case: said(&entry.ignores_case),
@@ -40,7 +42,7 @@ impl Scene {
             accepts: entry.accepts.as_ref().map_or_else(Vec::new, |classes| classes.value.clone()),
             refuses_method_override: said(&entry.refuses_method_override),
         });
-        rows.collect()
+        (rows.collect(), places)
     }
 }
 

@@ -106,7 +106,7 @@ pub(super) fn resolve(
     proxies::check(&syntax.proxies, &proxies, &scene.network_members(&syntax.networks), out);
     let schedules: Table<ScheduleId, Schedule> = rows(&syntax.schedules, |_, schedule| schedule.clone());
     let logins: Table<LoginId, Login> = rows(&syntax.logins, |_, login| login.clone());
-    let hosts = scene.host_properties(&syntax.hosts, out);
+    let (hosts, host_places) = scene.host_properties(&syntax.hosts, out);
     let mut expressions = expressions::Compiler::new(&hosts);
     let scopes = rows(&syntax.scopes, |name, scope| scene.scope(name, scope, &hosts, &mut expressions, out));
     let order = scopes::except_order(&syntax.scopes, &scene.scopes, out);
@@ -162,7 +162,7 @@ pub(super) fn resolve(
         rules: rules.into_values().collect(),
     };
     hash::fill_in(&mut policy, &order);
-    let places = places(syntax, &policy, &used);
+    let places = Places { hosts: host_places, ..places(syntax, &policy, &used) };
     Some((policy, cases, places))
 }
 
@@ -186,7 +186,7 @@ struct Used {
     approvals: BTreeSet<usize>,
 }
 
-/// The places of the rows that the policy has.
+/// The places of the rows that the policy has, but for those of hosts.
 fn places(syntax: &Syntax, policy: &Policy, used: &Used) -> Places {
     fn of<Id: TableId, T>(entries: &[Entry<T>], used: &BTreeSet<usize>) -> Table<Id, Place> {
         let by_name: BTreeMap<&str, &Place> =
@@ -202,6 +202,7 @@ fn places(syntax: &Syntax, policy: &Policy, used: &Used) -> Places {
         networks: of(&syntax.networks, &used.networks),
         schedules: of(&syntax.schedules, &used.schedules),
         logins: of(&syntax.logins, &used.logins),
+        hosts: Table::default(),
         scopes: of(&syntax.scopes, &used.scopes),
         approvals: of(&syntax.approvals, &used.approvals),
         rules: policy.rules.iter().map(|(_, rule)| rules[rule.name.as_str()].clone()).collect(),

@@ -6,7 +6,7 @@ use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::source::Spanned;
 use crate::target::Ambiguity;
 
-const KEYS: [&str; 5] = ["paths", "trailing-slash", "accept-ambiguous", "method-override", "description"];
+const KEYS: [&str; 6] = ["paths", "trailing-slash", "accept-ambiguous", "method-override", "description", "accept"];
 
 /// Reads the table `hosts` of one document.
 pub(super) fn read(top: &Fields<'_>, syntax: &mut Syntax, out: &mut Diagnostics) {
@@ -40,7 +40,8 @@ fn host(name: Text, node: Node<'_>, out: &mut Diagnostics) -> Option<Host> {
         let problem = Diagnostic::error(Code::EmptyValue, name.span, format!("{what} says nothing"));
         out.push(problem.help(format!("set at least one of {}", listed(KEYS[..4].iter().copied(), "and"))));
     }
-    Some(Host { host: name, ignores_case, slash_matters, accepts, refuses_method_override })
+    let place = node.place(name.span, out);
+    Some(Host { host: name, ignores_case, slash_matters, accepts, refuses_method_override, place })
 }
 
 fn accepted(node: Node<'_>, out: &mut Diagnostics) -> Option<Spanned<Vec<Ambiguity>>> {

@@ -115,6 +115,7 @@ pub(super) struct Host {
     /// Sorted.
     pub(super) accepts: Option<Spanned<Vec<Ambiguity>>>,
     pub(super) refuses_method_override: Option<Spanned<bool>>,
+    pub(super) place: Place,
 }
 
 pub(super) struct Scope {
