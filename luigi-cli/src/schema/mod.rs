@@ -1,6 +1,7 @@
 //! The JSON Schema of policy files, for editors.
 //!
-//! It says which keys there are, what they mean and what shape their values have; tests hold it to the parser and to docs/POLICY.md. What it cannot
+//! It says which keys there are, what they mean and what shape their values have, with an example of each; `x-default` is a default in words, `x-since` the version
+//! that brought the key. Tests hold it to the parser and make the section of all keys in docs/POLICY.md of it. What it cannot
 //! say, such as which names are defined, `luigi check` and the language server say.
 
 use serde_json::Value;
@@ -13,5 +14,7 @@ pub(crate) fn value() -> Value {
     serde_json::from_str(TEXT).expect("the schema that is compiled in is JSON")
 }
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
