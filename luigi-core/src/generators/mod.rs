@@ -67,7 +67,7 @@ impl<'a> Choices<'a> {
 }
 
 const ISSUER_URLS: [&str; 3] = ["https://one.test", "https://two.test", "https://three.test"];
-const SUBJECTS: [&str; 5] = ["alice", "bob", "agent:one", "agent:one/two", "é-bot"];
+const SUBJECTS: [&str; 6] = ["alice", "bob", "agent:one", "agent:one/two", "é-bot", "a"];
 const SUBJECT_PATTERNS: [&str; 6] = ["*", "agent:*", "a*e", "agent:*/*", "*:one", "**-bot"];
 const KINDS: [&str; 2] = ["user", "service"];
 const EMAILS: [&str; 3] = ["alice@a.test", "bob@b.test", "odd@b.test@a.test"];

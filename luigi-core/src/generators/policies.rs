@@ -356,7 +356,11 @@ fn actor_matcher(policy: &Policy, choices: &mut Choices<'_>) -> ActorMatcher {
 
 fn capture_test(name: &str, policy: &Policy, choices: &mut Choices<'_>) -> CaptureTest {
     let accepts = if choices.chance(60) {
-        let path = CLAIM_PATHS[choices.below(16).saturating_sub(12)].iter().map(|name| (*name).to_owned()).collect();
+        let path = match choices.below(20) {
+            16.. => &["sub"][..],
+            other => CLAIM_PATHS[other.saturating_sub(12)],
+        };
+        let path = path.iter().map(|name| (*name).to_owned()).collect();
         CaptureValues::Claim { path, issuers: choices.few(&ids(&policy.issuers), 20) }
     } else {
         CaptureValues::In(choices.some(&CAPTURED.map(str::to_owned), 2))

@@ -241,13 +241,14 @@ fn identity(time: Timestamp, choices: &mut Choices<'_>) -> Identity {
     let completeness = if choices.chance(20) { Completeness::CutOff } else { Completeness::Complete };
     // Around the longest leeway; a verified identity may be a little older than its token says.
     let lives = if choices.chance(10) { *choices.pick(&[-299, -300, -301, 0]) } else { 600 };
+    let subject: Box<str> = (*choices.pick(&SUBJECTS)).into();
     Identity {
         issuer: issuer.clone(),
-        subject: (*choices.pick(&SUBJECTS)).into(),
+        subject: subject.clone(),
         email,
         kind: choices.chance(60).then(|| (*choices.pick(&KINDS)).into()),
         groups: Groups::new(groups, completeness),
-        claims: claims(time, choices),
+        claims: with_subject(claims(time, choices), &subject),
         expires_at: time.plus_seconds(lives),
         login: login(time, choices),
         actor: choices.chance(25).then(|| actor(&issuer, time, choices)),
@@ -336,6 +337,12 @@ fn claims(time: Timestamp, choices: &mut Choices<'_>) -> Map<String, Value> {
         let elsewhere = [json!({"role": "src1"}), json!({"until": "src1", "org": "src1"}), json!("role")];
         claims.insert("_claim_names".to_owned(), choices.pick(&elsewhere).clone());
     }
+    claims
+}
+
+/// Every token says whose it is.
+fn with_subject(mut claims: Map<String, Value>, subject: &str) -> Map<String, Value> {
+    claims.insert("sub".to_owned(), subject.into());
     claims
 }
 
