@@ -96,6 +96,24 @@ pub fn numbered(rules: usize, edition: usize) -> String {
     policy
 }
 
+/// How many tests [`tested`] has.
+pub const TESTS: usize = 10;
+
+/// The text of the estate with this many rules, at least 100, with some tests: somebody of a rule's group is let in.
+#[must_use]
+pub fn tested(rules: usize) -> String {
+    let mut policy = estate(rules).policy;
+    // Rules that let in whoever has a group.
+    for rule in (0..TESTS).map(|test| test * (rules / TESTS) / 10 * 10) {
+        let (host, path, group) = (host(rule), path(rule), group_of(rule));
+        let _ = writeln!(
+            policy,
+            "\n[[tests]]\nname = \"rule {rule}\"\nrequest = \"GET https://{host}{path}\"\nas = {{ groups = [\"group-{group}\"] }}\nexpect = \"allow\"\nrule = \"rule-{rule}\""
+        );
+    }
+    policy
+}
+
 fn host(rule: usize) -> String {
     format!("svc-{}.example.com", rule / RULES_PER_HOST)
 }
