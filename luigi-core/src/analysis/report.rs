@@ -9,7 +9,7 @@ use crate::policy::model::{Fact, Policy};
 use crate::snapshot::Snapshot;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 /// Operations that are decided alike.
@@ -99,24 +99,19 @@ pub(super) fn merged(targets: impl IntoIterator<Item = TargetWords>) -> Vec<Targ
     }
     let mut places: Vec<Place> = by_place.into_iter().collect();
     // `/a` and `/a/*/**` are `/a/**`, if nothing else is meant by either.
-    let below: Vec<Place> = places.clone();
+    let known: HashSet<Place> = places.iter().cloned().collect();
     for ((host, frontends, path), methods) in &mut places {
         if let Some(parent) = path.strip_suffix("/*/**") {
             let at = if parent.is_empty() { "/" } else { parent };
-            let with_parent = |((other, at_frontends, place), held): &Place| {
-                other == host && at_frontends == frontends && place == at && held == methods
-            };
-            if below.iter().any(with_parent) {
+            if known.contains(&((host.clone(), frontends.clone(), at.to_owned()), methods.clone())) {
                 *path = format!("{parent}/**");
             }
         }
     }
-    let wide = places.clone();
+    let known: HashSet<Place> = places.iter().cloned().collect();
     places.retain(|((host, frontends, path), methods)| {
         let below = if path == "/" { "/**".to_owned() } else { format!("{path}/**") };
-        !wide.iter().any(|((other, at_frontends, place), held)| {
-            other == host && at_frontends == frontends && *place == below && held == methods
-        })
+        !known.contains(&((host.clone(), frontends.clone(), below), methods.clone()))
     });
     let words = |((host, frontends, path), methods)| TargetWords { host, path, methods, frontends, all_frontends: 0 };
     places.into_iter().map(words).collect()

@@ -12,11 +12,12 @@ use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential};
 use crate::kleene::Kleene;
 use crate::matchers::Captures;
-use crate::policy::model::{Approval, Policy};
+use crate::policy::model::{Approval, Policy, Table, TableId};
 use crate::snapshot::Snapshot;
 use crate::target::{CanonicalTarget, Host, Target};
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -207,8 +208,8 @@ impl Draft {
             Some((actor.issuer.to_string(), actor.subject.as_deref()?.to_owned())).filter(|_| actor.legible)
         });
         let grant = |(n, (scope, approval)): (usize, &(String, String))| {
-            let (_, scope) = policy.scopes.iter().find(|(_, row)| row.name == *scope)?;
-            let (_, approval) = policy.approvals.iter().find(|(_, row)| row.name == *approval)?;
+            let scope = named(&policy.scopes, scope, |row| &row.name)?;
+            let approval = named(&policy.approvals, approval, |row| &row.name)?;
             Some(Grant {
                 id: format!("grant-{n}"),
                 issuer: identity.issuer().to_owned(),
@@ -271,6 +272,21 @@ impl Draft {
         let identity = self.identity(policy);
         self.with_request(policy, identity.as_ref(), |request| explain::evaluate(policy, request))
     }
+}
+
+/// The row of a name, in a table that is sorted by names.
+fn named<'t, Id: TableId, Row>(table: &'t Table<Id, Row>, name: &str, of: impl Fn(&Row) -> &str) -> Option<&'t Row> {
+    let (mut low, mut high) = (0, table.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let row = &table[Id::from_index(middle)];
+        match of(row).cmp(name) {
+            Ordering::Less => low = middle + 1,
+            Ordering::Equal => return Some(row),
+            Ordering::Greater => high = middle,
+        }
+    }
+    None
 }
 
 /// What is left of the evaluations that may be made.
