@@ -5,8 +5,8 @@ use crate::context::{CONTEXTS, ContextRecord};
 use crate::engine::still_open;
 use crate::numbers::luigi_status::{self, LUIGI_STATUS_NULL, LUIGI_STATUS_OK};
 use crate::numbers::{
-    advice_number, answer_number, credential_number, luigi_answer, luigi_credential, luigi_log_level, luigi_outcome,
-    luigi_reason, mode_number, outcome_number, reason_number,
+    LUIGI_REVISION_SIZE, advice_number, answer_number, credential_number, luigi_answer, luigi_credential,
+    luigi_log_level, luigi_outcome, luigi_reason, mode_number, outcome_number, reason_number,
 };
 use crate::pointers::{self, put};
 use crate::record;
@@ -209,7 +209,7 @@ fn fill(decision: &mut luigi_decision, answer: &Answer<'_>, time: Timestamp) {
     }
     decision.generation = version.generation();
     decision.evaluation_id = answer.id().to_bytes();
-    put(&mut decision.revision, version.revision());
+    put_revision(&mut decision.revision, version.revision());
     put_name(&mut decision.rule, answer.rule_name());
     put_name(&mut decision.scope, answer.scope_name());
     put_name(&mut decision.candidate_rule, answer.candidate_rule_name());
@@ -233,6 +233,19 @@ fn put_name<const N: usize>(place: &mut [c_char; N], name: Option<&str>) {
     match name {
         Some(name) => put(place, name),
         None => place[0] = 0,
+    }
+}
+
+#[inline]
+fn put_revision(place: &mut [c_char; LUIGI_REVISION_SIZE], revision: &str) {
+    // PERF: of a length that is known it is a few moves.
+    match <[u8; LUIGI_REVISION_SIZE - 1]>::try_from(revision.as_bytes()) {
+        Ok(digits) => {
+            let (last, front) = (LUIGI_REVISION_SIZE - 1, digits.map(|digit| c_char::from_ne_bytes([digit])));
+            place[..last].copy_from_slice(&front);
+            place[last] = 0;
+        }
+        Err(_) => put(place, revision),
     }
 }
 

@@ -105,6 +105,7 @@ struct Own<'a> {
 impl Own<'_> {
     /// # Safety
     /// The caller's promise about what `request` points to.
+    #[inline]
     unsafe fn read(request: &luigi_request) -> Result<Self, luigi_status> {
         // SAFETY: passed on.
         unsafe {
