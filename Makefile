@@ -4,6 +4,8 @@
 SHELL := /bin/sh
 CARGO ?= cargo
 PREFIX ?= /usr/local
+# Where the C library goes; Debian's packages say lib/x86_64-linux-gnu, for example.
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # How things are built for the demo and for `install`: `release`, or `dev` for those in a hurry.
@@ -13,17 +15,21 @@ BUILT := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 LUAS ?= lua53 lua54
 # What an installation consists of, ready to be loaded: the demo and the installation take it from here.
 HOME_FOLDER := $(TARGET)/luigi
+# The C library, ready to be installed.
+LIBRARY_FOLDER := $(TARGET)/luigi-c
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+SOVERSION := $(basename $(VERSION))
 NEED := tests/tools/need
 # Rust needs a linker and the C library's start files.
 NEED_CC := 'cc:gcc libc6-dev'
 # What the tests of the C library compile and run with.
-NEED_FFI := c++:g++ valgrind
+NEED_FFI := c++:g++ valgrind cmake pkg-config:pkgconf
 # What is attacked behind HAProxy.
 NEED_SERVERS := nginx apache2:apache2-bin
 FUZZ_SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-command build modules test test-docs security-tests check bench bench-quick instructions fuzz fuzz-quick install uninstall clean
+.PHONY: help demo demo-command build command modules library test test-docs security-tests check bench bench-quick instructions fuzz fuzz-quick install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,13 +37,15 @@ help: ## this list
 demo: ## HAProxy with Luigi, real requests, what came out and why; KEEP=1 leaves it running
 	@$(NEED) haproxy $(NEED_CC) $(if $(KEEP),curl)
 	@luas=$$(PATH="$$PATH:/usr/sbin" haproxy -vv | sed -n 's/^Built with Lua version : Lua \(5\)\.\([34]\).*/lua\1\2/p'); \
-		tests/tools/progress Luigi $(MAKE) --no-print-directory build demo-command LUAS="$${luas:-$(LUAS)}"
+		tests/tools/progress Luigi $(MAKE) --no-print-directory command modules demo-command LUAS="$${luas:-$(LUAS)}"
 	@$(BUILT)/luigi-demo --luigi $(BUILT)/luigi --home $(HOME_FOLDER) $(if $(KEEP),--keep)
 
 demo-command:
 	@$(CARGO) build --profile $(PROFILE) -p luigi-tests --bin luigi-demo
 
-build: modules ## the command and both Lua modules, optimised
+build: command modules library ## the command, both Lua modules and the C library, optimised
+
+command:
 	$(CARGO) build --profile $(PROFILE) -p luigi-cli
 
 # One module for each Lua. Cargo gives both one name, so the second has a target folder of its own, or each would be built again every time.
@@ -51,6 +59,16 @@ module-%:
 	$(CARGO) build --profile $(PROFILE) -p luigi-lua --no-default-features --features $* --target-dir $(MODULE_TARGET)
 	@install -d $(HOME_FOLDER)/$*
 	@install -m 0644 $(MODULE_TARGET)/$(notdir $(BUILT))/libluigi.so $(HOME_FOLDER)/$*/luigi.so
+
+# Optimised as a whole, which cargo does only where no Rust library is made beside; in a target folder of its own, for two builds would write one file.
+library:
+ifeq ($(PROFILE),dev)
+	$(CARGO) build -p luigi-ffi
+	@luigi-ffi/install/libraries $(BUILT) $(LIBRARY_FOLDER) $(VERSION)
+else
+	$(CARGO) rustc --profile $(PROFILE) -p luigi-ffi --lib --crate-type cdylib,staticlib --target-dir $(TARGET)/c
+	@luigi-ffi/install/libraries $(TARGET)/c/$(notdir $(BUILT)) $(LIBRARY_FOLDER) $(VERSION)
+endif
 
 test: ## every test, also those against real HAProxy
 	@$(NEED) haproxy $(NEED_CC) $(NEED_FFI) curl openssl python3 $(NEED_SERVERS)
@@ -67,24 +85,25 @@ security-tests: ## thousands of attacks through real HAProxy; writes docs/SECURI
 	@$(NEED) haproxy $(NEED_CC) $(NEED_SERVERS)
 	UPDATE_GOLDEN=1 $(CARGO) test -p luigi-tests --test attacks -- --nocapture --test-threads 1
 
-check: ## formatting, clippy and documentation, warnings as errors
+check: ## formatting, clippy, documentation and luigi.h, warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy -p luigi-lua --no-default-features --features lua54 --target-dir $(TARGET)/lua54 -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+	$(CARGO) test --quiet -p luigi-ffi --test header
 
 bench: ## all benchmarks; writes docs/BENCHMARKS.md
 	@$(NEED) haproxy valgrind $(NEED_CC)
 	bench/run docs/BENCHMARKS.md
 
 bench-quick: ## each benchmark once, to see that it runs
-	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap -- --test
+	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench ffi -- --test
 
 fuzz-quick: ## each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
 
 # As root there may be no cargo: `make build && sudo make install` installs what was built.
-install: $(if $(shell command -v $(CARGO)),build) ## to $(DESTDIR)$(PREFIX): command, modules, glue, man pages, completions, examples, documentation
+install: $(if $(shell command -v $(CARGO)),build) ## to $(DESTDIR)$(PREFIX): command, modules, glue, C library, man pages, completions, examples, documentation
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/luigi/lua53" "$(DESTDIR)$(PREFIX)/lib/luigi/lua54" \
 		"$(DESTDIR)$(PREFIX)/share/doc/luigi/docs" "$(DESTDIR)$(PREFIX)/share/luigi/examples"
 	install -m 0755 $(BUILT)/luigi "$(DESTDIR)$(PREFIX)/bin/luigi"
@@ -103,8 +122,17 @@ install: $(if $(shell command -v $(CARGO)),build) ## to $(DESTDIR)$(PREFIX): com
 	$(BUILT)/luigi completions zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_luigi"
 	$(BUILT)/luigi completions fish > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/luigi.fish"
 
+	install -d "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(LIBDIR)"
+	install -m 0644 include/luigi.h "$(DESTDIR)$(PREFIX)/include/luigi.h"
+	install -m 0644 $(LIBRARY_FOLDER)/libluigi.so.$(VERSION) $(LIBRARY_FOLDER)/libluigi.a "$(DESTDIR)$(LIBDIR)/"
+	ln -sf libluigi.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/libluigi.so.$(SOVERSION)"
+	ln -sf libluigi.so.$(SOVERSION) "$(DESTDIR)$(LIBDIR)/libluigi.so"
+	luigi-ffi/install/texts "$(DESTDIR)" $(VERSION) "$(PREFIX)" "$(LIBDIR)"
+
 uninstall: ## takes away what install put there
 	rm -rf "$(DESTDIR)$(PREFIX)/bin/luigi" "$(DESTDIR)$(PREFIX)/lib/luigi" \
+		"$(DESTDIR)$(PREFIX)/include/luigi.h" "$(DESTDIR)$(LIBDIR)"/libluigi.so* "$(DESTDIR)$(LIBDIR)/libluigi.a" \
+		"$(DESTDIR)$(LIBDIR)/pkgconfig/luigi.pc" "$(DESTDIR)$(LIBDIR)/cmake/luigi" \
 		"$(DESTDIR)$(PREFIX)/share/doc/luigi" "$(DESTDIR)$(PREFIX)/share/luigi" \
 		"$(DESTDIR)$(PREFIX)"/share/man/man1/luigi.1 "$(DESTDIR)$(PREFIX)"/share/man/man1/luigi-*.1 \
 		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/luigi" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_luigi" \

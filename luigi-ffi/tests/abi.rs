@@ -159,3 +159,21 @@ fn the_library_is_known_by_major_and_minor() {
     let wanted = format!("[libluigi.so.{}.{}]", luigi_ffi::LUIGI_VERSION_MAJOR, luigi_ffi::LUIGI_VERSION_MINOR);
     assert!(dynamic.lines().any(|line| line.contains("(SONAME)") && line.ends_with(&wanted)), "{dynamic}");
 }
+
+/// The programs of docs/ABI.md are programs.
+#[test]
+fn the_page_has_programs_that_compile() {
+    let page = std::fs::read_to_string(workspace().join("docs/ABI.md")).expect("the page");
+    let workshop = Workshop::new();
+    let mut programs = 0;
+    for fence in page.split("```c\n").skip(1) {
+        let text = fence.split("```").next().expect("a fence ends");
+        let source = workshop.write(&format!("page-{programs}.c"), text);
+        let program = workshop.compile_file(&source, Build::C);
+        workshop.write("policy.toml", std::fs::read(workspace().join("examples/c/policy.toml")).expect("the example"));
+        let output = run(Command::new(program).current_dir(workshop.path("")));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "pass\n");
+        programs += 1;
+    }
+    assert_eq!(programs, 1);
+}
