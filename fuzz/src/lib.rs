@@ -5,6 +5,7 @@
 
 mod decide;
 mod facts;
+mod ffi;
 mod haproxy;
 mod input;
 mod jwks;
@@ -18,10 +19,11 @@ mod token;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 9] = [
+pub const TARGETS: [FuzzTarget; 10] = [
     ("canonical_target", target::run),
     ("decide", decide::run),
     ("facts", facts::run),
+    ("ffi", ffi::run),
     ("haproxy_config", haproxy::run),
     ("jwks", jwks::run),
     ("manifest", manifest::run),
