@@ -67,7 +67,7 @@ fn authoring(c: &mut Criterion) {
                 b.iter(|| black_box(compare(&compiled, other, NOW, Bounds::default())));
             });
         }
-        let known = Known { source: None, time: None, now: NOW };
+        let known = Known { source: None, frontend: None, time: None, now: NOW };
         group.bench_function(BenchmarkId::new("who-can", rules), |b| {
             let host = Some("svc-1.example.com");
             b.iter(|| black_box(who_can(&compiled, "GET", host, "/v1/refunds-22/7/lines/1", known, Bounds::default())));
