@@ -1,15 +1,19 @@
-//! What `luigi check --haproxy` warns of is so: for each finding a real HAProxy serves what the policy denies, or sends a request to other servers than those of the host that it was decided for. With the
-//! cure it no longer does, and the finding is gone.
+//! What `luigi check --haproxy` warns of is so: for each finding a real HAProxy serves what the policy denies, or sends a request to other servers
+//! than those of the host that it was decided for. With the cure it no longer does, and the finding is gone.
 
+use luigi_core::policy::model::Policy;
 use luigi_core::policy::{SourceSet, parse};
 use luigi_runtime::Mode;
+use luigi_runtime::facts::FactList;
+use luigi_runtime::haproxy_config::{backend_lines, frontend_lines};
 use luigi_tests::client::{Client, Response, request};
 use luigi_tests::haproxy::{Haproxy, Setup};
 use luigi_tests::installation::Release;
 use luigi_tests::on_each_haproxy;
 use luigi_tests::site::Site;
 use luigi_tests::upstream::Upstream;
-use luigi_workflow::haproxy;
+use luigi_workflow::{fact_record, haproxy};
+use std::path::Path;
 
 on_each_haproxy!(
     a_frontend_without_luigis_lines_serves_what_is_denied,
@@ -17,6 +21,7 @@ on_each_haproxy!(
     a_path_that_is_changed_before_is_decided_instead_of_the_one_that_was_sent,
     an_answer_before_the_decision_is_given_to_anybody,
     a_header_chooses_the_servers_of_another_host,
+    a_frontend_chooses_the_servers_of_another_host,
     a_spelling_of_the_host_chooses_the_servers_of_another_host
 );
 
@@ -49,11 +54,20 @@ fn start(site: &Site, release: Release, configuration: Configuration) -> Option<
     let Configuration { frontend, sections } = configuration;
     let setup = Setup { frontend, sections, ..site.setup(release) };
     let haproxy = site.start(setup)?;
-    let mut policy = SourceSet::new();
-    policy.add("policy.toml", POLICY);
+    Some((haproxy, found(site, POLICY)))
+}
+
+fn parsed(policy: &str) -> Policy {
+    let mut sources = SourceSet::new();
+    sources.add("policy.toml", policy);
+    parse(&sources).policy.expect("a policy without errors")
+}
+
+/// The codes of what is found in the configuration of a site.
+fn found(site: &Site, policy: &str) -> Vec<&'static str> {
     let files = haproxy::read(&[site.path("haproxy.cfg")]).expect("HAProxy reads it, too");
-    let findings = haproxy::check(&files, &parse(&policy).policy.expect("a policy without errors"));
-    Some((haproxy, findings.diagnostics.iter().map(|item| item.code.as_str()).collect()))
+    let findings = haproxy::check(&files, &parsed(policy));
+    findings.diagnostics.iter().map(|item| item.code.as_str()).collect()
 }
 
 fn enforced() -> Site {
@@ -95,11 +109,7 @@ fn a_path_that_is_changed_afterwards_is_not_the_one_that_was_decided(release: Re
     let inner = Upstream::start();
     let changed = |rule: &str| Configuration {
         frontend: "    use_backend inner if { path_beg /public }\n".to_owned(),
-        sections: format!(
-            "backend inner\n{}{rule}    server inner {}\n",
-            luigi_runtime::haproxy_config::backend_lines(),
-            inner.address()
-        ),
+        sections: format!("backend inner\n{}{rule}    server inner {}\n", backend_lines(), inner.address()),
     };
     let rule = "    http-request replace-path /public(/.*) \\1\n";
     let Some((haproxy, found)) = start(&site, release, changed(rule)) else { return };
@@ -180,6 +190,37 @@ fn a_header_chooses_the_servers_of_another_host(release: Release) {
         assert_eq!(get(&haproxy, "/admin/b", host, &[("x-site", "www")]).status, 200, "{host}");
     }
     assert!(!served(site.upstream(), "/admin/b") && served(&open, "/admin/b"));
+}
+
+/// Both frontends have Luigi's lines. What anybody may have of one host is not what may be had of the servers of the other.
+fn a_frontend_chooses_the_servers_of_another_host(release: Release) {
+    let ask =
+        |socket: &Path, host: &str| Client::connect_unix(socket).exchange(&request("GET", "/admin", host, &[])).status;
+    let named = POLICY
+        .replace("[scopes.public]\n", "[scopes.public]\nfrontends = [\"www\"]\n")
+        .replace("[scopes.open]\n", "[scopes.open]\nfrontends = [\"open\"]\n");
+    for (policy, expected, status) in [(POLICY, &["undecided-routing"][..], 200), (&named, &[], 403)] {
+        let site = Site::new();
+        let facts = FactList::of_policy(&parsed(policy));
+        fact_record::write(&site.feed(), &facts).expect("a feed that can be written");
+        site.apply(policy, Some(Mode::Enforce));
+        let (open, socket) = (Upstream::start(), site.path("open.sock"));
+        let mut setup = site.setup(release);
+        setup.options.facts = facts;
+        setup.sections = format!(
+            "frontend open\n    bind unix@{}\n{}    default_backend open\nbackend open\n    server open {}\n",
+            socket.display(),
+            frontend_lines(&setup.options),
+            open.address()
+        );
+        let Some(haproxy) = site.start(setup) else { return };
+        assert_eq!(found(&site, policy), expected);
+        assert_eq!(ask(&socket, "open.example.com"), 200);
+        assert_eq!(get(&haproxy, "/admin", "www.example.com", &[]).status, 403);
+        // The host of the one frontend at the other.
+        assert_eq!(get(&haproxy, "/admin", "open.example.com", &[]).status, status);
+        assert_eq!(served(site.upstream(), "/admin"), status == 200);
+    }
 }
 
 fn a_spelling_of_the_host_chooses_the_servers_of_another_host(release: Release) {

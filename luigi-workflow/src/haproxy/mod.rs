@@ -1,8 +1,8 @@
 //! HAProxy's configuration, read to find where routing and decision can disagree.
 //!
-//! A policy says what a request may; HAProxy says which servers get it. [`check`] looks at both: ways to servers past Luigi, rules that change what is decided or was decided, servers
-//! that are chosen by what no decision sees, and Luigi's lines themselves. It stands in the control plane and runs nothing: HAProxy is not asked, no map is read, no name looked up. What is not
-//! understood is said to be so.
+//! A policy says what a request may; HAProxy says which servers get it. [`check`] looks at both: ways to servers past Luigi, rules that change what
+//! is decided or was decided, servers that are chosen by what no decision sees, and Luigi's lines themselves. It stands in the control plane and runs
+//! nothing: HAProxy is not asked, no map is read, no name looked up. What is not understood is said to be so.
 //!
 //! ```text
 //! files ─ read ─> text ─ words, sections ─> configuration ─ printed, conditions, evaluate ─ lint ─> findings ─ accept ─> what is left

@@ -1,7 +1,7 @@
 //! Luigi's lines: what is printed for a policy, and which lines of a section are those.
 //!
-//! Nothing of them is written down here a second time: they are printed and read like any configuration, and lines are compared word by word. Which headers backends get
-//! and whether paths are forwarded as received was chosen when they were printed, so both are found out from what is there.
+//! Nothing of them is written down here a second time: they are printed and read like any configuration, and lines are compared word by word. Which
+//! headers backends get and whether paths are forwarded as received was chosen when they were printed, so both are found out from what is there.
 
 use super::sections::{Config, Line, Proxy, Section};
 use luigi_core::policy::SourceSet;

@@ -1,6 +1,7 @@
 //! The sections of a configuration and what each proxy has of its `defaults`.
 //!
-//! Keywords are not checked: HAProxy does that. What matters is which lines a `frontend`, `listen` or `backend` has, in which order HAProxy evaluates them, and where they stand.
+//! Keywords are not checked: HAProxy does that. What matters is which lines a `frontend`, `listen` or `backend` has, in which order HAProxy evaluates
+//! them, and where they stand.
 
 use super::words::{Word, words};
 use luigi_core::policy::SourceSet;
@@ -227,8 +228,7 @@ impl Line {
 
     /// Whether two lines are the same words.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let texts = |line: &Self| line.words.iter().map(|word| word.text.clone()).collect::<Vec<_>>();
-        texts(self) == texts(other)
+        self.words.iter().map(|word| &word.text).eq(other.words.iter().map(|word| &word.text))
     }
 
     /// The name of the action of an `http-request` rule, without what stands in parentheses.

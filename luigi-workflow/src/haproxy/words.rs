@@ -1,7 +1,7 @@
 //! A line of HAProxy's configuration, taken apart into words by HAProxy's rules (section 2.2 of its manual).
 //!
-//! Words end at space. `"` and `'` quote, `\` escapes (not between `'`), `#` begins a comment. A line ends where it ends: HAProxy has no way to go on with one in the
-//! next. Variables of the environment are left as they are written, since nobody knows here what they hold.
+//! Words end at space. `"` and `'` quote, `\` escapes (not between `'`), `#` begins a comment. A line ends where it ends: HAProxy has no way to go on
+//! with one in the next. Variables of the environment are left as they are written, since nobody knows here what they hold.
 
 use std::ops::Range;
 

@@ -12,8 +12,8 @@ lints! {
     enum HaproxyLint;
     /// A line that HAProxy does not read.
     HaproxySyntax = "haproxy-syntax", Error:
-        "HAProxy refuses this line: a quote that nothing closes, or a line before the first section. What stands there was not looked at, so that other \
-         findings may be missing. `haproxy -c` says more.",
+        "HAProxy refuses this line: a quote that nothing closes, or a line before the first section. What stands there was not looked at, so that \
+         other findings may be missing. `haproxy -c` says more.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines
@@ -34,9 +34,9 @@ backend shop
 "#;
     /// Something that decides where requests go and is not understood.
     HaproxyNotUnderstood = "haproxy-not-understood", Warning:
-        "What happens here depends on something that is not worked out: a map, a list in a file, a fetch that is not known, an action of another Lua program, a block between \
-         `.if` and `.endif` of which both branches were read. Nothing is guessed, so something may be wrong here and not be reported. Look at it yourself, and accept the \
-         finding with what you have found.",
+        "What happens here depends on something that is not worked out: a map, a list in a file, a fetch that is not known, an action of another \
+         Lua program, a block between `.if` and `.endif` of which both branches were read. Nothing is guessed, so something may be wrong here and \
+         not be reported. Look at it yourself, and accept the finding with what you have found.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines
@@ -58,8 +58,9 @@ backend shop
 "#;
     /// A frontend that leads to servers past Luigi.
     UnguardedFrontend = "unguarded-frontend", Warning:
-        "Requests that come in here reach servers, and nothing decides them: the section has none of Luigi's lines, or is in tcp mode, where HAProxy sees no requests. What the policy denies \
-         elsewhere can be had here. Put Luigi's lines in, or take the way to the servers out; if it is meant to be so, because another service is behind it, accept the finding.",
+        "Requests that come in here reach servers, and nothing decides them: the section has none of Luigi's lines, or is in tcp mode, where \
+         HAProxy sees no requests. What the policy denies elsewhere can be had here. Put Luigi's lines in, or take the way to the servers out; if \
+         it is meant to be so, because another service is behind it, accept the finding.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines
@@ -87,8 +88,9 @@ backend shop
 "#;
     /// A rule that answers before Luigi is asked.
     AnsweredBeforeDecision = "answered-before-decision", Warning:
-        "A rule before Luigi's lines answers the request itself, or lets it through (`http-request allow`), so that it is neither decided nor in any record. Put the rule behind Luigi's lines. \
-         What refuses (`deny`, `tarpit`, `reject`, `silent-drop`, `auth`) may stand before them, and so may a redirect that only leads to https.",
+        "A rule before Luigi's lines answers the request itself, or lets it through (`http-request allow`), so that it is neither decided nor in \
+         any record. Put the rule behind Luigi's lines. What refuses (`deny`, `tarpit`, `reject`, `silent-drop`, `auth`) may stand before them, \
+         and so may a redirect that only leads to https.",
         wrong r#"frontend www
     bind :443
     http-request allow if { path_beg /assets }
@@ -109,8 +111,9 @@ backend shop
 "#;
     /// A rule that changes what is decided.
     ChangedBeforeDecision = "changed-before-decision", Warning:
-        "A rule before Luigi's lines changes the target, the method or a header that is decided by. Luigi decides what the rule has made of the request: scopes must be about that, the log does not \
-         say what was asked for, and what would have been refused as ambiguous may have been made unambiguous. Put the rule behind Luigi's lines if scopes are about what clients send.",
+        "A rule before Luigi's lines changes the target, the method or a header that is decided by. Luigi decides what the rule has made of the \
+         request: scopes must be about that, the log does not say what was asked for, and what would have been refused as ambiguous may have been \
+         made unambiguous. Put the rule behind Luigi's lines if scopes are about what clients send.",
         wrong r#"frontend www
     bind :443
     http-request replace-path /old(/.*) \1
@@ -130,8 +133,9 @@ backend shop
 "#;
     /// A rule that changes what was decided.
     ChangedAfterDecision = "changed-after-decision", Warning:
-        "A rule behind Luigi's lines, or of a backend, changes the path, the method or the Host of a request that was decided. The server answers another request than the one that was allowed, \
-         and `..` or a capture can make it any other. Let the server take the path as it is, or write scopes about what clients send and make sure that nothing else can come out; then accept the finding.",
+        "A rule behind Luigi's lines, or of a backend, changes the path, the method or the Host of a request that was decided. The server answers \
+         another request than the one that was allowed, and `..` or a capture can make it any other. Let the server take the path as it is, or \
+         write scopes about what clients send and make sure that nothing else can come out; then accept the finding.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines
@@ -151,8 +155,9 @@ backend shop
 "#;
     /// The source is whatever a client says.
     ForgeableSource = "forgeable-source", Warning:
-        "`http-request set-src` without a condition makes whatever a header says the source of the request, so every client chooses the network that it comes from. Ask for a trusted peer: `if { src -f \
-         proxies.lst }`. Or leave the line out and declare the proxies in the policy (`[proxies]`).",
+        "`http-request set-src` without a condition makes whatever a header says the source of the request, so every client chooses the network \
+         that it comes from. Ask for a trusted peer: `if { src -f proxies.lst }`. Or leave the line out and declare the proxies in the policy \
+         (`[proxies]`).",
         wrong r#"frontend www
     bind :443
     http-request set-src req.hdr(x-forwarded-for)
@@ -173,8 +178,9 @@ backend shop
 "#;
     /// Luigi's lines are not as they are printed.
     LuigiLinesIncomplete = "luigi-lines-incomplete", Error:
-        "Luigi's lines work together: they remove what clients could forge, collect the facts, ask, refuse, and deny whatever is no clear pass. One of them is missing, differs from what is printed, or stands in \
-         another order, and with it something of that is gone. Print them again with `luigi haproxy-config` and replace all of them.",
+        "Luigi's lines work together: they remove what clients could forge, collect the facts, ask, refuse, and deny whatever is no clear pass. \
+         One of them is missing, differs from what is printed, or stands in another order, and with it something of that is gone. Print them again \
+         with `luigi haproxy-config` and replace all of them.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines but the one that denies
@@ -193,8 +199,9 @@ backend shop
 "#;
     /// Luigi's lines are those of another policy.
     LuigiLinesOutdated = "luigi-lines-outdated", Warning:
-        "The lines were printed for another policy: they do not carry everything that the rules of this one ask for, or `LUIGI_FACTS` says something else than they carry. What is not carried is unknown; it opens \
-         nothing, and it denies where a deny rule asks for it. `luigi apply` and the data plane refuse such a policy where they notice. Put in what is printed with the finding.",
+        "The lines were printed for another policy: they do not carry everything that the rules of this one ask for, or `LUIGI_FACTS` says \
+         something else than they carry. What is not carried is unknown; it opens nothing, and it denies where a deny rule asks for it. `luigi \
+         apply` and the data plane refuse such a policy where they notice. Put in what is printed with the finding.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines for an older policy
@@ -213,8 +220,9 @@ backend shop
 "#;
     /// Somebody else writes Luigi's headers.
     IdentityHeaderChanged = "identity-header-changed", Warning:
-        "Backends believe the headers that begin with `x-luigi`: they say who asks. A rule behind Luigi's lines, or of a backend, sets, changes or removes one of them, so that they say something else than what was \
-         decided. Use another name, or choose with `luigi haproxy-config --headers` which of them are added.",
+        "Backends believe the headers that begin with `x-luigi`: they say who asks. A rule behind Luigi's lines, or of a backend, sets, changes or \
+         removes one of them, so that they say something else than what was decided. Use another name, or choose with `luigi haproxy-config \
+         --headers` which of them are added.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines
@@ -235,7 +243,8 @@ backend shop
 "#;
     /// A fact of the policy that the configuration never sets.
     FactNotSet = "fact-not-set", Warning:
-        "The policy asks for a fact that HAProxy is to know, `[facts.NAME]`, and this section sets its variable nowhere before Luigi's lines. It stays unknown: it opens nothing, and it denies where a deny rule asks for it.",
+        "The policy asks for a fact that HAProxy is to know, `[facts.NAME]`, and this section sets its variable nowhere before Luigi's lines. It \
+         stays unknown: it opens nothing, and it denies where a deny rule asks for it.",
         wrong r#"frontend api
     bind :8443
     # Luigi's lines without the fact
@@ -255,8 +264,9 @@ backend shop
 "#;
     /// A frontend that a scope names and that there is not.
     UnknownFrontend = "unknown-frontend", Warning:
-        "A scope names a frontend that this configuration does not have, so that the scope holds nothing that comes in here: what its rules allow is refused, and what they deny or restrict is decided without them. \
-         Name the frontend as its section is called. If one policy is for several configurations, and another one has it, accept this.",
+        "A scope names a frontend that this configuration does not have, so that the scope holds nothing that comes in here: what its rules allow \
+         is refused, and what they deny or restrict is decided without them. Name the frontend as its section is called. If one policy is for \
+         several configurations, and another one has it, accept this.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines
@@ -291,8 +301,10 @@ backend admin
 "#;
     /// Which servers get a request depends on what is not decided.
     UndecidedRouting = "undecided-routing", Warning:
-        "Scopes are told apart by Host, and here something else chooses the servers: the name in TLS (SNI), a port, an address, a header, or which frontend was connected to. A client chooses it apart from the Host, so that \
-         a request is decided by the scopes of one host and served by the servers of another. Choose servers by the Host that is decided, `{ req.hdr(host),host_only,lower -m str NAME }`, or refuse other hosts in the frontend. Scopes may also name the `frontends` that they are about.",
+        "Scopes are told apart by Host, and here something else chooses the servers: the name in TLS (SNI), a port, an address, a header, or which \
+         frontend was connected to. A client chooses it apart from the Host, so that a request is decided by the scopes of one host and served by \
+         the servers of another. Choose servers by the Host that is decided, `{ req.hdr(host),host_only,lower -m str NAME }`, or refuse other \
+         hosts in the frontend. Scopes may also name the `frontends` that they are about.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines
@@ -319,8 +331,9 @@ backend admin
 "#;
     /// A host is decided in every spelling and routed in one.
     HostSpelling = "host-spelling", Warning:
-        "Luigi decides hosts without regard to case, port and a final dot; this condition compares the bytes of the header. The spelling that is shown is decided like the plain name and goes to other servers. Compare what is left \
-         without port and case, and name the host with a final dot, too: `{ req.hdr(host),host_only,lower -m str NAME NAME. }`.",
+        "Luigi decides hosts without regard to case, port and a final dot; this condition compares the bytes of the header. The spelling that is \
+         shown is decided like the plain name and goes to other servers. Compare what is left without port and case, and name the host with a \
+         final dot, too: `{ req.hdr(host),host_only,lower -m str NAME NAME. }`.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines
@@ -347,8 +360,9 @@ backend admin
 "#;
     /// Paths are routed as they were received.
     ReceivedPathRouted = "received-path-routed", Warning:
-        "A path is decided in its canonical form, and here the path as it was received chooses the servers: `/admin/../public` is decided as `/public` and begins with `/admin`. Put in the line by which HAProxy goes on with \
-         the path that was decided; `luigi haproxy-config` prints it unless `--forward received` was asked for.",
+        "A path is decided in its canonical form, and here the path as it was received chooses the servers: `/admin/../public` is decided as \
+         `/public` and begins with `/admin`. Put in the line by which HAProxy goes on with the path that was decided; `luigi haproxy-config` \
+         prints it unless `--forward received` was asked for.",
         wrong r#"frontend www
     bind :443
     # Luigi's lines with --forward received
@@ -375,8 +389,8 @@ backend admin
 "#;
     /// HAProxy lets malformed requests through.
     LenientParsing = "lenient-parsing", Warning:
-        "With this option HAProxy lets requests through that it otherwise refuses: forbidden characters in targets and names of headers, NUL among them. Luigi and the servers may then read such a request differently. \
-         Leave the option out, or see to the client that needs it.",
+        "With this option HAProxy lets requests through that it otherwise refuses: forbidden characters in targets and names of headers, NUL among \
+         them. Luigi and the servers may then read such a request differently. Leave the option out, or see to the client that needs it.",
         wrong r#"frontend www
     bind :443
     option accept-invalid-http-request
@@ -396,8 +410,9 @@ backend shop
 "#;
     /// Buffers that are too small for the line of facts.
     SmallBuffer = "small-buffer", Warning:
-        "HAProxy cuts the line of facts at `tune.bufsize`, and Luigi refuses what is cut as `malformed-facts`. The line is hardly longer than the request; with less than the default of 16384 bytes long tokens and many groups no \
-         longer fit, and their requests are refused. Leave the setting out, or raise it.",
+        "HAProxy cuts the line of facts at `tune.bufsize`, and Luigi refuses what is cut as `malformed-facts`. The line is hardly longer than the \
+         request; with less than the default of 16384 bytes long tokens and many groups no longer fit, and their requests are refused. Leave the \
+         setting out, or raise it.",
         wrong r#"global
     tune.bufsize 8192
 

@@ -1,12 +1,12 @@
 //! What chooses the servers of a request, against the Host that its scopes are told apart by.
 //!
-//! For each host that the policy knows it is worked out which backends a request for it can reach in each frontend, whatever else the request is. A backend is a danger where requests
-//! that are decided by different scopes reach it, and where others for the same host go elsewhere, by something that the decision does not see. Conditions on paths and methods are no
-//! danger: the decision sees these.
+//! For each host that the policy knows it is worked out which backends a request for it can reach in each frontend, whatever else the request is. A
+//! backend is a danger where requests that are decided by different scopes reach it, and where others for the same host go elsewhere, by something
+//! that the decision does not see. Conditions on paths and methods are no danger: the decision sees these.
 
 use super::ways::{To, Way, ends, ways};
 use super::{Look, finding, is_path};
-use crate::haproxy::conditions::{Comparison, Condition};
+use crate::haproxy::conditions::{Comparison, Condition, Term, Test};
 use crate::haproxy::evaluate::{Known, Reason, Requests};
 use crate::haproxy::sections::{Line, Proxy};
 use luigi_core::policy::diagnostics::{Diagnostic, HaproxyLint, quoted};
@@ -24,6 +24,8 @@ struct Host {
     pattern: String,
     /// The host itself, or one that the pattern holds.
     name: String,
+    /// Whether it is the host itself.
+    is_exact: bool,
     /// The scopes that decide requests for it.
     scopes: BTreeSet<ScopeId>,
 }
@@ -96,10 +98,12 @@ fn hosts_of(policy: &Policy, frontend: &str, named: &BTreeSet<String>) -> Vec<Ho
             let name = sample(pattern);
             let scopes =
                 opened.iter().copied().filter(|id| policy.scopes[*id].hosts.iter().any(|held| holds(held, &name)));
-            Host { pattern: pattern.to_string(), scopes: scopes.collect(), name }
+            let is_exact = matches!(pattern, HostPattern::Exact(_));
+            Host { pattern: pattern.to_string(), scopes: scopes.collect(), name, is_exact }
         })
         .collect();
-    hosts.sort_by_key(|host| !named.contains(&host.name));
+    // What is clearest to read comes first, and is what findings show.
+    hosts.sort_by_key(|host| (!named.contains(&host.name), !host.is_exact));
     hosts
 }
 
@@ -144,13 +148,7 @@ fn refusals<'c>(plans: &[Plan<'c>]) -> Refusals<'c> {
 impl<'c> Plan<'c> {
     fn of(look: &Look<'c>, proxy: Proxy<'c>, named: &BTreeSet<String>) -> Self {
         let ends = ends(proxy);
-        let compares = |test: &Comparison| {
-            is_sni(&test.sample.fetch) && test.sample.converters.iter().any(|(name, _)| name == "strcmp")
-        };
-        let compares_sni = ends
-            .iter()
-            .filter_map(|(_, condition)| condition.as_ref())
-            .any(|condition| condition.comparisons().any(compares));
+        let compares_sni = ends.iter().filter_map(|(_, condition)| condition.as_ref()).any(refuses_other_names);
         Self {
             proxy,
             known: Known::of(proxy, look.decided_headers()),
@@ -201,8 +199,23 @@ impl<'c> Plan<'c> {
     }
 }
 
-fn is_sni(fetch: &str) -> bool {
-    matches!(fetch, "ssl_fc_sni" | "req.ssl_sni" | "req_ssl_sni")
+/// Whether a rule with this condition refuses every request whose host in TLS is another than something else: `unless { ssl_fc_sni,strcmp(...) eq 0 }`,
+/// or `if !{ ... }`.
+fn refuses_other_names(condition: &Condition) -> bool {
+    let is_equal = |test: &Test| match test {
+        Test::Sample(Comparison { sample, values, .. }) => {
+            let compares =
+                sample.fetch == "ssl_fc_sni" && sample.converters.last().is_some_and(|(name, _)| name == "strcmp");
+            compares && matches!(&values.iter().map(String::as_str).collect::<Vec<_>>()[..], ["0"] | ["eq", "0"])
+        }
+        Test::Constant(_) | Test::Predefined(_) | Test::Unreadable(_) => false,
+    };
+    let is_term = |term: &Term, is_negated: bool| term.is_negated == is_negated && term.tests.iter().all(is_equal);
+    match (condition.is_unless, &condition.alternatives[..]) {
+        (true, [terms]) => terms.iter().any(|term| is_term(term, false)),
+        (true, _) => false,
+        (false, alternatives) => alternatives.iter().any(|terms| matches!(&terms[..], [term] if is_term(term, true))),
+    }
 }
 
 /// Whether requests for these hosts are decided by different scopes.
@@ -272,7 +285,7 @@ fn within(plan: &Plan<'_>, said: &mut BTreeSet<Span>, found: &mut Vec<Diagnostic
         let other_way = plan.ways.iter().find(|way| way.name == other).map_or(way.span, |way| way.span);
         let problem = finding(HaproxyLint::UndecidedRouting, way.span, message).label("chosen apart from the Host");
         let problem = problem.also(other_way, format!("else they can go to {}", quoted(other)));
-        let meant = plan.hosts.iter().find(|host| is_named(host)).map_or("NAME", |host| &host.name);
+        let meant = plan.hosts.iter().find(|host| is_named(host));
         found.push(problem.help(format!(
             "they are all decided by the scopes of {}; ask for the Host of these servers\n    {}",
             quoted(&host.pattern),
@@ -281,8 +294,9 @@ fn within(plan: &Plan<'_>, said: &mut BTreeSet<Span>, found: &mut Vec<Diagnostic
     }
 }
 
-/// A condition that holds for every spelling of a host.
-fn condition_for(host: &str) -> String {
+/// A condition that holds for every spelling of a host; for a pattern, what it looks like.
+fn condition_for(host: Option<&Host>) -> String {
+    let host = host.filter(|host| host.is_exact).map_or("NAME", |host| host.name.as_str());
     format!("{{ req.hdr(host),host_only,lower -m str {host} {host}. }}")
 }
 
@@ -312,7 +326,8 @@ fn spellings(plan: &Plan<'_>, backends: &Refusals<'_>, found: &mut Vec<Diagnosti
             if missed.is_some() {
                 problem = problem.label("does not hold for it").also(plan.ways[stray.way].span, "leads there");
             }
-            let help = format!("compare without port and case, and name the final dot\n    {}", condition_for(name));
+            let help =
+                format!("compare without port and case, and name the final dot\n    {}", condition_for(Some(host)));
             found.push(problem.help(help));
         }
     }
@@ -373,7 +388,7 @@ fn cure_between(host: &Host, here: &str) -> String {
         "they are all decided by the scopes of {}; if it is not a host of {}, name the `frontends` of these scopes, or refuse it there\n    http-request deny if {}",
         quoted(&host.pattern),
         quoted(here),
-        condition_for(&host.name)
+        condition_for(Some(host))
     )
 }
 
