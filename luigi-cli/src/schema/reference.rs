@@ -70,6 +70,7 @@ fn kind(node: &Value) -> String {
             "claim-path" => "path of names".to_owned(),
             "accept" => "table of reasons".to_owned(),
             "name" | "duration" => name.to_owned(),
+            "frontend" => "name".to_owned(),
             "methods" | "hosts" | "subject" | "people" | "via" | "value-test" | "claim-value" => {
                 kind(&value()["$defs"][name])
             }
