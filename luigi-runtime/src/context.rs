@@ -340,7 +340,7 @@ fn source(text: Option<&[u8]>) -> Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Carried, Engine, EngineConfig, PolicyFileConfig};
+    use crate::{AmbiguousTargets, Carried, Engine, EngineConfig, PolicyFileConfig};
     use std::net::IpAddr;
 
     fn engine(mode: Mode) -> Engine {
@@ -413,6 +413,14 @@ mod tests {
             let counters = engine.status().counters;
             assert_eq!(counters.would_be_refused + counters.refused, 5);
             assert_eq!(counters.failures, 0);
+            let of_class = match outcome {
+                Outcome::Pass => AmbiguousTargets { refused: 0, would_be_refused: 1 },
+                Outcome::Refuse => AmbiguousTargets { refused: 1, would_be_refused: 0 },
+            };
+            drop(context);
+            let mut counted = engine.status().counters.ambiguous_targets;
+            assert_eq!(counted.remove("encoded-slash"), Some(of_class), "what a context counted stays when it is gone");
+            assert!(counted.values().all(|others| *others == AmbiguousTargets::default()), "{counted:?}");
         }
     }
 

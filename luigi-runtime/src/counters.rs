@@ -4,6 +4,7 @@
 
 use crate::answer::{Answer, Outcome};
 use luigi_core::decide::Reason;
+use luigi_core::target::Ambiguity;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,11 +24,24 @@ pub struct Counters {
     pub refused: u64,
     /// Requests that passed only because the policy is observed: enforcing would have refused them.
     pub would_be_refused: u64,
+    /// Requests whose decision is `ambiguous-target`, by the class of the target; every class is there.
+    pub ambiguous_targets: BTreeMap<&'static str, AmbiguousTargets>,
     /// Failures of Luigi itself: panics, and what embedders report with [`Engine::count_failure`](crate::Engine::count_failure).
     pub failures: u64,
 }
 
+/// What became of the ambiguous targets of one class that no host accepts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AmbiguousTargets {
+    /// How many were refused.
+    pub refused: u64,
+    /// How many passed only because the policy is observed.
+    pub would_be_refused: u64,
+}
+
 const REASONS: usize = Reason::ALL.len();
+const CLASSES: usize = Ambiguity::ALL.len();
 
 /// The counts of one context.
 #[derive(Debug, Default)]
@@ -37,6 +51,8 @@ pub(crate) struct Tally {
     passed: AtomicU64,
     refused: AtomicU64,
     would_be_refused: AtomicU64,
+    /// By class: refused, would be refused.
+    ambiguous_targets: [[AtomicU64; 2]; CLASSES],
     failures: AtomicU64,
 }
 
@@ -55,6 +71,14 @@ impl Tally {
             }
             Outcome::Refuse => add(&self.refused, 1),
         }
+        if let (Reason::AmbiguousTarget, Some(class)) = (decision.reason, answer.target().and_then(|it| it.ambiguity()))
+        {
+            let [refused, would_be_refused] = &self.ambiguous_targets[class as usize];
+            match answer.outcome() {
+                Outcome::Refuse => add(refused, 1),
+                Outcome::Pass => add(would_be_refused, 1),
+            }
+        }
         if decision.reason == Reason::InternalError {
             add(&self.failures, 1);
         }
@@ -71,6 +95,11 @@ impl Tally {
         sum.passed += self.passed.load(Ordering::Relaxed);
         sum.refused += self.refused.load(Ordering::Relaxed);
         sum.would_be_refused += self.would_be_refused.load(Ordering::Relaxed);
+        for (class, [refused, would_be_refused]) in Ambiguity::ALL.iter().zip(&self.ambiguous_targets) {
+            let of_class = sum.ambiguous_targets.entry(class.as_str()).or_default();
+            of_class.refused += refused.load(Ordering::Relaxed);
+            of_class.would_be_refused += would_be_refused.load(Ordering::Relaxed);
+        }
         sum.failures += self.failures.load(Ordering::Relaxed);
     }
 
@@ -82,7 +111,8 @@ impl Tally {
             (&self.would_be_refused, &other.would_be_refused),
             (&self.failures, &other.failures),
         ]);
-        for (into, from) in pairs {
+        let classes = self.ambiguous_targets.iter().flatten().zip(other.ambiguous_targets.iter().flatten());
+        for (into, from) in pairs.chain(classes) {
             into.fetch_add(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
@@ -136,9 +166,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_count_in_their_own_place() {
+    fn reasons_and_classes_count_in_their_own_place() {
         for (at, reason) in Reason::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, at);
+        }
+        for (at, class) in Ambiguity::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, at);
         }
     }
 }

@@ -29,7 +29,7 @@ pub use answer::{Answer, Challenge, Outcome};
 pub use carried::Carried;
 pub use config::{DEFAULT_STALE_AFTER, EngineConfig, FeedConfig, OpenError, PolicyFileConfig};
 pub use context::Context;
-pub use counters::Counters;
+pub use counters::{AmbiguousTargets, Counters};
 pub use engine::{Budget, Engine, Poll, PollEvent};
 pub use evaluation_id::EvaluationId;
 pub use luigi_core::policy::model::Mode;

@@ -1,6 +1,6 @@
 //! What an engine says about itself.
 
-use crate::counters::Counters;
+use crate::counters::{AmbiguousTargets, Counters};
 use luigi_core::policy::model::Mode;
 use luigi_core::time::Timestamp;
 use serde::Serialize;
@@ -122,6 +122,16 @@ impl Status {
         line("refused", &self.counters.refused);
         line("would be refused", &self.counters.would_be_refused);
         line("failures", &self.counters.failures);
+        for (class, AmbiguousTargets { refused, would_be_refused }) in &self.counters.ambiguous_targets {
+            match (refused, would_be_refused) {
+                (0, 0) => {}
+                (refused, 0) => line("ambiguous target", &format_args!("{class}, {refused} refused")),
+                (0, others) => line("ambiguous target", &format_args!("{class}, {others} would be refused")),
+                (refused, others) => {
+                    line("ambiguous target", &format_args!("{class}, {refused} refused, {others} would be refused"));
+                }
+            }
+        }
         for (what, counts) in [("decision", &self.counters.decisions), ("candidate", &self.counters.candidates)] {
             for (reason, count) in counts.iter().filter(|(_, count)| **count > 0) {
                 line(what, &format_args!("{reason} {count}"));
@@ -170,6 +180,12 @@ mod tests {
                 passed: 90,
                 refused: 10,
                 would_be_refused: 0,
+                ambiguous_targets: BTreeMap::from([
+                    ("backslash", AmbiguousTargets { refused: 0, would_be_refused: 7 }),
+                    ("control-byte", AmbiguousTargets::default()),
+                    ("encoded-slash", AmbiguousTargets { refused: 3, would_be_refused: 0 }),
+                    ("matrix-parameter", AmbiguousTargets { refused: 1, would_be_refused: 2 }),
+                ]),
                 failures: 0,
             },
         };
@@ -195,6 +211,9 @@ passed                 90
 refused                10
 would be refused       0
 failures               0
+ambiguous target       backslash, 7 would be refused
+ambiguous target       encoded-slash, 3 refused
+ambiguous target       matrix-parameter, 1 refused, 2 would be refused
 decision               allowed-by-rule 90
 decision               no-rule-allows 10
 candidate              allowed-by-rule 100

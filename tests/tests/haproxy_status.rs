@@ -10,7 +10,10 @@ use luigi_tests::site::Site;
 use serde_json::Value;
 use std::process::Command;
 
-on_each_haproxy!(the_status_is_text_or_json_on_the_socket_and_through_the_command);
+on_each_haproxy!(
+    the_status_is_text_or_json_on_the_socket_and_through_the_command,
+    ambiguous_targets_are_counted_by_class_in_either_mode
+);
 
 fn the_status_is_text_or_json_on_the_socket_and_through_the_command(release: Release) {
     let site = Site::new();
@@ -36,4 +39,32 @@ fn the_status_is_text_or_json_on_the_socket_and_through_the_command(release: Rel
         assert_eq!(status["generation"], 1, "{from}");
         assert_eq!(status["counters"]["decisions"]["allowed-by-rule"], 1, "{from}: {status}");
     }
+}
+
+/// While observing, this is how an operator sees which requests would be hit.
+fn ambiguous_targets_are_counted_by_class_in_either_mode(release: Release) {
+    let site = Site::new();
+    site.apply(&numbered_policy(1), Some(Mode::Observe));
+    let Some(haproxy) = site.start(site.setup(release)) else { return };
+    let ask = |path: &str| Client::connect(haproxy.address()).exchange(&request("GET", path, HOST, &[])).status;
+    for path in ["/open/a%2fb", "/open/a%2Fb/c", "/open;v=1", "/open/../open"] {
+        assert_eq!(ask(path), 200, "{path}");
+    }
+    let text = haproxy.ask("luigi status");
+    let counted: Vec<&str> = text.lines().filter(|line| line.starts_with("ambiguous target")).collect();
+    let expected = [
+        "ambiguous target       encoded-slash, 2 would be refused",
+        "ambiguous target       matrix-parameter, 1 would be refused",
+    ];
+    assert_eq!(counted, expected, "{text}");
+
+    site.apply(&numbered_policy(2), Some(Mode::Enforce));
+    haproxy.status_with("mode                   enforce");
+    assert_eq!((ask("/open/a%2fb"), ask("/open\\x")), (400, 400));
+    let text = haproxy.ask("luigi status");
+    assert!(text.contains("ambiguous target       encoded-slash, 1 refused, 2 would be refused\n"), "{text}");
+    let status: Value = serde_json::from_str(&haproxy.ask("luigi status json")).expect("JSON");
+    let classes = &status["counters"]["ambiguous-targets"];
+    assert_eq!(classes["backslash"], serde_json::json!({ "refused": 1, "would-be-refused": 0 }), "{status}");
+    assert_eq!(classes["control-byte"], serde_json::json!({ "refused": 0, "would-be-refused": 0 }), "{status}");
 }
