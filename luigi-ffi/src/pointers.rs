@@ -205,19 +205,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Safety
     /// The caller's promise, see the head of this file.
-    #[inline]
     pub(crate) unsafe fn new(pointer: *const luigi_field, count: usize) -> Result<Option<Self>, luigi_status> {
-        // PERF: most programs pass no facts, and many no headers.
-        if pointer.is_null() && count == 0 {
-            return Ok(None);
-        }
-        // SAFETY: passed on.
-        unsafe { Self::read(pointer, count) }
-    }
-
-    /// # Safety
-    /// As [`new`](Self::new).
-    unsafe fn read(pointer: *const luigi_field, count: usize) -> Result<Option<Self>, luigi_status> {
         // SAFETY: passed on.
         let Some(fields) = (unsafe { array(pointer, count) })? else { return Ok(None) };
         for field in fields {
