@@ -1,5 +1,9 @@
 //! The arguments of each command, and the help that `luigi --help` prints.
 
+mod audit;
+
+pub(crate) use audit::{Audit, AuditCommand, AuditFilters, AuditFormat, Shown, Story, VerifyLedger, Which};
+
 use crate::brought;
 use crate::output::{Color, Format};
 use crate::question::{Acts, Asker, NamedGrant, timestamp};
@@ -46,6 +50,7 @@ pub(crate) enum Command {
     Stop(Stop),
     Stops(Stops),
     Unstop(Unstop),
+    Audit(Audit),
     HaproxyConfig(HaproxyConfig),
     Fmt(Fmt),
     #[command(subcommand)]

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Stop(arguments) => commands::stops::stop(&arguments),
         Command::Stops(arguments) => commands::stops::list(&arguments),
         Command::Unstop(arguments) => commands::stops::unstop(&arguments),
+        Command::Audit(arguments) => commands::audit::run(&arguments),
         Command::HaproxyConfig(arguments) => commands::haproxy_config::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Scopes(arguments) => commands::scopes::run(&arguments),

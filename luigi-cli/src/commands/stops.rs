@@ -62,7 +62,7 @@ fn failure(error: StopsError) -> Failure {
 }
 
 /// Who sits at the terminal: behind `sudo`, if it says so.
-fn logged_in() -> Option<String> {
+pub(crate) fn logged_in() -> Option<String> {
     let names = ["SUDO_USER", "LOGNAME", "USER"].into_iter().filter_map(|name| std::env::var(name).ok());
     names.into_iter().find(|name| !name.trim().is_empty())
 }

@@ -19,6 +19,7 @@
 //! # Ok::<(), luigi_workflow::ledger::LedgerError>(())
 //! ```
 
+mod anchoring;
 mod canonical;
 mod chain;
 mod checkpoint;
@@ -26,13 +27,20 @@ mod database;
 mod entry;
 mod error;
 mod event;
+pub mod evidence;
+mod export;
 mod fields;
 mod filter;
+mod masking;
+pub mod ocsf;
 mod owner;
 mod reader;
+mod retention;
+mod sinks;
 mod verify;
 mod writer;
 
+pub use anchoring::{Anchored, Cadence, CheckpointKey, not_sent};
 pub use chain::Flaw;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use entry::{Entry, Hash, NewEntry};
@@ -42,9 +50,12 @@ pub use event::{
     Granted, KeysChanged, Kind, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, Reply, Response, Retired,
     Revoked, SecretRotated, SpoolPlace, StopMade, Unstop,
 };
+pub use export::{ExportFound, ExportHead, verify_export};
 pub use fields::Fields;
 pub use filter::Filter;
+pub use masking::mask;
 pub use reader::Reader;
+pub use sinks::Sink;
 pub use verify::{Anchor, Broken, Verification, Verifier};
 pub use writer::{Head, Ledger, SpoolRecord, append_beside};
 

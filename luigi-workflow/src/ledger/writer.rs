@@ -144,6 +144,14 @@ impl Ledger {
         let segments = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         Ok(segments)
     }
+
+    pub(crate) fn transaction(&mut self) -> Result<Transaction<'_>, LedgerError> {
+        immediate(&mut self.connection)
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
 }
 
 /// Appends entries to a ledger that another process may own: for commands that put on record what they do.

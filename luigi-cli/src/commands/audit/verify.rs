@@ -1,0 +1,111 @@
+//! `luigi audit verify`: whether the ledger is what was written, and who vouches for it.
+
+use super::failure;
+use crate::Found;
+use crate::args::VerifyLedger;
+use crate::failure::Failure;
+use crate::output::{Format, print, print_json, style};
+use luigi_core::explain::Tone;
+use luigi_runtime::feed::PublicKey;
+use luigi_workflow::ledger::{Reader, Verification, Verifier};
+use serde_json::{Value, json};
+use std::path::Path;
+
+const DEFAULT_KEY: &str = "/var/lib/luigi/ledger.pub";
+
+pub(super) fn run(arguments: &VerifyLedger) -> Result<Found, Failure> {
+    let verifier = verifier(arguments)?;
+    let reader = Reader::open(&arguments.ledger).map_err(failure)?;
+    let found = verifier.verify(&reader).map_err(failure)?;
+    match arguments.format {
+        Format::Human => print(&human(&found, &arguments.ledger))?,
+        Format::Json => print_json(&as_json(&found))?,
+    }
+    Ok(if found.broken.is_some() { Found::Problems } else { Found::Fine })
+}
+
+fn verifier(arguments: &VerifyLedger) -> Result<Verifier, Failure> {
+    let key = match &arguments.public_key {
+        Some(path) => Some(public_key(path)?),
+        None if Path::new(DEFAULT_KEY).exists() => Some(public_key(Path::new(DEFAULT_KEY))?),
+        None if arguments.checkpoints.is_empty() => None,
+        None => return Err(Failure::usage("whose checkpoints are these? give the public key with --public-key")),
+    };
+    let mut checkpoints = Vec::new();
+    for path in &arguments.checkpoints {
+        let lines = std::fs::read_to_string(path).map_err(|error| {
+            Failure::environment(format!("cannot read the checkpoints `{}`: {error}", path.display()))
+        })?;
+        checkpoints.push((format!("`{}`", path.display()), lines));
+    }
+    Ok(Verifier { key, checkpoints, after: arguments.from.map_or(0, |from| from - 1), upto: arguments.to })
+}
+
+/// Reads a public key.
+pub(super) fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+    let at = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::environment(format!("cannot read the public key `{at}`: {error}")))?;
+    PublicKey::parse(&text).map_err(|error| Failure::environment(format!("`{at}` is no public key: {error}")))
+}
+
+fn human(found: &Verification, ledger: &Path) -> String {
+    let (good, doubtful, bad) = (style(Tone::Good), style(Tone::Doubtful), style(Tone::Bad));
+    let mut text = String::new();
+    match &found.broken {
+        Some(broken) => {
+            text +=
+                &format!("{bad}broken at entry {}{bad:#}: {} ({})\n", broken.sequence, broken.flaw, broken.flaw.code());
+        }
+        None if found.anchors.is_empty() => {
+            text += &format!(
+                "{good}consistent{good:#}, {doubtful}not anchored{doubtful:#}: nobody but its owner vouches for it\n"
+            );
+        }
+        None => {
+            let by = found.anchors.iter().map(|anchor| format!("{} up to entry {}", anchor.source, anchor.upto));
+            text += &format!("{good}consistent{good:#}, anchored by {}\n", by.collect::<Vec<_>>().join(", "));
+        }
+    }
+    text += &format!(
+        "ledger      {}\n",
+        found.ledger.as_deref().map_or_else(|| ledger.display().to_string(), str::to_owned)
+    );
+    text += &format!("entries     {}", found.entries);
+    text += &if found.entries == 0 {
+        "\n".to_owned()
+    } else {
+        format!(", {} to {}\n", found.last + 1 - found.entries, found.last)
+    };
+    if found.retired > 0 {
+        text += &format!("retired     entries up to {}\n", found.retired);
+    }
+    if found.signed > 0 {
+        text += &format!("signed      up to entry {}, by checkpoints in the ledger itself\n", found.signed);
+    }
+    text + &format!("head        {}\n", found.head)
+}
+
+pub(super) fn as_json(found: &Verification) -> Value {
+    let state = match &found.broken {
+        Some(_) => "broken",
+        None if found.anchors.is_empty() => "not-anchored",
+        None => "anchored",
+    };
+    json!({
+        "state": state,
+        "ledger": found.ledger,
+        "entries": found.entries,
+        "last": found.last,
+        "head": found.head.to_string(),
+        "retired": found.retired,
+        "signed": found.signed,
+        "anchored": found.anchored(),
+        "anchors": found.anchors.iter().map(|anchor| json!({ "source": anchor.source, "upto": anchor.upto })).collect::<Vec<_>>(),
+        "broken": found.broken.as_ref().map(|broken| json!({
+            "sequence": broken.sequence,
+            "code": broken.flaw.code(),
+            "why": broken.flaw.to_string(),
+        })),
+    })
+}

@@ -1,0 +1,234 @@
+//! `luigi audit`, run as a user runs it, on a ledger that has a day of an estate.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p luigi-cli --test audit` rewrites `golden/audit-*.txt`.
+
+use luigi_workflow::ledger::{Event, Filter, Ledger, LedgerError, NewEntry, Reader};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tempfile::TempDir;
+
+/// The day that the story takes place on: everything but entry 1, which was made just now.
+const THAT_DAY: [&str; 4] = ["--since", "2026-03-02", "--until", "2026-03-03"];
+
+struct Scene {
+    folder: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let scene = Self { folder: TempDir::new().unwrap() };
+        Ledger::open(&scene.ledger()).unwrap().append(&story()).unwrap();
+        scene
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    /// `luigi audit COMMAND --ledger ... MORE`; no command for none.
+    fn audit(&self, command: &[&str], more: &[&str]) -> Output {
+        self.command(command, more).output().unwrap()
+    }
+
+    fn command(&self, command: &[&str], more: &[&str]) -> Command {
+        let mut luigi = Command::new(env!("CARGO_BIN_EXE_luigi"));
+        luigi
+            .arg("audit")
+            .args(command)
+            .arg("--ledger")
+            .arg(self.ledger())
+            .args(more)
+            .env("LOGNAME", "carl")
+            .env_remove("SUDO_USER")
+            .stdin(Stdio::null());
+        luigi
+    }
+
+    fn events(&self) -> Vec<Event> {
+        let mut all = Vec::new();
+        let scanned: Result<(), LedgerError> =
+            Reader::open(&self.ledger()).unwrap().scan(0, &Filter::default(), |entry| {
+                all.push(entry.event);
+                Ok(ControlFlow::Continue(()))
+            });
+        scanned.unwrap();
+        all
+    }
+}
+
+fn story() -> Vec<NewEntry> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../luigi-workflow/tests/ledger/story.jsonl");
+    fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn golden(name: &str, output: &Output) {
+    assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"));
+    let found = text(&output.stdout);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, found).unwrap();
+        return;
+    }
+    assert_eq!(
+        found,
+        fs::read_to_string(&path).unwrap_or_default(),
+        "{name}: UPDATE_GOLDEN=1 accepts what is printed now"
+    );
+}
+
+#[test]
+fn entries_are_listed_for_people_and_programs() {
+    let scene = Scene::new();
+    golden("audit", &scene.audit(&[], &THAT_DAY));
+    for format in ["json", "csv", "ocsf"] {
+        golden(&format!("audit-{format}"), &scene.audit(&[], &[&THAT_DAY[..], &["--format", format]].concat()));
+    }
+    golden("audit-story-evaluation", &scene.audit(&["story", "6c1f0a9be2d3447a0000000000000003"], &[]));
+    golden("audit-story-grant", &scene.audit(&["story", "grant-2"], &[]));
+}
+
+#[test]
+fn filters_choose_what_meets_all_of_them() {
+    let scene = Scene::new();
+    let check = |arguments: &[&str], expected: &[u64]| {
+        let output = scene.audit(&[], &[&THAT_DAY[..], &["--format", "json"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        let lines = text(&output.stdout).lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        assert_eq!(lines.map(|line| line["sequence"].as_u64().unwrap()).collect::<Vec<_>>(), expected, "{arguments:?}");
+    };
+    check(&["--who", "anna"], &[6, 7, 9, 10, 12]);
+    check(&["--who", "refund-bot"], &[12]);
+    check(&["--who", "boris@*"], &[14]);
+    check(&["--approver", "lena"], &[8, 15]);
+    check(&["--scope", "billing", "--decision", "allow"], &[10, 12, 25]);
+    check(&["--rule", "on-call"], &[25]);
+    check(&["--reason", "no-rule-allows"], &[16]);
+    check(&["--host", "*.example.com", "--path", "/billing/*", "--decision", "deny"], &[6]);
+    check(&["--grant", "grant-2"], &[24, 25, 26]);
+    check(&["--privileged"], &[6, 10, 12, 25]);
+    check(&["--kind", "approved", "--kind", "rejected"], &[8, 15, 23]);
+    check(&["--kind", "approved", "--limit", "1"], &[23]);
+    check(&["--who", "nobody"], &[]);
+    let between =
+        scene.audit(&[], &["--since", "2026-03-02T10:01:10Z", "--until", "2026-03-02T10:02:00Z", "--format", "json"]);
+    assert_eq!(text(&between.stdout).lines().count(), 2);
+    for wrong in [["--decision", "maybe"], ["--reason", "because"], ["--kind", "x"], ["--since", "yesterday"]] {
+        assert_eq!(scene.audit(&[], &wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    let nothing = scene.audit(&[], &["--who", "nobody"]);
+    assert_eq!(text(&nothing.stdout), "no entries\n");
+    assert_eq!(scene.audit(&["story", "no-such"], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn what_is_personal_is_masked_until_somebody_says_why_on_the_record() {
+    let scene = Scene::new();
+    let secrets = ["anna.berg", "203.0.113.9", "Mozilla", "ticket=4812", "boris@", "2001:db8:40:1::17"];
+    for format in ["human", "json", "csv", "ocsf"] {
+        let masked = scene.audit(&[], &["--format", format]);
+        let masked = text(&masked.stdout);
+        assert!(secrets.iter().all(|secret| !masked.contains(secret)), "{format}: {masked}");
+    }
+    let before = scene.events().len();
+    for reason in ["", "  "] {
+        assert_eq!(scene.audit(&[], &["--unmasked", reason]).status.code(), Some(2));
+    }
+    assert_eq!(scene.events().len(), before, "nothing was shown, so nothing is on record");
+
+    let shown = scene.audit(&[], &["--format", "json", "--unmasked", "ticket 4813", "--who", "anna"]);
+    assert!(
+        secrets.iter().filter(|secret| !secret.starts_with("boris")).all(|secret| text(&shown.stdout).contains(secret)),
+        "{}",
+        text(&shown.stdout)
+    );
+    let events = scene.events();
+    let Some(Event::Disclosure(read)) = events.last() else { panic!("{events:?}") };
+    assert_eq!((read.by.as_str(), read.reason.as_str()), ("carl", "ticket 4813"));
+    assert!(read.query.starts_with("audit --ledger ") && read.query.ends_with("--who anna"), "{}", read.query);
+    assert_eq!(events.len(), before + 1);
+
+    // A ledger that takes no entry shows nothing.
+    let missing = scene.folder.path().join("none.db");
+    let output = Command::new(env!("CARGO_BIN_EXE_luigi"))
+        .args(["audit", "--unmasked", "x", "--by", "carl", "--ledger"])
+        .arg(&missing)
+        .output()
+        .unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), ""));
+    assert!(text(&output.stderr).contains("cannot be put on record"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn verification_names_the_first_bad_entry() {
+    let scene = Scene::new();
+    let fine = scene.audit(&["verify"], &[]);
+    assert_eq!(fine.status.code(), Some(0), "{}", text(&fine.stderr));
+    assert!(
+        text(&fine.stdout).starts_with("consistent, not anchored: nobody but its owner vouches for it\n"),
+        "{}",
+        text(&fine.stdout)
+    );
+    let json = scene.audit(&["verify"], &["--format", "json", "--from", "5", "--to", "9"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["state"], &json["entries"], &json["last"]), (&"not-anchored".into(), &5.into(), &9.into()));
+
+    let connection = rusqlite::Connection::open(scene.ledger()).unwrap();
+    connection.execute("UPDATE entries SET body = replace(body, 'anna', 'emma') WHERE sequence = 7", []).unwrap();
+    let broken = scene.audit(&["verify"], &[]);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(
+        text(&broken.stdout).starts_with("broken at entry 7: its hash is not that of its body"),
+        "{}",
+        text(&broken.stdout)
+    );
+    let json = scene.audit(&["verify"], &["--format", "json"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(
+        (&json["state"], &json["broken"]["sequence"], &json["broken"]["code"]),
+        (&"broken".into(), &7.into(), &"hash".into())
+    );
+    assert_eq!(scene.audit(&["verify"], &["--from", "8"]).status.code(), Some(0), "what stands before is trusted");
+    assert_eq!(scene.audit(&["verify"], &["--to", "6"]).status.code(), Some(0));
+    assert_eq!(scene.audit(&["verify"], &["--from", "900"]).status.code(), Some(2));
+
+    fs::remove_file(scene.ledger()).unwrap();
+    assert_eq!(scene.audit(&["verify"], &[]).status.code(), Some(3));
+}
+
+#[test]
+fn follow_prints_what_is_appended() {
+    let scene = Scene::new();
+    let mut follow =
+        scene.command(&["follow"], &["--format", "json", "--kind", "granted"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    let mut ledger = Ledger::open(&scene.ledger()).unwrap();
+    // It says nothing of when it has begun, so entries come until it has printed some.
+    let enough = Arc::new(AtomicBool::new(false));
+    let appender = std::thread::spawn({
+        let enough = Arc::clone(&enough);
+        move || {
+            while !enough.load(Ordering::Relaxed) {
+                ledger.append(&story()).unwrap();
+            }
+        }
+    });
+    for _ in 0..3 {
+        let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(line["kind"], "granted");
+        assert!(line["sequence"].as_u64().unwrap() > story().len() as u64 + 1, "what was there before is not printed");
+    }
+    enough.store(true, Ordering::Relaxed);
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+    appender.join().unwrap();
+}
