@@ -2,7 +2,10 @@
 
 mod audit;
 
-pub(crate) use audit::{Audit, AuditCommand, AuditFilters, AuditFormat, Shown, Story, VerifyLedger, Which};
+pub(crate) use audit::{
+    Audit, AuditCommand, AuditFilters, AuditFormat, DEFAULT_LEDGER, Evidence, MakeCheckpoint, Retire, Shown, Source,
+    Story, VerifyLedger, Which,
+};
 
 use crate::brought;
 use crate::output::{Color, Format};
@@ -50,7 +53,7 @@ pub(crate) enum Command {
     Stop(Stop),
     Stops(Stops),
     Unstop(Unstop),
-    Audit(Audit),
+    Audit(Box<Audit>),
     HaproxyConfig(HaproxyConfig),
     Fmt(Fmt),
     #[command(subcommand)]

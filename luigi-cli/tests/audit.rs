@@ -232,3 +232,148 @@ fn follow_prints_what_is_appended() {
     follow.wait().unwrap();
     appender.join().unwrap();
 }
+
+#[test]
+fn evidence_of_a_period_is_what_an_auditor_asks_for() {
+    let scene = Scene::new();
+    let period = ["--since", "2026-03-02", "--until", "2026-03-03", "--seed", "2026-Q1", "--sample", "2"];
+    let whole = scene.audit(&["evidence"], &period);
+    assert_eq!(whole.status.code(), Some(0), "{}", text(&whole.stderr));
+    let whole: Value = serde_json::from_slice(&whole.stdout).unwrap();
+    let sequences = |list: &str| {
+        whole[list].as_array().unwrap().iter().map(|entry| entry["sequence"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(sequences("privileged-accesses"), [6, 10, 12, 25]);
+    assert_eq!(sequences("changes"), [3, 4, 5, 17, 19, 20]);
+    assert_eq!(sequences("record"), [2, 21, 27, 28]);
+    // The two with the smallest SHA-256 of `2026-Q1:SEQUENCE`, as any program computes it.
+    let sample = Command::new("python3")
+        .args(["-c", "import hashlib; print(sorted(sorted([6, 10, 12, 25], key=lambda n: hashlib.sha256(f'2026-Q1:{n}'.encode()).digest())[:2]))"])
+        .output()
+        .unwrap();
+    assert_eq!(format!("{:?}\n", sequences("sample")), text(&sample.stdout));
+    assert_eq!(whole["summary"]["verification"]["state"], "not-anchored");
+    assert!(!whole.to_string().contains("anna.berg"), "masked unless somebody says why");
+
+    let approvals = whole["approvals"].as_array().unwrap();
+    let [first, second, third] = &approvals[..] else { panic!("{approvals:?}") };
+    assert_eq!((&first["state"], &first["open-seconds"], &first["uses"]), (&"revoked".into(), &1130.into(), &2.into()));
+    assert_eq!(first["approvers"], serde_json::json!(["lena at 2026-03-02T10:01:10Z"]));
+    assert_eq!((&second["state"], &second["open-seconds"]), (&"rejected".into(), &Value::Null));
+    assert_eq!(
+        (&third["state"], &third["self-approved"], &third["open-seconds"]),
+        (&"expired".into(), &true.into(), &3600.into())
+    );
+
+    let folder = scene.folder.path().join("evidence");
+    let written = scene.audit(&["evidence"], &[&period[..], &["--to", folder.to_str().unwrap()]].concat());
+    assert!(text(&written.stdout).contains("privileged accesses  4\n"), "{}", text(&written.stdout));
+    let mut names: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["approvals.csv", "changes.csv", "privileged-accesses.csv", "record.csv", "sample.csv", "summary.json"]
+    );
+    let lines = |name: &str| fs::read_to_string(folder.join(name)).unwrap().lines().count();
+    assert_eq!((lines("approvals.csv"), lines("privileged-accesses.csv"), lines("sample.csv")), (4, 5, 3));
+    let summary: Value = serde_json::from_str(&fs::read_to_string(folder.join("summary.json")).unwrap()).unwrap();
+    assert_eq!((&summary["approvals"]["self-approved"], &summary["sample"]["seed"]), (&1.into(), &"2026-Q1".into()));
+
+    assert_eq!(scene.audit(&["evidence"], &["--since", "2026-03-03", "--until", "2026-03-02"]).status.code(), Some(2));
+    let connection = rusqlite::Connection::open(scene.ledger()).unwrap();
+    connection.execute("UPDATE entries SET hash = zeroblob(32) WHERE sequence = 25", []).unwrap();
+    let broken = scene.audit(&["evidence"], &period);
+    assert_eq!(broken.status.code(), Some(1), "evidence from a broken ledger says so");
+}
+
+#[test]
+fn a_checkpoint_elsewhere_finds_what_the_chain_cannot() {
+    let scene = Scene::new();
+    let at = |name: &str| scene.folder.path().join(name).display().to_string();
+    let (key, public_key, elsewhere) = (at("ledger.key"), at("ledger.pub"), at("checkpoints"));
+    let made = scene.audit(&["checkpoint"], &["--key", &key, "--to", &elsewhere]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    assert_eq!(text(&made.stdout), fs::read_to_string(&elsewhere).unwrap());
+    let verify = || scene.audit(&["verify"], &["--checkpoints", &elsewhere, "--public-key", &public_key]);
+    let last = story().len() + 1;
+    let fine = verify();
+    assert!(
+        text(&fine.stdout).starts_with(&format!("consistent, anchored by `{elsewhere}` up to entry {last}\n")),
+        "{}",
+        text(&fine.stdout)
+    );
+    assert_eq!(
+        scene.audit(&["verify"], &["--checkpoints", &elsewhere]).status.code(),
+        Some(2),
+        "a checkpoint without a key says nothing"
+    );
+
+    let connection = rusqlite::Connection::open(scene.ledger()).unwrap();
+    connection.execute_batch("DELETE FROM entries WHERE sequence > 20; DELETE FROM checkpoints").unwrap();
+    assert_eq!(scene.audit(&["verify"], &[]).status.code(), Some(0));
+    let broken = verify();
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(
+        text(&broken.stdout).starts_with("broken at entry 21: it is missing, as is what follows"),
+        "{}",
+        text(&broken.stdout)
+    );
+
+    // A place that cannot be reached is said, and put on record.
+    let nowhere = at("no/such/folder");
+    let failed = scene.audit(&["checkpoint"], &["--key", &key, "--to", &nowhere]);
+    assert_eq!(failed.status.code(), Some(3));
+    assert!(matches!(scene.events().last(), Some(Event::RecordsLost(lost)) if lost.reason.contains(&nowhere)));
+}
+
+#[test]
+fn retired_entries_verify_where_they_went_and_join() {
+    let scene = Scene::new();
+    let folder = scene.folder.path().join("retired");
+    let to = folder.to_str().unwrap();
+    let retire = |more: &[&str]| scene.audit(&["retire"], &[&["--to", to], more].concat());
+    assert_eq!(retire(&[]).status.code(), Some(2), "nobody said which");
+    // Entry 1 was made just now.
+    assert_eq!(text(&retire(&["--before", "2026-03-02"]).stdout), "nothing is that old\n");
+    for upto in ["10", "20"] {
+        let output = retire(&["--upto", upto]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).starts_with("retired  entries "), "{}", text(&output.stdout));
+    }
+    assert_eq!(retire(&["--upto", "20"]).status.code(), Some(2));
+    let at = |name: &str| folder.join(name).display().to_string();
+    let (first, second) = (at("ledger-1-10.jsonl"), at("ledger-11-20.jsonl"));
+    let verify = |files: &[&str]| {
+        let files: Vec<&str> = files.iter().flat_map(|file| ["--exported", *file]).collect();
+        scene.audit(&["verify"], &files)
+    };
+    let joined = verify(&[&first, &second]);
+    assert_eq!(joined.status.code(), Some(0), "{}", text(&joined.stdout));
+    assert!(text(&joined.stdout).contains("retired     entries up to 20\n"), "{}", text(&joined.stdout));
+    assert_eq!(verify(&[&second, &first]).status.code(), Some(1));
+    let apart = verify(&[&first]);
+    assert!(
+        apart.status.code() == Some(1) && text(&apart.stdout).contains("does not begin where the last file ends"),
+        "{}",
+        text(&apart.stdout)
+    );
+    let spoilt = fs::read_to_string(&first).unwrap().replace("approval-required", "no-rule-allows");
+    fs::write(&first, spoilt).unwrap();
+    let broken = verify(&[&first, &second]);
+    assert!(
+        broken.status.code() == Some(1) && text(&broken.stdout).contains("broken at entry 6"),
+        "{}",
+        text(&broken.stdout)
+    );
+
+    let owner = Ledger::open(&scene.ledger()).unwrap();
+    let refused = retire(&["--upto", "22"]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(
+        text(&refused.stderr).contains(&format!("is owned by process {}", std::process::id())),
+        "{}",
+        text(&refused.stderr)
+    );
+    drop(owner);
+}

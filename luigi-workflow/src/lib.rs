@@ -1,6 +1,6 @@
 //! Luigi's control plane as a library: what changes what is in force.
 //!
-//! Today that is [`apply`]: check, test, compile, sign and publish a policy into a feed; and [`stops`], which take effect without it. Everything here may block, lock and
+//! Today that is [`apply`]: check, test, compile, sign and publish a policy into a feed; [`stops`], which take effect without it; and the audit [`ledger`]. Everything here may block, lock and
 //! allocate; nothing here runs inside a proxy.
 
 #![forbid(unsafe_code)]

@@ -6,7 +6,7 @@ use luigi_core::decide::Reason;
 use luigi_workflow::ledger::{DecisionWord, Kind};
 use std::path::PathBuf;
 
-const DEFAULT_LEDGER: &str = "/var/lib/luigi/ledger/ledger.db";
+pub(crate) const DEFAULT_LEDGER: &str = "/var/lib/luigi/ledger/ledger.db";
 
 /// Read the audit ledger: who touched what, when, and who approved it
 ///
@@ -28,8 +28,11 @@ pub(crate) struct Audit {
 pub(crate) enum AuditCommand {
     /// Print entries as they are appended, until Ctrl-C
     Follow(AuditFilters),
-    Verify(VerifyLedger),
     Story(Story),
+    Verify(VerifyLedger),
+    Evidence(Evidence),
+    Checkpoint(MakeCheckpoint),
+    Retire(Retire),
 }
 
 /// Which entries, and how to print them.
@@ -88,6 +91,16 @@ pub(crate) struct Which {
 /// Where the ledger is, and how entries are shown.
 #[derive(Debug, Args)]
 pub(crate) struct Shown {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// How to print entries
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: AuditFormat,
+}
+
+/// Where the ledger is, and whether what is personal is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
     /// The ledger
     #[arg(long, value_name = "FILE", default_value = DEFAULT_LEDGER)]
     pub(crate) ledger: PathBuf,
@@ -97,9 +110,6 @@ pub(crate) struct Shown {
     /// Who reads [default: whoever is logged in]
     #[arg(long, value_name = "NAME", requires = "unmasked")]
     pub(crate) by: Option<String>,
-    /// How to print entries
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: AuditFormat,
 }
 
 /// How to print entries.
@@ -129,9 +139,9 @@ pub(crate) struct Story {
 /// Find out whether the ledger is what was written, and who vouches for it
 #[derive(Debug, Args)]
 pub(crate) struct VerifyLedger {
-    /// The ledger
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_LEDGER)]
-    pub(crate) ledger: PathBuf,
+    /// The ledger [default: /var/lib/luigi/ledger/ledger.db]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
     /// Checkpoints that were kept elsewhere, one a line (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoints: Vec<PathBuf>,
@@ -144,9 +154,78 @@ pub(crate) struct VerifyLedger {
     /// End with this entry
     #[arg(long, value_name = "SEQUENCE", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) to: Option<u64>,
+    /// Verify these files of retired entries instead, oldest first, and that each follows the one before; the ledger joins the last of them if `--ledger` is given, too (repeatable)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to"])]
+    pub(crate) exported: Vec<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: crate::output::Format,
+}
+
+/// Write what an auditor asks for about a period (SOC 2, CC6.1 to CC6.3)
+///
+/// The population of privileged accesses, access requests with approvers and how long each grant was open, policy changes, what concerns the record itself, a sample drawn by
+/// a stated seed, and the verification of the ledger.
+#[derive(Debug, Args)]
+pub(crate) struct Evidence {
+    /// From this time on: as in RFC 3339, a day, or how long ago, as 30m, 4h, 90d
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Timestamp,
+    /// Before this time: likewise
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) until: Timestamp,
+    /// Write files into this folder, made if it is not there; one object of JSON on standard output if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// How many privileged accesses the sample has
+    #[arg(long, value_name = "N", default_value_t = 25)]
+    pub(crate) sample: usize,
+    /// What the sample is drawn by: anyone with the population and this draws the same
+    #[arg(long, value_name = "TEXT", default_value = "luigi")]
+    pub(crate) seed: String,
+    /// Checkpoints that were kept elsewhere, one a line (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoints: Vec<PathBuf>,
+    /// The public key that checkpoints are signed with [default: /var/lib/luigi/ledger.pub, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// How to print what was written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: crate::output::Format,
+}
+
+/// Sign where the ledger stands, print the line and send it elsewhere; for ledgers that no daemon owns
+#[derive(Debug, Args)]
+pub(crate) struct MakeCheckpoint {
+    /// The ledger
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_LEDGER)]
+    pub(crate) ledger: PathBuf,
+    /// The signing key; made if it is not there, its public half beside it as *.pub
+    #[arg(long, value_name = "FILE", default_value = "/var/lib/luigi/ledger.key")]
+    pub(crate) key: PathBuf,
+    /// Where to send it: a file to append to, https://..., syslog, syslog:HOST:PORT or syslog:/PATH (repeatable)
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) to: Vec<String>,
+}
+
+/// Write the oldest entries to a file and remove them from the ledger, which verifies from there; for ledgers that no daemon owns
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["before", "upto"]))]
+pub(crate) struct Retire {
+    /// The ledger
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_LEDGER)]
+    pub(crate) ledger: PathBuf,
+    /// All entries that are older, up to the first that is not: as in RFC 3339, a day, or how long ago, as 400d
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) before: Option<Timestamp>,
+    /// All entries up to this one
+    #[arg(long, value_name = "SEQUENCE")]
+    pub(crate) upto: Option<u64>,
+    /// The folder that the file is written to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
 }
 
 fn decision(text: &str) -> Result<DecisionWord, String> {

@@ -189,7 +189,7 @@ fn approval(story: Vec<Entry>, id: &str, masked: bool) -> Approval {
             Event::Revoked(revoked) if revoked.grant == found.grant => end(&mut found, "revoked", time, opened),
             Event::Expired(expired) if expired.grant == found.grant => end(&mut found, "expired", time, opened),
             Event::Decision(decision) if !found.grant.is_empty() && decision.grant.as_deref() == Some(&found.grant) => {
-                found.uses += 1
+                found.uses += 1;
             }
             _ => {}
         }

@@ -60,6 +60,15 @@ impl Reader {
         ledger_id(&self.connection)
     }
 
+    /// What the entries that are here begin behind: the last retired one and its hash in hex; 0 and zeros if none were retired.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn begins_behind(&self) -> Result<(u64, String), LedgerError> {
+        let range = self.last_retired()?;
+        Ok(range.map_or((0, Hash::ZERO.to_string()), |range| (range.last, range.head.to_string())))
+    }
+
     /// Calls `each` with the entries after `sequence` that the filter lets through, in order, until it breaks.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! The audit ledger: what is appended is there exactly once, and what is changed afterwards is found.
 
+mod anchors;
 mod append;
 mod damage;
 mod python;
+mod retention;
 mod torn;
 
 use luigi_workflow::ledger::{Entry, Filter, Ledger, LedgerError, NewEntry, Reader, Verification, Verifier};

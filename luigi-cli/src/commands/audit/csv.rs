@@ -64,7 +64,7 @@ pub(super) fn row(entry: &Entry) -> Result<String, String> {
     line(first.into_iter().chain(cells).chain([event.to_string()]))
 }
 
-fn cell(value: Option<&Value>) -> String {
+pub(super) fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => harmless(text),
@@ -73,11 +73,11 @@ fn cell(value: Option<&Value>) -> String {
 }
 
 /// Spreadsheets take a cell that begins like a formula for one, and run it.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
-fn line(cells: impl Iterator<Item = String>) -> Result<String, String> {
+pub(super) fn line(cells: impl Iterator<Item = String>) -> Result<String, String> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     writer.write_record(cells.collect::<Vec<_>>()).map_err(|error| error.to_string())?;
     let bytes = writer.into_inner().map_err(|error| error.to_string())?;

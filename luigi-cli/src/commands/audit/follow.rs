@@ -11,7 +11,7 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) fn run(arguments: &AuditFilters) -> Result<Found, Failure> {
-    let (reader, filter) = (open(&arguments.shown)?, filter(&arguments.which));
+    let (reader, filter) = (open(&arguments.shown.source)?, filter(&arguments.which));
     let mut seen = reader.head()?.sequence;
     let mut printer = Printer::new(&arguments.shown);
     printer.begin()?;

@@ -1,7 +1,9 @@
 //! `luigi audit`: reading the ledger.
 
 mod csv;
+mod evidence;
 mod follow;
+mod keep;
 mod sentence;
 mod story;
 mod table;
@@ -9,7 +11,7 @@ mod verify;
 
 use crate::Found;
 use crate::args::{Audit, AuditCommand, AuditFilters, AuditFormat};
-use crate::args::{Shown, Which};
+use crate::args::{Shown, Source, Which};
 use crate::failure::Failure;
 use crate::output::print;
 use luigi_workflow::ledger::{
@@ -24,14 +26,17 @@ pub(crate) fn run(arguments: &Audit) -> Result<Found, Failure> {
     match &arguments.command {
         None => list(&arguments.filters, arguments.limit),
         Some(AuditCommand::Follow(filters)) => follow::run(filters),
-        Some(AuditCommand::Verify(arguments)) => verify::run(arguments),
         Some(AuditCommand::Story(arguments)) => story::run(arguments),
+        Some(AuditCommand::Verify(arguments)) => verify::run(arguments),
+        Some(AuditCommand::Evidence(arguments)) => evidence::run(arguments),
+        Some(AuditCommand::Checkpoint(arguments)) => keep::checkpoint(arguments),
+        Some(AuditCommand::Retire(arguments)) => keep::retire(arguments),
     }
 }
 
 fn list(arguments: &AuditFilters, limit: Option<usize>) -> Result<Found, Failure> {
     let (filter, shown) = (filter(&arguments.which), &arguments.shown);
-    let reader = open(shown)?;
+    let reader = open(&shown.source)?;
     let mut printer = Printer::new(shown);
     let for_people = shown.format == AuditFormat::Human && limit.is_none();
     match limit.or(for_people.then_some(FOR_PEOPLE)) {
@@ -53,22 +58,22 @@ fn list(arguments: &AuditFilters, limit: Option<usize>) -> Result<Found, Failure
 }
 
 /// Opens the ledger; whoever wants to see what is masked is on record before anything is read.
-fn open(shown: &Shown) -> Result<Reader, Failure> {
-    if let Some(reason) = &shown.unmasked {
+fn open(source: &Source) -> Result<Reader, Failure> {
+    if let Some(reason) = &source.unmasked {
         if reason.trim().is_empty() {
             return Err(Failure::usage("say why with --unmasked REASON"));
         }
-        let by = match &shown.by {
+        let by = match &source.by {
             Some(name) => name.clone(),
             None => super::stops::logged_in().ok_or_else(|| Failure::usage("who reads? give a name with --by"))?,
         };
         let query = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
         let disclosure = Event::Disclosure(Disclosure { by, reason: reason.clone(), query });
-        append_beside(&shown.ledger, &[NewEntry::now(disclosure)]).map_err(|error| {
+        append_beside(&source.ledger, &[NewEntry::now(disclosure)]).map_err(|error| {
             Failure::environment(format!("nothing is shown, since the disclosure cannot be put on record: {error}"))
         })?;
     }
-    Reader::open(&shown.ledger).map_err(failure)
+    Reader::open(&source.ledger).map_err(failure)
 }
 
 fn failure(error: LedgerError) -> Failure {
@@ -114,7 +119,7 @@ impl Printer {
     fn new(shown: &Shown) -> Self {
         Self {
             format: shown.format,
-            masked: shown.unmasked.is_none(),
+            masked: shown.source.unmasked.is_none(),
             table: table::Table::for_terminal(),
             begun: false,
         }

@@ -6,7 +6,7 @@ use crate::args::Story;
 use crate::failure::Failure;
 
 pub(super) fn run(arguments: &Story) -> Result<Found, Failure> {
-    let reader = open(&arguments.shown)?;
+    let reader = open(&arguments.shown.source)?;
     let entries = reader.story(&arguments.id)?;
     if entries.is_empty() {
         let id = arguments.id.escape_debug();

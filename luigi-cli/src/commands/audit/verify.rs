@@ -1,48 +1,97 @@
 //! `luigi audit verify`: whether the ledger is what was written, and who vouches for it.
 
-use super::failure;
 use crate::Found;
-use crate::args::VerifyLedger;
+use crate::args::{DEFAULT_LEDGER, VerifyLedger};
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, style};
 use luigi_core::explain::Tone;
 use luigi_runtime::feed::PublicKey;
-use luigi_workflow::ledger::{Reader, Verification, Verifier};
+use luigi_workflow::ledger::{ExportFound, ExportHead, Reader, Verification, Verifier, verify_export};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const DEFAULT_KEY: &str = "/var/lib/luigi/ledger.pub";
 
 pub(super) fn run(arguments: &VerifyLedger) -> Result<Found, Failure> {
-    let verifier = verifier(arguments)?;
-    let reader = Reader::open(&arguments.ledger).map_err(failure)?;
-    let found = verifier.verify(&reader).map_err(failure)?;
+    if !arguments.exported.is_empty() {
+        return exported(arguments);
+    }
+    let verifier = verifier(&arguments.checkpoints, arguments.public_key.as_deref())?;
+    let verifier = Verifier { after: arguments.from.map_or(0, |from| from - 1), upto: arguments.to, ..verifier };
+    let ledger = arguments.ledger.as_deref().unwrap_or(Path::new(DEFAULT_LEDGER));
+    let found = verifier.verify(&Reader::open(ledger)?)?;
     match arguments.format {
-        Format::Human => print(&human(&found, &arguments.ledger))?,
+        Format::Human => print(&human(&found, ledger))?,
         Format::Json => print_json(&as_json(&found))?,
     }
     Ok(if found.broken.is_some() { Found::Problems } else { Found::Fine })
 }
 
-fn verifier(arguments: &VerifyLedger) -> Result<Verifier, Failure> {
-    let key = match &arguments.public_key {
+/// Files of retired entries: each by itself, each after the one before, and the ledger after the last.
+fn exported(arguments: &VerifyLedger) -> Result<Found, Failure> {
+    let (mut text, mut all, mut fine) = (String::new(), Vec::new(), true);
+    let mut before: Option<ExportHead> = None;
+    for path in &arguments.exported {
+        let ExportFound { head, broken } = verify_export(path)?;
+        let joins = before.as_ref().is_none_or(|before| {
+            head.ledger == before.ledger && head.first == before.last + 1 && head.previous == before.head
+        });
+        let why = match &broken {
+            Some(broken) => {
+                Some(format!("broken at entry {}: {} ({})", broken.sequence, broken.flaw, broken.flaw.code()))
+            }
+            None if !joins => Some(format!("broken at entry {}: it does not follow the file before", head.first)),
+            None => None,
+        };
+        fine &= why.is_none();
+        text += &format!(
+            "{}: {}\n",
+            path.display(),
+            why.clone().unwrap_or_else(|| format!("consistent, entries {} to {}", head.first, head.last))
+        );
+        all.push(json!({ "file": path.display().to_string(), "first": head.first, "last": head.last, "head": head.head, "broken": why }));
+        before = Some(head);
+    }
+    if let (Some(ledger), Some(last)) = (&arguments.ledger, before) {
+        let verifier = verifier(&arguments.checkpoints, arguments.public_key.as_deref())?;
+        let reader = Reader::open(ledger)?;
+        let found = verifier.verify(&reader)?;
+        let joins = reader.begins_behind()? == (last.last, last.head);
+        fine &= joins && found.broken.is_none();
+        text += &if joins {
+            human(&found, ledger)
+        } else {
+            format!("{}: it does not begin where the last file ends\n", ledger.display())
+        };
+        all.push(json!({ "ledger": as_json(&found), "joins": joins }));
+    }
+    match arguments.format {
+        Format::Human => print(&text)?,
+        Format::Json => print_json(&all)?,
+    }
+    Ok(if fine { Found::Fine } else { Found::Problems })
+}
+
+/// What ledgers are compared with.
+pub(super) fn verifier(files: &[PathBuf], public_key_file: Option<&Path>) -> Result<Verifier, Failure> {
+    let key = match public_key_file {
         Some(path) => Some(public_key(path)?),
         None if Path::new(DEFAULT_KEY).exists() => Some(public_key(Path::new(DEFAULT_KEY))?),
-        None if arguments.checkpoints.is_empty() => None,
+        None if files.is_empty() => None,
         None => return Err(Failure::usage("whose checkpoints are these? give the public key with --public-key")),
     };
     let mut checkpoints = Vec::new();
-    for path in &arguments.checkpoints {
+    for path in files {
         let lines = std::fs::read_to_string(path).map_err(|error| {
             Failure::environment(format!("cannot read the checkpoints `{}`: {error}", path.display()))
         })?;
         checkpoints.push((format!("`{}`", path.display()), lines));
     }
-    Ok(Verifier { key, checkpoints, after: arguments.from.map_or(0, |from| from - 1), upto: arguments.to })
+    Ok(Verifier { key, checkpoints, ..Verifier::default() })
 }
 
 /// Reads a public key.
-pub(super) fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+fn public_key(path: &Path) -> Result<PublicKey, Failure> {
     let at = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::environment(format!("cannot read the public key `{at}`: {error}")))?;
