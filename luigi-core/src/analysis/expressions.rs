@@ -19,16 +19,43 @@ pub(super) struct Representative {
     pub(super) is_doubtful: bool,
 }
 
-/// A path for every combination of patterns that a request can lie in, shorter ones first. Spends comparisons.
+/// Patterns that count as one: what a scope holds.
+pub(super) struct Patterns<'p> {
+    pub(super) templates: Vec<&'p PathTemplate>,
+    pub(super) expressions: Option<&'p PathDfa>,
+}
+
+/// The most required patterns of one search.
+pub(super) const MAX_REQUIRED: usize = 64;
+
+/// A path for every combination of patterns that a request can lie in, shorter ones first, if it lies in each of the `required` ones, at most
+/// [`MAX_REQUIRED`]. Spends comparisons.
 pub(super) fn representatives<'p>(
-    templates: impl Iterator<Item = &'p PathTemplate>,
-    expressions: Vec<&'p PathDfa>,
+    required: &[Patterns<'p>],
+    others: &[Patterns<'p>],
     left: &mut usize,
 ) -> Result<Vec<Representative>, TooHard> {
-    let templates: Vec<&PathTemplate> = templates.collect::<BTreeSet<_>>().into_iter().collect();
-    let literals: usize = templates.iter().map(|template| template.segments.len()).sum();
-    *left = left.checked_sub(literals).ok_or(TooHard)?;
-    let walk = Walk { bytes: bytes(&templates, &expressions), templates, expressions };
+    let all = || required.iter().chain(others);
+    let templates: BTreeSet<&PathTemplate> = all().flat_map(|one| one.templates.iter().copied()).collect();
+    let templates: Vec<&PathTemplate> = templates.into_iter().collect();
+    let segments: usize = templates.iter().map(|template| template.segments.len()).sum();
+    *left = left.checked_sub(segments).ok_or(TooHard)?;
+    let expressions: Vec<&PathDfa> = all().filter_map(|one| one.expressions).collect();
+    let mut wanted = Wanted { all: 0, templates: vec![0; templates.len()], expressions: vec![0; expressions.len()] };
+    let mut expression = 0;
+    for (at, one) in required.iter().enumerate() {
+        wanted.all |= 1_u64 << at;
+        for template in &one.templates {
+            if let Ok(place) = templates.binary_search(template) {
+                wanted.templates[place] |= 1_u64 << at;
+            }
+        }
+        if one.expressions.is_some() {
+            wanted.expressions[expression] |= 1_u64 << at;
+            expression += 1;
+        }
+    }
+    let walk = Walk { bytes: bytes(&templates, &expressions), templates, expressions, wanted };
     walk.run(left)
 }
 
@@ -138,10 +165,18 @@ struct Step {
     byte: u8,
 }
 
+/// Which of the required patterns each template and expression belongs to, as bits.
+struct Wanted {
+    all: u64,
+    templates: Vec<u64>,
+    expressions: Vec<u64>,
+}
+
 struct Walk<'p> {
     templates: Vec<&'p PathTemplate>,
     expressions: Vec<&'p PathDfa>,
     bytes: Vec<u8>,
+    wanted: Wanted,
 }
 
 impl Walk<'_> {
@@ -173,7 +208,7 @@ impl Walk<'_> {
             *left = left.checked_sub(self.bytes.len() * each).ok_or(TooHard)?;
             for &byte in &self.bytes {
                 let next = self.next(&state, byte);
-                if !canonical.is_dead(next.canonical) && !seen.contains(&next) {
+                if !canonical.is_dead(next.canonical) && self.is_hopeful(&next) && !seen.contains(&next) {
                     seen.insert(next.clone());
                     steps.push(Step { state: next, before: at, byte });
                 }
@@ -192,6 +227,14 @@ impl Walk<'_> {
             expressions: expressions.map(|(dfa, state)| dfa.next(*state, byte)).collect(),
             templates: templates.collect(),
         }
+    }
+
+    /// Whether each of the required patterns may still hold what goes on from here.
+    fn is_hopeful(&self, state: &State) -> bool {
+        let templates = state.templates.iter().map(|(at, _)| self.wanted.templates[*at]);
+        let alive = self.expressions.iter().zip(&state.expressions).map(|(dfa, state)| !dfa.is_dead(*state));
+        let expressions = alive.zip(&self.wanted.expressions).filter_map(|(alive, wanted)| alive.then_some(*wanted));
+        templates.chain(expressions).fold(0, |held, one| held | one) == self.wanted.all
     }
 
     /// Where a template is after one more byte; `None` if it holds no path that goes on like this.

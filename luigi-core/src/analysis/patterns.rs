@@ -10,7 +10,7 @@
 //!
 //! Deliberately not here: who asks, from where and when. Those are the rules' and belong to whoever asks about rules.
 
-use super::expressions::{self, Breadth, Representative};
+use super::expressions::{self, Breadth, Patterns, Representative};
 use crate::matchers::path_regex::PathDfa;
 use crate::method::{MethodSet, MethodTable};
 use crate::policy::model::{HostPattern, HostProperties, Operation, PathTemplate, Policy, ScopeId, Segment, TableId};
@@ -584,9 +584,20 @@ impl Searching<'_> {
                 open.extend(&region.0.except);
             }
         }
-        let templates = regions.iter().flat_map(|region| &region.0.operations).map(|operation| &operation.path);
-        let automata = regions.iter().filter_map(|region| region.0.regex.as_ref()).map(|regex| &regex.dfa);
-        let paths = expressions::representatives(templates, automata.collect(), &mut self.left)?;
+        fn patterns(region: &Region) -> Patterns<'_> {
+            Patterns {
+                templates: region.0.operations.iter().map(|operation| &operation.path).collect(),
+                expressions: region.0.regex.as_ref().map(|regex| &regex.dfa),
+            }
+        }
+        let (mut required, mut others) = (Vec::new(), Vec::new());
+        for region in &regions {
+            let is_within = self.within.iter().any(|within| Arc::ptr_eq(&within.0, &region.0));
+            let list =
+                if is_within && required.len() < expressions::MAX_REQUIRED { &mut required } else { &mut others };
+            list.push(patterns(region));
+        }
+        let paths = expressions::representatives(&required, &others, &mut self.left)?;
         let hosts: Vec<&HostPattern> =
             regions.iter().flat_map(|region| &region.0.hosts).chain([&HostPattern::Any]).collect();
         self.spend(hosts.len() * (self.within.len() + 1))?;
