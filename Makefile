@@ -29,10 +29,10 @@ NEED_SERVERS := nginx apache2:apache2-bin
 FUZZ_SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-command build command modules library test test-docs security-tests check bench bench-quick instructions fuzz fuzz-quick install uninstall clean
+.PHONY: help demo demo-command build command modules library test test-docs security-tests check bench bench-quick instructions fuzz fuzz-quick install install-library uninstall clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## HAProxy with Luigi, real requests, what came out and why; KEEP=1 leaves it running
 	@$(NEED) haproxy $(NEED_CC) $(if $(KEEP),curl)
@@ -103,7 +103,7 @@ fuzz-quick: ## each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
 
 # As root there may be no cargo: `make build && sudo make install` installs what was built.
-install: $(if $(shell command -v $(CARGO)),build) ## to $(DESTDIR)$(PREFIX): command, modules, glue, C library, man pages, completions, examples, documentation
+install: $(if $(shell command -v $(CARGO)),build) install-library ## to $(DESTDIR)$(PREFIX): command, modules, glue, C library, man pages, completions, examples, documentation
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/luigi/lua53" "$(DESTDIR)$(PREFIX)/lib/luigi/lua54" \
 		"$(DESTDIR)$(PREFIX)/share/doc/luigi/docs" "$(DESTDIR)$(PREFIX)/share/luigi/examples"
 	install -m 0755 $(BUILT)/luigi "$(DESTDIR)$(PREFIX)/bin/luigi"
@@ -122,6 +122,7 @@ install: $(if $(shell command -v $(CARGO)),build) ## to $(DESTDIR)$(PREFIX): com
 	$(BUILT)/luigi completions zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_luigi"
 	$(BUILT)/luigi completions fish > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/luigi.fish"
 
+install-library: $(if $(shell command -v $(CARGO)),library) ## the C library alone: luigi.h, libluigi.so, libluigi.a, and what pkg-config and CMake need
 	install -d "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(LIBDIR)"
 	install -m 0644 include/luigi.h "$(DESTDIR)$(PREFIX)/include/luigi.h"
 	install -m 0644 $(LIBRARY_FOLDER)/libluigi.so.$(VERSION) $(LIBRARY_FOLDER)/libluigi.a "$(DESTDIR)$(LIBDIR)/"

@@ -54,6 +54,7 @@ static struct thread *this_thread(void) {
 /* What is known of a request before libmicrohttpd has changed it. */
 struct received {
     char *target;
+    int is_known;
 };
 
 static void *request_begins(void *nothing, const char *target, struct MHD_Connection *connection) {
@@ -138,7 +139,7 @@ static enum MHD_Result handle(void *nothing, struct MHD_Connection *connection, 
                               const char *method, const char *version, const char *body, size_t *body_size,
                               void **data) {
     const union MHD_ConnectionInfo *peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct received *received = *data;
+    struct received *received = *data;
     struct thread *thread = this_thread();
     struct headers headers = {0};
     luigi_request request = {0};
@@ -152,7 +153,12 @@ static enum MHD_Result handle(void *nothing, struct MHD_Connection *connection, 
     (void)decoded;
     (void)version;
     (void)body;
-    *body_size = 0;
+    /* Called when the head is there, for each part of the body, and once more: an answer before that would end the connection. */
+    if (received != NULL && (!received->is_known || *body_size > 0)) {
+        received->is_known = 1;
+        *body_size = 0;
+        return MHD_YES;
+    }
     if (thread == NULL || received == NULL || received->target == NULL) {
         return failed(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n");
     }

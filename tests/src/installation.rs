@@ -90,16 +90,28 @@ pub fn luigi() -> PathBuf {
 /// # Panics
 /// If it fails.
 pub fn install(destination: &Path, prefix: &str) {
+    make("install", destination, prefix);
+}
+
+/// Runs `make install-library` likewise.
+///
+/// # Panics
+/// If it fails.
+pub fn install_library(destination: &Path, prefix: &str) {
+    make("install-library", destination, prefix);
+}
+
+fn make(target: &str, destination: &Path, prefix: &str) {
     let _lock = Lock::take("modules");
     let output = Command::new("make")
         .current_dir(workspace())
-        .args(["install", "PROFILE=dev", "LUAS=lua53 lua54"])
+        .args([target, "PROFILE=dev", "LUAS=lua53 lua54"])
         .arg(format!("DESTDIR={}", destination.display()))
         .arg(format!("PREFIX={prefix}"))
         .env("CARGO_TARGET_DIR", target_folder().join("lua-modules"))
         .output()
         .expect("make can be started");
-    assert!(output.status.success(), "make install failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "make {target} failed:\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn assemble(name: &str, features: &str) -> PathBuf {

@@ -3,7 +3,7 @@
 
 use luigi_tests::client::{Client, Response, request};
 use luigi_tests::feed::{Feed, numbered_policy};
-use luigi_tests::installation::{install, workspace};
+use luigi_tests::installation::{install_library, workspace};
 use luigi_tests::tokens::Signer;
 use luigi_tests::wait;
 use std::io::{BufRead as _, BufReader};
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 const PREFIX: &str = "/opt/luigi";
 
-/// What `make install` made, in a folder of its own.
+/// What `make install-library` made, and the examples, in a folder of its own.
 struct Installed {
     folder: TempDir,
 }
@@ -28,7 +28,8 @@ impl Installed {
         static INSTALLED: OnceLock<Installed> = OnceLock::new();
         INSTALLED.get_or_init(|| {
             let folder = tempfile::Builder::new().prefix("luigi-c-").tempdir().expect("a temporary folder");
-            install(folder.path(), PREFIX);
+            install_library(folder.path(), PREFIX);
+            run(Command::new("cp").arg("-R").arg(workspace().join("examples")).arg(folder.path()));
             Self { folder }
         })
     }
@@ -38,7 +39,7 @@ impl Installed {
     }
 
     fn example(&self, name: &str) -> PathBuf {
-        self.path("share/luigi/examples").join(name)
+        self.folder.path().join("examples").join(name)
     }
 
     /// A command that finds the library as if the folder were the root of the system.
