@@ -109,7 +109,8 @@ fn filters_choose_what_meets_all_of_them() {
     check(&["--who", "anna"], &[6, 7, 9, 10, 12]);
     check(&["--who", "refund-bot"], &[12]);
     check(&["--who", "boris@*"], &[14]);
-    check(&["--approver", "lena"], &[8, 15]);
+    check(&["--approver", "lena"], &[7, 8, 9, 10, 12, 14, 15, 18]);
+    check(&["--approver", "lena", "--kind", "decision"], &[10, 12]);
     check(&["--scope", "billing", "--decision", "allow"], &[10, 12, 25]);
     check(&["--rule", "on-call"], &[25]);
     check(&["--reason", "no-rule-allows"], &[16]);
@@ -245,7 +246,7 @@ fn evidence_of_a_period_is_what_an_auditor_asks_for() {
     };
     assert_eq!(sequences("privileged-accesses"), [6, 10, 12, 25]);
     assert_eq!(sequences("changes"), [3, 4, 5, 17, 19, 20]);
-    assert_eq!(sequences("record"), [2, 21, 27, 28]);
+    assert_eq!(sequences("record"), [2, 21, 27, 28, 29]);
     // The two with the smallest SHA-256 of `2026-Q1:SEQUENCE`, as any program computes it.
     let sample = Command::new("python3")
         .args(["-c", "import hashlib; print(sorted(sorted([6, 10, 12, 25], key=lambda n: hashlib.sha256(f'2026-Q1:{n}'.encode()).digest())[:2]))"])
@@ -376,4 +377,36 @@ fn retired_entries_verify_where_they_went_and_join() {
         text(&refused.stderr)
     );
     drop(owner);
+}
+
+/// Whoever may read the file but not write to its folder reads it, and sees no entry less for it.
+#[test]
+fn a_ledger_is_read_from_a_folder_that_takes_no_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    const NOBODY: u32 = 65_534;
+    let scene = Scene::new();
+    // Root may write anywhere, so it becomes somebody else for this; and the command must lie where that one finds it.
+    let luigi = scene.folder.path().join("luigi");
+    fs::copy(env!("CARGO_BIN_EXE_luigi"), &luigi).unwrap();
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    set(&scene.ledger(), 0o644);
+    set(scene.folder.path(), 0o555);
+    for ending in ["-wal", "-shm"] {
+        assert!(!scene.folder.path().join(format!("ledger.db{ending}")).exists(), "its owner has gone");
+    }
+    let mut command = Command::new(&luigi);
+    command.args(["audit", "verify", "--ledger"]).arg(scene.ledger());
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output();
+    set(scene.folder.path(), 0o755);
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).contains(&format!("entries     {0}, 1 to {0}\n", story().len() + 1)),
+        "{}",
+        text(&output.stdout)
+    );
 }

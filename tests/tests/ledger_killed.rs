@@ -1,8 +1,10 @@
-//! A process that appends to the ledger is killed at random moments, again and again: what it acknowledged is there, each record once, and the chain is whole.
+//! A process that appends to the ledger is killed at random moments, or its disk is full: what it acknowledged is there, each record once, and the chain is whole.
 
+use luigi_tests::needs::Need;
 use luigi_workflow::ledger::{Event, Filter, Ledger, LedgerError, Reader, Verifier};
 use std::io::{BufRead as _, BufReader};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const KILLS: u64 = 60;
@@ -16,7 +18,7 @@ fn a_killed_daemon_loses_nothing_that_it_acknowledged_and_repeats_nothing() {
     let mut behind = 0;
     // Numbers that look random and are the same each time (Knuth's MMIX generator).
     let mut state = 0x4c75_6967_6921_u64;
-    for round in 0..KILLS {
+    for _ in 0..KILLS {
         let mut child = Command::new(env!("CARGO_BIN_EXE_luigi-test-appender"))
             .arg(&path)
             .arg(SEGMENT)
@@ -42,18 +44,7 @@ fn a_killed_daemon_loses_nothing_that_it_acknowledged_and_repeats_nothing() {
             acknowledged = line.unwrap().parse().unwrap();
         }
 
-        let reader = Reader::open(&path).unwrap();
-        let found = Verifier::default().verify(&reader).unwrap();
-        assert_eq!(found.broken, None, "after kill {round}");
-        let mut next = 1;
-        let scanned: Result<(), LedgerError> = reader.scan(1, &Filter::default(), |entry| {
-            let Event::Decision(decision) = &entry.event else { panic!("{entry:?}") };
-            assert_eq!(decision.path, format!("/{next}"), "each once, in order");
-            next += 1;
-            Ok(ControlFlow::Continue(()))
-        });
-        scanned.unwrap();
-        let there = next - 1;
+        let there = records(&path);
         assert!(there >= acknowledged, "{there} of {acknowledged} acknowledged are there");
         behind += u64::from(there > acknowledged);
     }
@@ -63,4 +54,58 @@ fn a_killed_daemon_loses_nothing_that_it_acknowledged_and_repeats_nothing() {
     println!(
         "kills: {KILLS}; acknowledged: {acknowledged}; in the ledger: {there}; killed between commit and acknowledgement: {behind}"
     );
+}
+
+/// How many records there are, after a look at each and a verification.
+fn records(path: &Path) -> u64 {
+    let reader = Reader::open(path).unwrap();
+    let found = Verifier::default().verify(&reader).unwrap();
+    assert_eq!(found.broken, None);
+    let mut next = 1;
+    let scanned: Result<(), LedgerError> = reader.scan(1, &Filter::default(), |entry| {
+        let Event::Decision(decision) = &entry.event else { panic!("{entry:?}") };
+        assert_eq!(decision.path, Some(format!("/{next}")), "each once, in order");
+        next += 1;
+        Ok(ControlFlow::Continue(()))
+    });
+    scanned.unwrap();
+    next - 1
+}
+
+/// The disk is full in the middle of a batch; then there is room again.
+#[test]
+fn a_full_disk_takes_nothing_and_loses_nothing() {
+    if !Need::Mounts.is_met() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // Until it fails; then there is more room, for twenty batches more. What lies there is copied before the file system goes.
+    let script = r#"
+        set -eu
+        mkdir disk full more
+        mount -t tmpfs -o size=600k none disk
+        "$APPENDER" disk/ledger.db segment >full/said 2>full/errors && exit 1
+        cp disk/ledger.db* full/
+        mount -o remount,size=4m disk
+        { "$APPENDER" disk/ledger.db segment 2>/dev/null || true; } | head -n 20 >more/said
+        cp disk/ledger.db* more/
+    "#;
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .env("APPENDER", env!("CARGO_BIN_EXE_luigi-test-appender"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let errors = std::fs::read_to_string(folder.path().join("full/errors")).unwrap();
+    assert!(errors.contains("disk is full"), "{errors}");
+    let [full, more] = ["full", "more"].map(|name| {
+        let said = std::fs::read_to_string(folder.path().join(name).join("said")).unwrap();
+        let acknowledged: u64 = said.lines().last().expect("some batches fit").parse().unwrap();
+        let there = records(&folder.path().join(name).join("ledger.db"));
+        assert!(there >= acknowledged, "{name}: {there} of {acknowledged} are there");
+        (acknowledged, there)
+    });
+    assert!(more.0 > full.1, "it goes on where it stopped");
+    println!("on a full disk: {} acknowledged, {} there; with more room {} and {}", full.0, full.1, more.0, more.1);
 }

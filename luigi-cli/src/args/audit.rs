@@ -71,7 +71,7 @@ pub(crate) struct Which {
     /// The grant's id
     #[arg(long, value_name = "ID")]
     pub(crate) grant: Option<String>,
-    /// The approver
+    /// Who approved or rejected: their answers, the access requests, the grants and each use of them
     #[arg(long, value_name = "SUBJECT")]
     pub(crate) approver: Option<String>,
     /// The kind of entry, such as `granted` (repeatable: any of them)

@@ -10,6 +10,7 @@ use crate::disk::Disk;
 use crate::signing_key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 use ring::signature::Ed25519KeyPair;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The key that checkpoints are signed with.
@@ -115,5 +116,7 @@ pub fn not_sent(error: &LedgerError) -> NewEntry {
         count: 1,
         place: "checkpoint".to_owned(),
         reason: error.to_string(),
+        counts: BTreeMap::new(),
+        since: None,
     }))
 }

@@ -13,6 +13,9 @@ const APPLICATION_ID: i32 = 0x4c75_694c;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// How much of the write-ahead log is kept on the disk for later.
+const MAX_LOG_BYTES: i64 = 64 * 1024 * 1024;
+
 /// What makes version n of the schema of version n - 1. Never changed once released: a change is one more.
 const MIGRATIONS: [&str; 1] = [r"
 CREATE TABLE entries (
@@ -54,6 +57,8 @@ pub(crate) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     check(&connection, path)?;
     // Durable commits: in WAL mode FULL syncs the log at every commit, NORMAL only when it is copied back.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // A long read holds the log back and lets it grow; afterwards it is cut to this.
+    connection.pragma_update(None, "journal_size_limit", MAX_LOG_BYTES)?;
     connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
         .map_err(|error| cannot_open(path, &error))?;
@@ -72,12 +77,13 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
         connection.busy_timeout(BUSY)?;
         // The first look at the file: only now does SQLite find out whether it can be read.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
-        Ok(connection)
+        Ok::<_, rusqlite::Error>(connection)
     };
     let connection = match open(flags, path) {
         // A database in WAL mode that nobody has open wants a file beside it, and this directory takes none from us: then the file alone is the whole of it.
-        Err(rusqlite::Error::SqliteFailure(error, _))
-            if error.code == ErrorCode::CannotOpen && !log_of(path).exists() =>
+        Err(error)
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+                && !log_of(path).exists() =>
         {
             open(flags | OpenFlags::SQLITE_OPEN_URI, Path::new(&immutable(path)))
         }

@@ -2,7 +2,6 @@
 //!
 //! The names here are the names in the bodies (docs/LEDGER.md), so renaming one changes the format. What is optional and absent is left out of the body.
 
-use luigi_core::decide::Reason;
 use luigi_core::policy::model::Mode;
 use luigi_core::stop_set::Stopped;
 use luigi_runtime::Outcome;
@@ -45,6 +44,8 @@ pub enum Event {
     KeysChanged(KeysChanged),
     /// Records never arrived.
     RecordsLost(RecordsLost),
+    /// Requests of unprivileged scopes that passed without a record of their own, as the data plane counted them.
+    RequestsCounted(RequestsCounted),
     /// The daemon began to write this ledger.
     DaemonStarted(DaemonStarted),
     /// The daemon stopped as it was told to. Between two starts without one of these it was killed.
@@ -91,6 +92,8 @@ pub enum Kind {
     KeysChanged,
     /// [`Event::RecordsLost`].
     RecordsLost,
+    /// [`Event::RequestsCounted`].
+    RequestsCounted,
     /// [`Event::DaemonStarted`].
     DaemonStarted,
     /// [`Event::DaemonStopped`].
@@ -103,7 +106,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::LedgerMade,
         Self::Decision,
         Self::Response,
@@ -120,6 +123,7 @@ impl Kind {
         Self::SecretRotated,
         Self::KeysChanged,
         Self::RecordsLost,
+        Self::RequestsCounted,
         Self::DaemonStarted,
         Self::DaemonStopped,
         Self::Disclosure,
@@ -146,6 +150,7 @@ impl Kind {
             Self::SecretRotated => "secret-rotated",
             Self::KeysChanged => "keys-changed",
             Self::RecordsLost => "records-lost",
+            Self::RequestsCounted => "requests-counted",
             Self::DaemonStarted => "daemon-started",
             Self::DaemonStopped => "daemon-stopped",
             Self::Disclosure => "disclosure",
@@ -181,6 +186,7 @@ impl Event {
             Self::SecretRotated(_) => Kind::SecretRotated,
             Self::KeysChanged(_) => Kind::KeysChanged,
             Self::RecordsLost(_) => Kind::RecordsLost,
+            Self::RequestsCounted(_) => Kind::RequestsCounted,
             Self::DaemonStarted(_) => Kind::DaemonStarted,
             Self::DaemonStopped(_) => Kind::DaemonStopped,
             Self::Disclosure(_) => Kind::Disclosure,
@@ -247,8 +253,8 @@ pub struct Decision {
     pub mode: Mode,
     /// What the rules in force answered.
     pub decision: DecisionWord,
-    /// Why.
-    pub reason: Reason,
+    /// Why: the stable code. No enum, since the data plane may be newer than who writes or reads this.
+    pub reason: String,
     /// The determining rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
@@ -258,10 +264,13 @@ pub struct Decision {
     /// What all rules, the observed ones included, would answer.
     pub candidate: DecisionWord,
     /// Why.
-    pub candidate_reason: Reason,
+    pub candidate_reason: String,
     /// The rule that determines the candidate decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate_rule: Option<String>,
+    /// How the denial could become an allow: `authenticate`, `step-up` or `request-access`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
     /// What happened, after the mode.
     pub outcome: Outcome,
     /// Whether the target lies in a privileged scope.
@@ -275,6 +284,15 @@ pub struct Decision {
     /// Who acted for that person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Person>,
+    /// What became of the credential: `absent`, `verified`, `expired`, `invalid` ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// Who vouches for the identity in place of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asserted_by: Option<String>,
+    /// What is wrong with the request itself, as a stable code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The address that the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -283,14 +301,21 @@ pub struct Decision {
     /// The host; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The canonical path; of a target that has none the received one.
-    pub path: String,
+    /// The canonical path; absent if the target has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The target as received up to its query, if it has no canonical form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<String>,
     /// The parameters of the query that the policy keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
     /// The user agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
+    /// Whether a text was cut, being too long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
     /// Where in the spool the record stood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spool: Option<SpoolPlace>,
@@ -515,6 +540,24 @@ pub struct RecordsLost {
     pub place: String,
     /// Why.
     pub reason: String,
+    /// How many of each worth, where that is known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, u64>,
+    /// When the first of them was lost, as in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// See [`Event::RequestsCounted`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RequestsCounted {
+    /// How many.
+    pub count: u64,
+    /// Since when, as in RFC 3339; until the time of the entry.
+    pub since: String,
+    /// The segment of the spool that says so.
+    pub place: String,
 }
 
 /// See [`Event::DaemonStarted`].

@@ -114,6 +114,7 @@ pub fn gather(reader: &Reader, request: &EvidenceRequest, verifier: &Verifier) -
                 | Kind::SecretRotated
                 | Kind::KeysChanged => evidence.changes.push(entry),
                 Kind::RecordsLost
+                | Kind::RequestsCounted
                 | Kind::DaemonStarted
                 | Kind::DaemonStopped
                 | Kind::Disclosure

@@ -2,10 +2,9 @@
 
 use super::event::{
     AccessRequested, Answered, DaemonStarted, DaemonStopped, Decision, DecisionWord, Disclosure, Event, Expired,
-    Granted, KeysChanged, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, Response, Retired, Revoked,
-    SecretRotated, StopMade, Unstop,
+    Granted, KeysChanged, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, RequestsCounted, Response,
+    Retired, Revoked, SecretRotated, StopMade, Unstop,
 };
-use luigi_core::decide::Reason;
 use luigi_core::stop_set::Stopped;
 
 /// The fields of an event that have the same meaning in every kind that has them.
@@ -24,7 +23,7 @@ pub struct Fields<'a> {
     /// The decision.
     pub decision: Option<DecisionWord>,
     /// Why.
-    pub reason: Option<Reason>,
+    pub reason: Option<&'a str>,
     /// The host.
     pub host: Option<&'a str>,
     /// The path.
@@ -60,17 +59,23 @@ impl<'a> Fields<'a> {
                     candidate: _,
                     candidate_reason: _,
                     candidate_rule: _,
+                    advice: _,
                     outcome: _,
                     privileged: _,
                     grant,
                     person,
                     actor,
+                    credential: _,
+                    asserted_by: _,
+                    detail: _,
                     source: _,
                     method: _,
                     host,
                     path,
+                    received,
                     query: _,
                     user_agent: _,
+                    cut: _,
                     spool: _,
                 } = &**decision;
                 Self {
@@ -79,9 +84,9 @@ impl<'a> Fields<'a> {
                     scope: scope.as_deref(),
                     rule: rule.as_deref(),
                     decision: Some(*decision),
-                    reason: Some(*reason),
+                    reason: Some(reason),
                     host: host.as_deref(),
-                    path: Some(path),
+                    path: path.as_deref().or(received.as_deref()),
                     evaluation: Some(evaluation),
                     grant: grant.as_deref(),
                     ..Self::default()
@@ -151,7 +156,8 @@ impl<'a> Fields<'a> {
             | Event::KeysChanged(KeysChanged { issuer: _, keys: _, sha256: _, by: name }) => by(name),
             Event::Disclosure(Disclosure { by: name, reason: _, query: _ }) => by(name),
             Event::LedgerMade(LedgerMade { ledger: _, tool: _ })
-            | Event::RecordsLost(RecordsLost { count: _, place: _, reason: _ })
+            | Event::RecordsLost(RecordsLost { count: _, place: _, reason: _, counts: _, since: _ })
+            | Event::RequestsCounted(RequestsCounted { count: _, since: _, place: _ })
             | Event::DaemonStarted(DaemonStarted { node: _, tool: _, process: _ })
             | Event::DaemonStopped(DaemonStopped { node: _, process: _ })
             | Event::Retired(Retired { ledger: _, first: _, last: _, previous: _, head: _, file: _, sha256: _ }) => {

@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::event::{DecisionWord, Event, Kind};
 use super::fields::Fields;
 use jiff::Timestamp;
-use luigi_core::decide::Reason;
+use std::collections::BTreeSet;
 
 /// Which entries somebody wants to see: those that meet all of what is given.
 ///
@@ -20,14 +20,14 @@ pub struct Filter {
     /// The decision.
     pub decision: Option<DecisionWord>,
     /// Why.
-    pub reason: Option<Reason>,
+    pub reason: Option<String>,
     /// The host.
     pub host: Option<String>,
     /// The path.
     pub path: Option<String>,
     /// The grant's id.
     pub grant: Option<String>,
-    /// The approver: their answers, and the grants and uses that came of them are told by `story`.
+    /// The approver: their answers, the access requests and grants that they are about, and each use of those.
     pub approver: Option<String>,
     /// The evaluation id.
     pub evaluation: Option<String>,
@@ -42,9 +42,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether an entry is one of those.
-    #[must_use]
-    pub fn passes(&self, entry: &Entry) -> bool {
+    /// Whether an entry is one of those. `answered` are the ids of access requests that the approver answered, and of the grants that came of them.
+    pub(crate) fn passes(&self, entry: &Entry, answered: &BTreeSet<String>) -> bool {
         let Self {
             who,
             scope,
@@ -71,11 +70,12 @@ impl Filter {
             && like(scope, fields.scope)
             && like(rule, fields.rule)
             && (decision.is_none() || *decision == fields.decision)
-            && (reason.is_none() || *reason == fields.reason)
+            && equal(reason, fields.reason)
             && like(host, fields.host)
             && like(path, fields.path)
             && equal(grant, fields.grant)
-            && like(approver, fields.approver)
+            && (like(approver, fields.approver)
+                || [fields.request, fields.grant].into_iter().flatten().any(|id| answered.contains(id)))
             && equal(evaluation, fields.evaluation)
             && (!privileged || matches!(&entry.event, Event::Decision(decision) if decision.privileged))
             && since.is_none_or(|since| entry.time >= since)
@@ -84,7 +84,7 @@ impl Filter {
 }
 
 /// Whether a text is what a pattern with `*` says.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
     let mut parts = parts.peekable();

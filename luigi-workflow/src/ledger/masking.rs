@@ -5,8 +5,8 @@
 use super::entry::Entry;
 use super::event::{
     AccessRequested, Answered, DaemonStarted, DaemonStopped, Decision, Disclosure, Event, Expired, Granted,
-    KeysChanged, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, Response, Retired, Revoked,
-    SecretRotated, StopMade, Unstop,
+    KeysChanged, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, RequestsCounted, Response, Retired,
+    Revoked, SecretRotated, StopMade, Unstop,
 };
 use luigi_core::stop_set::Stopped;
 use std::collections::BTreeMap;
@@ -33,21 +33,27 @@ pub fn mask(mut entry: Entry) -> Entry {
                 candidate: _,
                 candidate_reason: _,
                 candidate_rule: _,
+                advice: _,
                 outcome: _,
                 privileged: _,
                 grant: _,
                 person,
                 actor,
+                credential: _,
+                asserted_by: _,
+                detail: _,
                 source,
                 method: _,
                 host: _,
                 path,
+                received,
                 query,
                 user_agent,
+                cut: _,
                 spool: _,
             } = &mut **decision;
             [person, actor].into_iter().flatten().for_each(mask_person);
-            mask_text(path);
+            [path, received].into_iter().flatten().for_each(mask_text);
             if let Some(source) = source {
                 *source = network(source);
             }
@@ -120,7 +126,8 @@ pub fn mask(mut entry: Entry) -> Entry {
         Event::Response(Response { evaluation: _, reply: _ })
         | Event::Expired(Expired { grant: _ })
         | Event::LedgerMade(LedgerMade { ledger: _, tool: _ })
-        | Event::RecordsLost(RecordsLost { count: _, place: _, reason: _ })
+        | Event::RecordsLost(RecordsLost { count: _, place: _, reason: _, counts: _, since: _ })
+        | Event::RequestsCounted(RequestsCounted { count: _, since: _, place: _ })
         | Event::DaemonStarted(DaemonStarted { node: _, tool: _, process: _ })
         | Event::DaemonStopped(DaemonStopped { node: _, process: _ })
         | Event::Retired(Retired { ledger: _, first: _, last: _, previous: _, head: _, file: _, sha256: _ }) => {}

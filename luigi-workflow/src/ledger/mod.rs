@@ -47,8 +47,8 @@ pub use entry::{Entry, Hash, NewEntry};
 pub use error::LedgerError;
 pub use event::{
     AccessRequested, Answered, DaemonStarted, DaemonStopped, Decision, DecisionWord, Disclosure, Event, Expired,
-    Granted, KeysChanged, Kind, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, Reply, Response, Retired,
-    Revoked, SecretRotated, SpoolPlace, StopMade, Unstop,
+    Granted, KeysChanged, Kind, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, Reply, RequestsCounted,
+    Response, Retired, Revoked, SecretRotated, SpoolPlace, StopMade, Unstop,
 };
 pub use export::{ExportFound, ExportHead, verify_export};
 pub use fields::Fields;

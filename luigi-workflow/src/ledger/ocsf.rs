@@ -161,6 +161,10 @@ fn class_of(entry: &Entry) -> Class {
             let message = format!("{} records lost: {}", lost.count, lost.reason);
             Class { success: false, ..Class::new(0, OTHER, 4, json!({ "message": message })) }
         }
+        Event::RequestsCounted(counted) => {
+            let message = format!("{} requests of unprivileged scopes passed", counted.count);
+            Class::new(0, OTHER, 1, json!({ "message": message, "count": counted.count }))
+        }
         Event::LedgerMade(_) => Class::new(0, OTHER, 1, json!({ "message": "the ledger was made" })),
         Event::Disclosure(read) => {
             Class::new(0, OTHER, 2, json!({ "message": format!("{} read without masking: {}", read.by, read.reason) }))
@@ -207,10 +211,11 @@ fn of_decision(decision: &Decision) -> Class {
     }
     actor.insert("authorizations".to_owned(), json!([authorization]));
     let host = decision.host.as_deref().unwrap_or_default();
+    let path = decision.path.as_deref().or(decision.received.as_deref()).unwrap_or_default();
     let mut request = json!({
         "uid": decision.evaluation,
         "http_method": decision.method,
-        "url": { "hostname": host, "path": decision.path },
+        "url": { "hostname": host, "path": path },
     });
     if let Some(query) = &decision.query {
         request["url"]["query_string"] = json!(query);
@@ -226,12 +231,12 @@ fn of_decision(decision: &Decision) -> Class {
     };
     let mut members = json!({
         "actor": actor,
-        "api": { "operation": format!("{} {}", decision.method, decision.path), "request": { "uid": decision.evaluation } },
+        "api": { "operation": format!("{} {path}", decision.method), "request": { "uid": decision.evaluation } },
         "src_endpoint": source,
         "http_request": request,
         "action_id": action,
         "disposition_id": disposition,
-        "status_detail": decision.reason.as_str(),
+        "status_detail": decision.reason,
     });
     if !host.is_empty() {
         members["dst_endpoint"] = json!({ "hostname": host });

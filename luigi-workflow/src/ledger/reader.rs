@@ -5,7 +5,7 @@ use super::database;
 use super::entry::{Entry, Hash, time_text};
 use super::error::LedgerError;
 use super::event::Event;
-use super::filter::Filter;
+use super::filter::{self, Filter};
 use super::writer::{self, Head};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use std::collections::BTreeMap;
@@ -147,6 +147,10 @@ impl Reader {
         each: &mut dyn FnMut(Entry) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
         let database = |error: rusqlite::Error| LedgerError::from(error);
+        let answered = match &filter.approver {
+            Some(approver) => self.answered_by(approver)?,
+            None => BTreeSet::new(),
+        };
         let (after, order) = match direction {
             Direction::Forwards { after } => (after, "ASC"),
             Direction::Backwards => (0, "DESC"),
@@ -161,11 +165,29 @@ impl Reader {
         while let Some(row) = rows.next().map_err(database)? {
             let body = row.get_ref(0).and_then(|value| Ok(value.as_str()?)).map_err(database)?;
             let entry = Entry::parse(body)?;
-            if filter.passes(&entry) && each(entry)?.is_break() {
+            if filter.passes(&entry, &answered) && each(entry)?.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// The access requests that an approver answered, and the grants that came of them.
+    fn answered_by(&self, approver: &str) -> Result<BTreeSet<String>, LedgerError> {
+        let mut found = BTreeSet::new();
+        let query = "SELECT body FROM entries WHERE kind IN ('approved', 'rejected', 'granted') ORDER BY sequence";
+        let mut statement = self.connection.prepare_cached(query)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let entry = Entry::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+            let fields = super::fields::Fields::of(&entry.event);
+            if fields.approver.is_some_and(|name| filter::matches(approver, name)) {
+                found.extend(fields.request.map(str::to_owned));
+            } else if fields.request.is_some_and(|request| found.contains(request)) {
+                found.extend(fields.grant.map(str::to_owned));
+            }
+        }
+        Ok(found)
     }
 
     /// Calls `each` with what is stored of the entries after `sequence`: sequence, columns, body, hash.

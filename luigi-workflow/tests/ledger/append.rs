@@ -189,17 +189,3 @@ fn its_files_are_closed_to_strangers() {
         assert_eq!(mode & 0o007, 0, "{:?}", entry.file_name());
     }
 }
-
-/// Whoever may read the file but not write to its folder reads it, whether its owner is there or not.
-#[test]
-fn a_ledger_is_read_from_a_folder_that_takes_no_files() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let scene = Scene::with_story();
-    std::fs::remove_file(scene.folder.path().join("ledger.db-wal")).ok();
-    std::fs::remove_file(scene.folder.path().join("ledger.db-shm")).ok();
-    let set = |mode| std::fs::set_permissions(scene.folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-    set(0o555);
-    let found = scene.verify();
-    set(0o755);
-    assert_eq!((found.broken, found.entries), (None, story().len() as u64 + 1));
-}

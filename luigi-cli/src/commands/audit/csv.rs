@@ -4,7 +4,7 @@ use luigi_workflow::ledger::Entry;
 use serde_json::Value;
 
 /// The columns behind sequence, time and kind: where in the event each is.
-const COLUMNS: [&str; 40] = [
+const COLUMNS: [&str; 46] = [
     "evaluation",
     "request",
     "grant",
@@ -15,6 +15,7 @@ const COLUMNS: [&str; 40] = [
     "candidate",
     "candidate-reason",
     "candidate-rule",
+    "advice",
     "outcome",
     "privileged",
     "mode",
@@ -23,12 +24,16 @@ const COLUMNS: [&str; 40] = [
     "person.subject",
     "person.email",
     "actor.subject",
+    "credential",
+    "asserted-by",
+    "detail",
     "approver.subject",
     "by",
     "source",
     "method",
     "host",
     "path",
+    "received",
     "query",
     "user-agent",
     "reply.received.status",
@@ -36,6 +41,7 @@ const COLUMNS: [&str; 40] = [
     "reply.received.milliseconds",
     "from",
     "until",
+    "since",
     "to",
     "seconds",
     "via",

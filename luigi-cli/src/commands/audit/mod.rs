@@ -94,7 +94,7 @@ fn filter(which: &Which) -> Filter {
         scope: scope.clone(),
         rule: rule.clone(),
         decision: *decision,
-        reason: *reason,
+        reason: reason.map(|reason| reason.as_str().to_owned()),
         host: host.clone(),
         path: path.clone(),
         grant: grant.clone(),

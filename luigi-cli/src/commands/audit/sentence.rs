@@ -101,6 +101,9 @@ pub(super) fn of(event: &Event) -> (String, Tone) {
         Event::RecordsLost(lost) => {
             (format!("{} records of {} lost: {}", lost.count, lost.place, lost.reason), Tone::Bad)
         }
+        Event::RequestsCounted(counted) => {
+            (format!("{} requests of unprivileged scopes passed since {}", counted.count, counted.since), Tone::Faint)
+        }
         Event::DaemonStarted(started) => {
             (format!("{} started on {} as process {}", started.tool, started.node, started.process), Tone::Faint)
         }
@@ -120,10 +123,10 @@ fn of_decision(decision: &Decision) -> (String, Tone) {
     let subject = decision.person.as_ref().map_or_else(|| "nobody".to_owned(), who);
     let actor = decision.actor.as_ref().map_or_else(String::new, |actor| format!(" through {}", who(actor)));
     let (host, query) = (decision.host.as_deref().unwrap_or_default(), decision.query.as_deref());
+    let path = decision.path.as_deref().or(decision.received.as_deref()).unwrap_or_default();
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
-    let mut text =
-        format!("{} {subject}{actor} {} {host}{}{query}", decision.decision.as_str(), decision.method, decision.path);
-    text += &format!(" ({}", decision.reason.as_str());
+    let mut text = format!("{} {subject}{actor} {} {host}{path}{query}", decision.decision.as_str(), decision.method);
+    text += &format!(" ({}", decision.reason);
     for part in [&decision.rule, &decision.grant].into_iter().flatten() {
         text += &format!(", {part}");
     }
