@@ -130,6 +130,7 @@ impl Rust {
             jwks: vec![("login".to_owned(), keys.to_owned())],
             mode: Mode::Enforce,
             carried: Carried::Everything,
+            spool: None,
         };
         let engine = Engine::open_policy_file(&config).expect("the policy of a workload is sound");
         let people = people.iter().enumerate().map(|(n, groups)| {

@@ -31,6 +31,7 @@ fn swap(rules: usize) {
         public_key,
         stale_after: Duration::from_secs(60),
         carried: Carried::Everything,
+        spool: None,
     };
     let engine = Engine::open(&EngineConfig::Feed(config)).expect("the feed is sound");
     let before = engine.version().revision().to_owned();

@@ -524,6 +524,9 @@ pub(crate) struct HaproxyConfig {
     /// Which path backends get where the received one is not canonical
     #[arg(long, value_enum, value_name = "PATH", default_value_t)]
     pub(crate) forward: ForwardName,
+    /// Record decisions to this directory: those on privileged scopes, and denials
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
     /// Print a whole file with a named `defaults` section instead, for configurations that start fresh
     #[arg(long)]
     pub(crate) defaults: bool,

@@ -447,6 +447,11 @@ const CASES: &[Case] = &[
     Case { name: "status-no-socket", arguments: &["status", "--socket", "no-socket"], input: "" },
     Case { name: "haproxy-config", arguments: &["haproxy-config"], input: "" },
     Case {
+        name: "haproxy-config-spool",
+        arguments: &["haproxy-config", "facts.toml", "--spool", "/run/luigi/spool"],
+        input: "",
+    },
+    Case {
         name: "haproxy-config-defaults",
         arguments: &[
             "haproxy-config",

@@ -124,6 +124,7 @@ unsafe fn opened(options: &luigi_engine_options) -> Result<Engine, Failure> {
                 jwks,
                 mode: mode.unwrap_or(Mode::Observe),
                 carried: Carried::Everything,
+                spool: None,
             })
         }
         (None, Some(_)) if environment.is_some() => {
@@ -137,7 +138,7 @@ unsafe fn opened(options: &luigi_engine_options) -> Result<Engine, Failure> {
                 0 => DEFAULT_STALE_AFTER,
                 seconds => Duration::from_secs(seconds.into()),
             };
-            let config = FeedConfig { directory, public_key, stale_after, carried: Carried::Everything };
+            let config = FeedConfig { directory, public_key, stale_after, carried: Carried::Everything, spool: None };
             Engine::open_feed(&config).map_err(|error| unusable(&error))
         }
     }

@@ -66,7 +66,7 @@ fn log(callbacks: &Callbacks, event: &PollEvent) {
     let level = match event {
         PollEvent::Published { .. } => luigi_log_level::LUIGI_LOG_NOTICE,
         PollEvent::LineLacks { .. } => luigi_log_level::LUIGI_LOG_WARNING,
-        PollEvent::Refused { .. } => luigi_log_level::LUIGI_LOG_ERROR,
+        PollEvent::Refused { .. } | PollEvent::RecordsLost { .. } => luigi_log_level::LUIGI_LOG_ERROR,
     };
     callbacks.log(level, &event.to_string());
 }

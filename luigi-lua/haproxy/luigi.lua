@@ -32,6 +32,9 @@ local luigi = load_module()
 -- The converter is a C function of the module: what every request pays for.
 core.register_converters("luigi", luigi.convert)
 
+-- The same for how a privileged request ended; used only where decisions are recorded.
+core.register_converters("luigi_response", luigi.response)
+
 -- Sends the refusal. If anything here fails, HAProxy goes on with the next rule, which denies.
 core.register_action("luigi_refuse", { "http-req" }, function(txn)
   local reply, problem = luigi.refusal(txn:get_var("txn.luigi.in"), txn:get_var("txn.luigi.out"), txn.sf:req_fhdr("accept"))

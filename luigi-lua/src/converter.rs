@@ -3,7 +3,7 @@
 //! This is what every request goes through. It knows nothing of Lua: bytes in, bytes out.
 
 use luigi_runtime::reply::{self, Reply};
-use luigi_runtime::{Context, Engine, answer_line, facts};
+use luigi_runtime::{Context, Engine, answer_line, facts, response_line};
 
 /// What one Lua state needs to answer requests.
 pub(crate) struct Converter {
@@ -50,8 +50,23 @@ impl Converter {
         let id = answer_line::evaluation(answer).ok_or("there is no answer that a refusal could be made of")?;
         let now = luigi_runtime::now();
         let facts = facts::parse(line);
-        let answer = self.context.review(id, facts.as_ref().map_err(|malformed| *malformed), now);
+        let told = facts.as_ref().map_err(|malformed| *malformed);
+        let answer = if answer_line::is_unrecorded(answer) {
+            self.context.review_unrecorded(id, told, now)
+        } else {
+            self.context.review(id, told, now)
+        };
         Ok(reply::render(&answer, facts.as_ref().ok(), accept, now))
+    }
+
+    /// Records how a request ended, as `line` says.
+    ///
+    /// # Errors
+    /// If `line` does not say it.
+    pub(crate) fn response(&mut self, line: &[u8]) -> Result<(), String> {
+        let response = response_line::parse(line).ok_or("the line about a response has another form")?;
+        self.context.record_response(response.evaluation, response.status, response.backend);
+        Ok(())
     }
 
     /// Lets go of a version that is no longer in force, in case no request comes.

@@ -59,7 +59,7 @@ fn functions(lua: &Lua, engine: &'static Engine, converter: &Rc<RefCell<Converte
     let table = lua.create_table()?;
     table.set("convert", boundary::function(lua, converter)?)?;
     table.set("poll", lua.create_function(move |lua, ()| caught(lua, || Ok(poll(engine))))?)?;
-    let (converter, refusing) = (Rc::clone(converter), Rc::clone(converter));
+    let (converter, refusing, ended) = (Rc::clone(converter), Rc::clone(converter), Rc::clone(converter));
     let refresh = move |lua: &Lua, ()| {
         caught(lua, || {
             converter.borrow_mut().refresh();
@@ -100,6 +100,11 @@ fn functions(lua: &Lua, engine: &'static Engine, converter: &Rc<RefCell<Converte
             reply_table(lua, &reply).map_err(|error| error.to_string())
         })
     };
+    // A converter, so that it must give something back.
+    let response = move |lua: &Lua, line: LuaString| {
+        caught(lua, || ended.borrow_mut().response(&line.as_bytes()).map(|()| "recorded"))
+    };
+    table.set("response", lua.create_function(response)?)?;
     table.set("refusal", lua.create_function(refusal)?)?;
     Ok(table)
 }
@@ -140,7 +145,7 @@ fn poll(engine: &Engine) -> (u64, Option<&'static str>, Option<String>) {
     match poll.event {
         None => (wait, None, None),
         Some(event @ PollEvent::Published { .. }) => (wait, Some("notice"), Some(event.to_string())),
-        Some(event @ (PollEvent::Refused { .. } | PollEvent::LineLacks { .. })) => {
+        Some(event @ (PollEvent::Refused { .. } | PollEvent::LineLacks { .. } | PollEvent::RecordsLost { .. })) => {
             (wait, Some("alert"), Some(event.to_string()))
         }
     }

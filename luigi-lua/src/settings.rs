@@ -4,6 +4,7 @@
 //! another one, or has no effect, is an error: whoever wrote it meant something by it.
 
 use luigi_runtime::facts::FactList;
+use luigi_runtime::spool::SpoolConfig;
 use luigi_runtime::{Carried, DEFAULT_STALE_AFTER, EngineConfig, FeedConfig, Mode, PolicyFileConfig};
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Engin
     });
     let [policy, jwks, mode] = [setting("LUIGI_POLICY")?, setting("LUIGI_JWKS")?, setting("LUIGI_MODE")?];
     let environment = setting("LUIGI_ENVIRONMENT")?;
+    let spool = spool(setting("LUIGI_SPOOL")?, setting("LUIGI_SPOOL_LIMIT")?, setting("LUIGI_NODE")?)?;
     match (feed, policy) {
         (None, None) => Err("neither `LUIGI_FEED` nor `LUIGI_POLICY` is set".to_owned()),
         (Some(_), Some(_)) => Err("both `LUIGI_FEED` and `LUIGI_POLICY` are set".to_owned()),
@@ -44,13 +46,20 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Engin
                 public_key: public_key.into(),
                 stale_after: DEFAULT_STALE_AFTER,
                 carried,
+                spool,
             };
             Ok(EngineConfig::Feed(feed))
         }
         (None, Some(_)) if public_key.is_some() => Err("`LUIGI_PUBLIC_KEY` is for `LUIGI_FEED`".to_owned()),
         (None, Some(policy)) => {
-            let mut config =
-                PolicyFileConfig { path: policy.into(), environment, jwks: Vec::new(), mode: Mode::Observe, carried };
+            let mut config = PolicyFileConfig {
+                path: policy.into(),
+                environment,
+                jwks: Vec::new(),
+                mode: Mode::Observe,
+                carried,
+                spool,
+            };
             if let Some(mode) = mode {
                 config.mode = mode_named(&mode)?;
             }
@@ -60,6 +69,40 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Engin
             Ok(EngineConfig::PolicyFile(config))
         }
     }
+}
+
+/// Where decisions are recorded, if anywhere.
+fn spool(
+    directory: Option<String>,
+    limit: Option<String>,
+    node: Option<String>,
+) -> Result<Option<SpoolConfig>, String> {
+    let Some(directory) = directory else {
+        return match (limit, node) {
+            (None, None) => Ok(None),
+            (Some(_), _) => Err("`LUIGI_SPOOL_LIMIT` is for `LUIGI_SPOOL`".to_owned()),
+            (None, Some(_)) => Err("`LUIGI_NODE` is for `LUIGI_SPOOL`".to_owned()),
+        };
+    };
+    let mut config = SpoolConfig { node, ..SpoolConfig::new(directory) };
+    if let Some(limit) = limit {
+        config.limit_bytes = bytes(&limit).ok_or_else(|| {
+            format!("`LUIGI_SPOOL_LIMIT` is `{limit}`, which is no number of bytes such as 268435456 or 256m")
+        })?;
+    }
+    Ok(Some(config))
+}
+
+/// A number of bytes, as HAProxy writes them: plain, or with `k`, `m` or `g` for powers of 1024.
+fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = match text.as_bytes().last()? {
+        b'k' => (&text[..text.len() - 1], 1 << 10),
+        b'm' => (&text[..text.len() - 1], 1 << 20),
+        b'g' => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+    number.parse::<u64>().ok().filter(|_| plain)?.checked_mul(unit)
 }
 
 fn mode_named(name: &str) -> Result<Mode, String> {
@@ -114,6 +157,12 @@ mod tests {
                 &[("LUIGI_POLICY", "p"), ("LUIGI_MODE", "Enforce")],
                 "`LUIGI_MODE` is neither `observe` nor `enforce` but `Enforce`",
             ),
+            (&[("LUIGI_POLICY", "p"), ("LUIGI_SPOOL_LIMIT", "1m")], "`LUIGI_SPOOL_LIMIT` is for `LUIGI_SPOOL`"),
+            (&[("LUIGI_POLICY", "p"), ("LUIGI_NODE", "a")], "`LUIGI_NODE` is for `LUIGI_SPOOL`"),
+            (
+                &[("LUIGI_POLICY", "p"), ("LUIGI_SPOOL", "s"), ("LUIGI_SPOOL_LIMIT", "1M")],
+                "`LUIGI_SPOOL_LIMIT` is `1M`, which is no number of bytes such as 268435456 or 256m",
+            ),
             (
                 &[("LUIGI_POLICY", "p"), ("LUIGI_JWKS", "okta=k.json entra")],
                 "`LUIGI_JWKS` holds `entra`, which is not ISSUER=FILE",
@@ -148,6 +197,27 @@ mod tests {
         };
         assert_eq!((feed.directory, feed.public_key), ("f".into(), "k".into()));
         assert_eq!(feed.carried, Carried::Only(FactList::default()), "no word about facts is none");
+    }
+
+    #[test]
+    fn a_spool_has_a_place_a_limit_and_the_name_of_the_machine() {
+        let spool = |settings: &[(&str, &str)]| {
+            let EngineConfig::PolicyFile(config) = with(&[settings, &[("LUIGI_POLICY", "p")]].concat()).unwrap() else {
+                panic!("a policy file")
+            };
+            config.spool
+        };
+        assert_eq!(spool(&[]), None);
+        assert_eq!(spool(&[("LUIGI_SPOOL", "s")]), Some(SpoolConfig::new("s")));
+        for (text, expected) in [("1048576", 1 << 20), ("3000k", 3_072_000), ("2m", 2 << 20), ("1g", 1 << 30)] {
+            let settings = [("LUIGI_SPOOL", "s"), ("LUIGI_SPOOL_LIMIT", text), ("LUIGI_NODE", "edge-1")];
+            let expected =
+                SpoolConfig { directory: "s".into(), limit_bytes: expected, node: Some("edge-1".to_owned()) };
+            assert_eq!(spool(&settings), Some(expected));
+        }
+        for odd in ["", "m", "+1", "-1", "1.5m", "1 m", "99999999999g"] {
+            assert_eq!(bytes(odd), None, "{odd}");
+        }
     }
 
     #[test]

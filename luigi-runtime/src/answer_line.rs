@@ -13,7 +13,7 @@
 
 use crate::answer::Answer;
 use crate::evaluation_id::EvaluationId;
-use luigi_core::decide::Source;
+use luigi_core::decide::{Reason, Source};
 use luigi_core::identity::{Completeness, Credential, Identity};
 use luigi_core::policy::model::Mode;
 use std::fmt::Write;
@@ -136,6 +136,13 @@ pub fn evaluation(line: &[u8]) -> Option<EvaluationId> {
     EvaluationId::parse(field)
 }
 
+/// Whether a line refuses a request because no record of it could be taken.
+#[must_use]
+pub fn is_unrecorded(line: &[u8]) -> bool {
+    let reason = line.split(|byte| *byte == b'|').nth(usize::from(Field::Reason.number()) - 1);
+    reason == Some(Reason::AuditUnavailable.as_str().as_bytes())
+}
+
 /// Writes the line for an answer, replacing what `line` holds.
 ///
 /// # Allocation
@@ -240,7 +247,7 @@ const IS_PLAIN: [bool; 256] = {
 };
 
 /// The word for what became of a credential.
-fn credential_word(credential: Credential<'_>) -> &'static str {
+pub(crate) fn credential_word(credential: Credential<'_>) -> &'static str {
     match credential {
         Credential::Absent => "absent",
         Credential::Verified(_) => "verified",

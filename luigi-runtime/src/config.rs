@@ -1,6 +1,7 @@
 //! Where an engine's policy comes from, and why it could not be opened.
 
 use crate::carried::Carried;
+use crate::spool::SpoolConfig;
 use luigi_core::policy::SourceSet;
 use luigi_core::policy::diagnostics::{Diagnostics, Style};
 use luigi_core::policy::model::Mode;
@@ -30,6 +31,8 @@ pub struct FeedConfig {
     pub stale_after: Duration,
     /// Which facts are passed beyond those that always are.
     pub carried: Carried,
+    /// Where decisions are recorded; `None` for nowhere.
+    pub spool: Option<SpoolConfig>,
 }
 
 /// A policy file for a first try.
@@ -45,6 +48,8 @@ pub struct PolicyFileConfig {
     pub mode: Mode,
     /// Which facts are passed beyond those that always are.
     pub carried: Carried,
+    /// Where decisions are recorded; `None` for nowhere.
+    pub spool: Option<SpoolConfig>,
 }
 
 impl EngineConfig {
@@ -56,6 +61,7 @@ impl EngineConfig {
             public_key: public_key.into(),
             stale_after: DEFAULT_STALE_AFTER,
             carried: Carried::Everything,
+            spool: None,
         })
     }
 
@@ -68,6 +74,7 @@ impl EngineConfig {
             jwks: Vec::new(),
             mode: Mode::Observe,
             carried: Carried::Everything,
+            spool: None,
         })
     }
 }

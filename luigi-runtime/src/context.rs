@@ -7,7 +7,9 @@ use crate::counters::Tally;
 use crate::engine::Shared;
 use crate::evaluation_id::{EvaluationId, EvaluationIds};
 use crate::facts::Malformed;
+use crate::recording::{self, Recorded};
 use crate::request::{Caller, Facts};
+use crate::spool::{Moment, Writer};
 use crate::version::Version;
 use arc_swap::{ArcSwap, Cache};
 use luigi_core::decide::{Decision, Evaluation, Reason, Request, RequestFacts, Scratch, Source};
@@ -32,6 +34,8 @@ pub struct Context {
     /// Set while an evaluation runs: if it is set when the next begins, a panic left the tools in doubt.
     in_doubt: bool,
     no_grants: GrantSet,
+    /// Where decisions are recorded, if anywhere.
+    writer: Option<Writer>,
 }
 
 /// What an evaluation writes to.
@@ -90,6 +94,8 @@ enum Purpose {
     Decide,
     /// To say more about an evaluation that was counted under this id.
     Review(EvaluationId),
+    /// The same, of one that came to nothing because no record could be taken of it.
+    ReviewUnrecorded(EvaluationId),
 }
 
 impl Context {
@@ -103,6 +109,7 @@ impl Context {
             tools,
             in_doubt: false,
             no_grants: GrantSet::default(),
+            writer: shared.spool.as_ref().map(Writer::new),
             shared: Arc::clone(shared),
         }
     }
@@ -141,6 +148,16 @@ impl Context {
         self.review_for(id, Caller::InFacts, facts, now)
     }
 
+    /// As [`review`](Self::review), of a request that was denied as [`Reason::AuditUnavailable`]: the rules would not say so again.
+    pub fn review_unrecorded<'a>(
+        &'a mut self,
+        id: EvaluationId,
+        facts: Result<&Facts<'a>, Malformed>,
+        now: Timestamp,
+    ) -> Answer<'a> {
+        self.answer(Purpose::ReviewUnrecorded(id), Caller::InFacts, facts, now)
+    }
+
     /// As [`review`](Self::review), for a request of a caller whom the embedder may vouch for.
     pub fn review_for<'a>(
         &'a mut self,
@@ -173,7 +190,8 @@ impl Context {
         facts: Result<&Facts<'a>, Malformed>,
         now: Timestamp,
     ) -> Answer<'a> {
-        self.guarded(purpose, |version, tools, no_grants, shared| {
+        let recorded = facts.ok().map(|facts| (facts, now));
+        self.guarded(purpose, recorded, |version, tools, no_grants, shared| {
             let facts = match facts {
                 Ok(facts) if facts.host_count <= 1 => facts,
                 Ok(_) => return Judged::refused(Reason::MalformedFacts, Some(Malformed::RepeatedHost)),
@@ -187,22 +205,36 @@ impl Context {
         })
     }
 
-    /// Lets go of a version that is no longer in force; for threads without requests.
+    /// Lets go of a version that is no longer in force, and tells the spool what could not be recorded; for threads without requests.
     pub fn refresh(&mut self) {
         self.version.load();
+        if let Some(writer) = &mut self.writer {
+            writer.tell(Moment::now());
+        }
+    }
+
+    /// Records how a request of privileged scopes ended that was evaluated under this id. Nothing if nothing is recorded.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn record_response(&mut self, id: EvaluationId, status: u16, backend: &[u8]) {
+        if let Some(writer) = &mut self.writer {
+            recording::response(writer, id, status, backend);
+        }
     }
 
     /// Runs an evaluation so that nothing it does can get past: a panic becomes an answer.
     fn guarded<'a>(
         &'a mut self,
         purpose: Purpose,
+        recorded: Option<(&Facts<'a>, Timestamp)>,
         judge: impl FnOnce(&'a Version, &'a mut Tools, &'a GrantSet, &Shared) -> Judged<'a>,
     ) -> Answer<'a> {
-        let Self { version, ids, tally, tools, in_doubt, no_grants, shared } = self;
+        let Self { version, ids, tally, tools, in_doubt, no_grants, shared, writer } = self;
         let version: &'a Version = version.load();
         let id = match purpose {
             Purpose::Decide => ids.next(),
-            Purpose::Review(id) => id,
+            Purpose::Review(id) | Purpose::ReviewUnrecorded(id) => id,
         };
         let was_in_doubt = std::mem::replace(in_doubt, true);
         let judged = catch_unwind(AssertUnwindSafe(|| {
@@ -218,16 +250,20 @@ impl Context {
             }
             Err(_) => Judged::refused(Reason::InternalError, None),
         };
-        let outcome = match version.mode() {
-            Mode::Observe => Outcome::Pass,
-            Mode::Enforce if judged.evaluation.decision.allows() => Outcome::Pass,
-            Mode::Enforce => Outcome::Refuse,
-        };
+        let outcome = outcome(version, &judged.evaluation);
         let Judged { evaluation, credential, source, target, rewritten, malformed } = judged;
-        let answer = Answer { id, outcome, evaluation, credential, source, target, rewritten, malformed, version };
+        let mut answer = Answer { id, outcome, evaluation, credential, source, target, rewritten, malformed, version };
         match purpose {
-            Purpose::Decide => tally.count(&answer),
+            Purpose::Decide => {
+                if let Some(writer) = writer
+                    && record(writer, &answer, recorded) == Recorded::Unavailable
+                {
+                    answer = unrecorded(answer);
+                }
+                tally.count(&answer);
+            }
             Purpose::Review(_) => {}
+            Purpose::ReviewUnrecorded(_) => answer = unrecorded(answer),
         }
         answer
     }
@@ -237,6 +273,29 @@ impl Drop for Context {
     fn drop(&mut self) {
         self.shared.tallies.leave(&self.tally);
     }
+}
+
+/// What happens to a request, after the mode.
+fn outcome(version: &Version, evaluation: &Evaluation) -> Outcome {
+    match version.mode() {
+        Mode::Observe => Outcome::Pass,
+        Mode::Enforce if evaluation.decision.allows() => Outcome::Pass,
+        Mode::Enforce => Outcome::Refuse,
+    }
+}
+
+/// Records an answer. A panic on the way is a record that was not taken.
+fn record(writer: &mut Writer, answer: &Answer<'_>, recorded: Option<(&Facts<'_>, Timestamp)>) -> Recorded {
+    let (facts, at) = (recorded.map(|(facts, _)| facts), recorded.map_or_else(crate::now, |(_, at)| at));
+    let taken = catch_unwind(AssertUnwindSafe(|| recording::decision(writer, answer, facts, at)));
+    taken.unwrap_or(if answer.evaluation.privileged { Recorded::Unavailable } else { Recorded::AsFarAsNeeded })
+}
+
+/// The answer to a request that must not pass without a record, and has none.
+fn unrecorded(answer: Answer<'_>) -> Answer<'_> {
+    let decision = Decision::refused(Reason::AuditUnavailable);
+    let evaluation = Evaluation { decision, candidate: decision, tunnel_seconds: None, ..answer.evaluation };
+    Answer { evaluation, outcome: outcome(answer.version, &evaluation), ..answer }
 }
 
 /// What a request comes to before any rule.
@@ -303,16 +362,7 @@ fn rewritten<'a>(received: &[u8], target: &Target<'a>) -> Option<&'a str> {
         Target::TwoReadings(readings) => readings.as_it_stands.path,
         Target::Ambiguous(_) => return None,
     };
-    let end = received.iter().position(|byte| *byte == b'?').unwrap_or(received.len());
-    let received = &received[..end];
-    let start = if received.starts_with(b"/") {
-        0
-    } else {
-        // The absolute-form: the path begins behind the authority, which holds no slash.
-        let authority = received.windows(3).position(|bytes| bytes == b"://").map_or(0, |at| at + 3);
-        received[authority..].iter().position(|byte| *byte == b'/').map_or(received.len(), |at| authority + at)
-    };
-    (path.starts_with('/') && &received[start..] != path.as_bytes()).then_some(path)
+    (path.starts_with('/') && recording::path_of(received) != path.as_bytes()).then_some(path)
 }
 
 /// The target, unless the backend could not be told it: then it is as good as ambiguous.
@@ -355,6 +405,7 @@ mod tests {
             jwks: Vec::new(),
             mode,
             carried: Carried::Everything,
+            spool: None,
         }))
         .unwrap()
     }
@@ -369,7 +420,7 @@ mod tests {
             let engine = engine(mode);
             let mut context = engine.context();
             let limits = TokenCacheLimits { entries: 64, ..TokenCacheLimits::default() };
-            let answer = context.guarded(Purpose::Decide, |_, tools, _, _| {
+            let answer = context.guarded(Purpose::Decide, None, |_, tools, _, _| {
                 tools.tokens = TokenCache::new(limits);
                 panic!("in the middle of an evaluation")
             });

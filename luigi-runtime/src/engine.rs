@@ -11,6 +11,7 @@ use crate::facts::FactList;
 use crate::feed::{Digest, FeedDirectory, MAX_KEYS_BYTES, PublicKey};
 use crate::policy_files;
 use crate::poller::{FeedPoller, Poller};
+use crate::spool::{Spool, SpoolConfig};
 use crate::status::{RefusalStatus, SourceStatus, Status};
 use crate::version::{KeyFile, LiveToken, Origin, Parts, Version};
 use arc_swap::ArcSwap;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) carried: Carried,
     /// What some line lacked that the policy in force asks for.
     pub(crate) lacking: Mutex<Option<FactList>>,
+    /// Where decisions are recorded, if anywhere.
+    pub(crate) spool: Option<Arc<Spool>>,
     source: SourceStatus,
     poller: Mutex<Poller>,
 }
@@ -136,6 +139,13 @@ pub enum PollEvent {
         /// Why.
         why: String,
     },
+    /// Decisions are not recorded that should be. Told at most once a minute.
+    RecordsLost {
+        /// How many since this was told last.
+        records: u64,
+        /// Why the last of them was lost.
+        why: String,
+    },
     /// A line carried less than the policy in force asks for: what its rules ask for there is unknown. Told once for each list.
     LineLacks {
         /// What is missing.
@@ -151,6 +161,10 @@ impl std::fmt::Display for PollEvent {
                 environment.iter().try_for_each(|name| write!(f, ", environment {name}"))
             }
             Self::Refused { why } => write!(f, "a new version was refused, the last good one stays in force: {why}"),
+            Self::RecordsLost { records, why } => write!(
+                f,
+                "{records} records of decisions could not be taken, requests of privileged scopes are denied where theirs is missing: {why}"
+            ),
             Self::LineLacks { facts } => write!(
                 f,
                 "a line of facts lacks what the policy asks for, so it is unknown: {facts}; put the lines that `luigi haproxy-config` prints for the policy into \
@@ -211,6 +225,11 @@ impl Engine {
                 if poll.event.is_none() {
                     poll.event = self.shared.lack_to_tell(&mut poller);
                 }
+                if let Some(spool) = &self.shared.spool {
+                    let now = crate::now().unix_seconds();
+                    spool.measure_if_due(now);
+                    poll.event = poll.event.or_else(|| spool.losses_to_tell(now));
+                }
                 poll
             }
             Err(_) => Poll { next: Poll::PAUSE, event: None },
@@ -254,6 +273,7 @@ impl Engine {
             rules: version.policy().rules.len(),
             issuers: version.trust().issuers().map(|(name, keys)| (name.to_owned(), keys)).collect(),
             live_versions: self.shared.live_versions.load(Ordering::Relaxed),
+            audit: self.shared.spool.as_ref().map(|spool| spool.status()),
             counters: self.shared.tallies.sum(),
         }
     }
@@ -296,9 +316,13 @@ fn open_feed(config: &FeedConfig) -> Result<Engine, OpenError> {
         LiveToken::new(&live_versions),
     )
     .map_err(|why| OpenError::new(format!("cannot use the feed `{directory}`: {why}")))?;
-    let stale_after_seconds = i64::try_from(config.stale_after.as_secs()).unwrap_or(i64::MAX);
     let source = SourceStatus::Feed(directory.to_string());
-    Ok(engine(version, Poller::of_feed(poller), source, live_versions, stale_after_seconds, config.carried.clone()))
+    let around = Around {
+        spool: open_spool(config.spool.as_ref())?,
+        stale_after_seconds: i64::try_from(config.stale_after.as_secs()).unwrap_or(i64::MAX),
+        carried: config.carried.clone(),
+    };
+    Ok(engine(version, Poller::of_feed(poller), source, live_versions, around))
 }
 
 fn open_policy_file(config: &PolicyFileConfig) -> Result<Engine, OpenError> {
@@ -320,7 +344,20 @@ fn open_policy_file(config: &PolicyFileConfig) -> Result<Engine, OpenError> {
     let version = Version::new(parts, origin, &config.carried, None, crate::now(), LiveToken::new(&live_versions));
     let version = version.map_err(OpenError::new)?;
     let source = SourceStatus::PolicyFile(config.path.display().to_string());
-    Ok(engine(version, Poller::of_policy_file(), source, live_versions, 0, config.carried.clone()))
+    let spool = open_spool(config.spool.as_ref())?;
+    let around = Around { spool, stale_after_seconds: 0, carried: config.carried.clone() };
+    Ok(engine(version, Poller::of_policy_file(), source, live_versions, around))
+}
+
+/// What an engine keeps of its configuration.
+struct Around {
+    spool: Option<Arc<Spool>>,
+    stale_after_seconds: i64,
+    carried: Carried,
+}
+
+fn open_spool(config: Option<&SpoolConfig>) -> Result<Option<Arc<Spool>>, OpenError> {
+    config.map(|config| Spool::open(config).map(Arc::new)).transpose()
 }
 
 fn engine(
@@ -328,14 +365,24 @@ fn engine(
     poller: Poller,
     source: SourceStatus,
     live_versions: Arc<AtomicUsize>,
-    stale_after_seconds: i64,
-    carried: Carried,
+    around: Around,
 ) -> Engine {
+    let Around { spool, stale_after_seconds, carried } = around;
     let current = Arc::new(ArcSwap::from_pointee(version));
     let poller = Mutex::new(poller);
     let (tallies, refusal, lacking) = (Tallies::default(), Mutex::new(None), Mutex::new(None));
-    let shared =
-        Shared { current, tallies, stale_after_seconds, refusal, live_versions, carried, lacking, source, poller };
+    let shared = Shared {
+        current,
+        tallies,
+        stale_after_seconds,
+        refusal,
+        live_versions,
+        carried,
+        lacking,
+        spool,
+        source,
+        poller,
+    };
     Engine { shared: Arc::new(shared) }
 }
 

@@ -82,14 +82,14 @@ impl EvaluationIds {
 
 /// Tells a process from its forks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ProcessMark(u64);
+pub(crate) struct ProcessMark(u64);
 
 /// How often this process or one of its ancestors forked since the handler was registered.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 static FORKS_ARE_WATCHED: AtomicBool = AtomicBool::new(false);
 
 impl ProcessMark {
-    fn now() -> Self {
+    pub(crate) fn now() -> Self {
         // PERF: a load instead of `getpid`, which is a system call of 50 ns and more.
         if FORKS_ARE_WATCHED.load(Ordering::Relaxed) {
             Self(FORKS.load(Ordering::Relaxed))

@@ -6,6 +6,7 @@
 
 use crate::answer_line::{Field, VERSION};
 use crate::facts::{CONTROL_BYTE, FactList};
+use crate::response_line;
 use std::fmt::Write;
 
 /// Where `make install PREFIX=/usr` puts the module, the glue and the map.
@@ -92,6 +93,8 @@ pub struct Options {
     pub forward: ForwardedPath,
     /// What the lines carry beyond what every line does: what the policy needs.
     pub facts: FactList,
+    /// The directory to which decisions are recorded; `None` for none. Records have the header `User-Agent` if it is among the facts.
+    pub spool: Option<String>,
 }
 
 /// Which path the backend gets, where the received one is not canonical and the decision has effect.
@@ -116,6 +119,7 @@ impl Default for Options {
             headers: IdentityHeader::ALL[..5].to_vec(),
             forward: ForwardedPath::default(),
             facts: FactList::default(),
+            spool: None,
         }
     }
 }
@@ -155,6 +159,9 @@ pub fn global_lines(options: &Options) -> String {
             }
             setting(&mut out, "LUIGI_MODE", "observe");
         }
+    }
+    if let Some(spool) = &options.spool {
+        setting(&mut out, "LUIGI_SPOOL", spool);
     }
     if !options.facts.is_empty() {
         out.push_str(&facts_setting(&options.facts));
@@ -234,10 +241,19 @@ pub fn frontend_lines(options: &Options) -> String {
     let mut headers = options.headers.clone();
     headers.sort_unstable();
     headers.dedup();
-    if headers.is_empty() {
-        return out;
+    out.push_str(&header_lines(&headers));
+    if options.spool.is_some() {
+        out.push_str(&response_lines());
     }
-    out.push_str(
+    out
+}
+
+/// The lines by which backends get headers.
+fn header_lines(headers: &[IdentityHeader]) -> String {
+    if headers.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from(
         "    # While observing, a request that leaves no room for the headers goes on without them.\n\
         \x20   http-request strict-mode off unless { var(txn.luigi.out),field(4,|) -m str enforce }\n",
     );
@@ -260,6 +276,22 @@ pub fn frontend_lines(options: &Options) -> String {
     }
     out.push_str("    http-request strict-mode on\n");
     out
+}
+
+/// The lines of a frontend that join how a request of privileged scopes ended to the record of its decision. They also see HAProxy's own replies.
+///
+/// Not those to requests that were refused: the glue sends these, and HAProxy cannot run a converter inside an action.
+fn response_lines() -> String {
+    let privileged = format!(
+        "{{ var(txn.luigi.out) -m beg {VERSION}|pass| }} {{ var(txn.luigi.out),field({},|) -m str yes }}",
+        Field::Privileged.number()
+    );
+    format!(
+        "    # How a privileged request that passed ended joins the record of its decision.\n\
+        \x20   http-after-response set-var-fmt(txn.luigi.end) \"{}\" if {privileged}\n\
+        \x20   http-after-response set-var(txn.luigi.end) var(txn.luigi.end),lua.luigi_response if {privileged}\n",
+        response_line::EXPRESSION,
+    )
 }
 
 /// The line of a backend by which a connection that was upgraded is closed when nothing flows through it for as long as the policy says.

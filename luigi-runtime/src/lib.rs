@@ -3,7 +3,7 @@
 //! The engine publishes immutable [`Version`]s (compiled policy, keys, grants, mode) through one `ArcSwap`; a context turns
 //! the [`Facts`] of a request into an [`Answer`] without locking or allocating. Files are read here and nowhere below: a
 //! feed through a directory handle that is opened before any chroot, a policy file once at the start. Nothing here opens a
-//! socket, starts a thread or writes a file.
+//! socket or starts a thread, and the one place that is written to is the [`spool`].
 
 mod answer;
 pub mod answer_line;
@@ -20,8 +20,11 @@ pub mod haproxy_log;
 pub mod panics;
 pub mod policy_files;
 mod poller;
+mod recording;
 pub mod reply;
 mod request;
+pub mod response_line;
+pub mod spool;
 mod status;
 mod version;
 

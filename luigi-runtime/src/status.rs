@@ -1,6 +1,7 @@
 //! What an engine says about itself.
 
 use crate::counters::{AmbiguousTargets, Counters};
+use crate::spool::{LossCounts, SpoolStatus};
 use luigi_core::policy::model::Mode;
 use luigi_core::time::Timestamp;
 use serde::Serialize;
@@ -41,6 +42,8 @@ pub struct Status {
     pub issuers: BTreeMap<String, Option<usize>>,
     /// How many versions are held in memory, the one in force included.
     pub live_versions: usize,
+    /// Where decisions are recorded and how that goes; `None` if nothing is recorded.
+    pub audit: Option<SpoolStatus>,
     /// What was decided since the engine was opened.
     pub counters: Counters,
 }
@@ -108,7 +111,21 @@ impl Status {
         if let Some(lacking) = &self.lacking {
             line("lines lack", &format_args!("{lacking}: unknown to rules; print the lines again"));
         }
-        line("audit", &"off");
+        match &self.audit {
+            None => line("audit", &"off"),
+            Some(spool) => {
+                line("audit", &spool.path);
+                line("records", &format_args!("{} written, {} lost", spool.records, spool.lost.total()));
+                for (name, count) in named(&spool.lost).into_iter().filter(|(_, count)| *count > 0) {
+                    line("records lost", &format_args!("{name} {count}"));
+                }
+                let SpoolStatus { bytes, limit_bytes, segments, .. } = spool;
+                line("spool", &format_args!("{bytes} of {limit_bytes} bytes, segments: {segments}"));
+                if let Some(problem) = &spool.problem {
+                    line("audit problem", problem);
+                }
+            }
+        }
         line("rules", &self.rules);
         for (name, keys) in &self.issuers {
             match keys {
@@ -139,6 +156,19 @@ impl Status {
         }
         text
     }
+}
+
+/// The counts with their names, as JSON has them.
+fn named(lost: &LossCounts) -> [(&'static str, u64); 6] {
+    let LossCounts { allows, would_be_denials, denials, privileged_denials, responses, privileged } = *lost;
+    [
+        ("allows", allows),
+        ("would-be-denials", would_be_denials),
+        ("denials", denials),
+        ("privileged-denials", privileged_denials),
+        ("responses", responses),
+        ("privileged", privileged),
+    ]
 }
 
 fn epoch(seconds: u64) -> String {
@@ -174,6 +204,7 @@ mod tests {
             rules: 41,
             issuers: BTreeMap::from([("okta".to_owned(), Some(2)), ("ci".to_owned(), None)]),
             live_versions: 1,
+            audit: None,
             counters: Counters {
                 decisions: BTreeMap::from([("allowed-by-rule", 90), ("no-rule-allows", 10), ("deferred", 0)]),
                 candidates: BTreeMap::from([("allowed-by-rule", 100)]),
@@ -218,6 +249,27 @@ decision               allowed-by-rule 90
 decision               no-rule-allows 10
 candidate              allowed-by-rule 100
 ";
+        assert_eq!(status.to_text(), expected);
+        status.audit = Some(SpoolStatus {
+            path: "/run/luigi/spool".to_owned(),
+            records: 12,
+            lost: LossCounts { denials: 3, privileged: 1, ..LossCounts::default() },
+            bytes: 5000,
+            limit_bytes: 300_000,
+            segments: 2,
+            problem: Some("the limit is reached".to_owned()),
+        });
+        let expected = expected.replace(
+            "audit                  off\n",
+            "\
+audit                  /run/luigi/spool
+records                12 written, 4 lost
+records lost           denials 3
+records lost           privileged 1
+spool                  5000 of 300000 bytes, segments: 2
+audit problem          the limit is reached
+",
+        );
         assert_eq!(status.to_text(), expected);
         status.source = SourceStatus::PolicyFile("/etc/luigi/policy.toml".to_owned());
         (status.heartbeat_age_seconds, status.refusal) = (None, None);

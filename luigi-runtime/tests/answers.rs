@@ -109,6 +109,7 @@ fn open(mode: Mode, issuer: Option<&Issuer>) -> Engine {
         jwks,
         mode,
         carried: Carried::Everything,
+        spool: None,
     }))
     .unwrap()
 }

@@ -202,6 +202,9 @@ fn check_facts(request: &ApplyRequest, policy: &Policy) -> Result<(), ApplyError
     }
     let (policy, feed) = (request.policy.display(), request.feed.display());
     let so_far = if recorded.is_some() { "the lines that were printed for" } else { "no lines were printed for" };
+    // Whoever records decisions goes on to do so.
+    let recording = recorded.as_ref().is_some_and(FactList::has_user_agent);
+    let needed = if recording { needed.with_user_agent() } else { needed };
     let (setting, line) = (haproxy_config::facts_setting(&needed), haproxy_config::facts_line(&needed));
     Err(ApplyError {
         kind: ApplyErrorKind::Facts,

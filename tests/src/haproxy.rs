@@ -189,6 +189,9 @@ impl Place {
             "LUIGI_JWKS",
             "LUIGI_MODE",
             "LUIGI_FACTS",
+            "LUIGI_SPOOL",
+            "LUIGI_SPOOL_LIMIT",
+            "LUIGI_NODE",
         ] {
             command.env_remove(name);
         }

@@ -13,6 +13,7 @@ pub mod needs;
 pub mod people;
 pub mod readme;
 pub mod site;
+pub mod spooled;
 pub mod tokens;
 pub mod upstream;
 pub mod wait;

@@ -31,10 +31,12 @@ pub(crate) fn run(arguments: &HaproxyConfig) -> Result<Found, Failure> {
     let headers = arguments.headers.iter().filter_map(|name| name.header()).collect();
     let home = arguments.home.clone().unwrap_or_else(installed_home);
     let facts = facts(arguments, &public_key)?;
+    let facts = if arguments.spool.is_some() { facts.with_user_agent() } else { facts };
     if let Some(feed) = &arguments.to {
         fact_record::write(feed, &facts).map_err(Failure::environment)?;
     }
-    let options = Options { home: text(&home)?, source, headers, forward: arguments.forward.into(), facts };
+    let spool = arguments.spool.as_deref().map(text).transpose()?;
+    let options = Options { home: text(&home)?, source, headers, forward: arguments.forward.into(), facts, spool };
     output::print(&if arguments.defaults { defaults_file(&options) } else { lines(&options) })?;
     Ok(Found::Fine)
 }

@@ -1,6 +1,7 @@
 //! Which facts a line carries, and the HAProxy expressions that build it.
 
 use super::{BASE, MARK};
+use crate::recording::USER_AGENT;
 use luigi_core::policy::model::{FactKey, MAX_FACTS, Policy};
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -49,6 +50,22 @@ impl FactList {
     /// Whether headers that ask for another method are among them: some host of the policy refuses these.
     pub(crate) fn has_method_overrides(&self) -> bool {
         self.names.contains("header:x-http-method-override")
+    }
+
+    /// The same with the header `User-Agent`, which records have and no rule needs to ask for; as it is if a line could not carry it, too.
+    #[must_use]
+    pub fn with_user_agent(&self) -> Self {
+        let mut list = self.clone();
+        if list.names.len() < MAX_FACTS {
+            list.names.insert(user_agent());
+        }
+        list
+    }
+
+    /// Whether the header `User-Agent` is among them.
+    #[must_use]
+    pub fn has_user_agent(&self) -> bool {
+        self.names.contains(&user_agent())
     }
 
     /// The first line of a line with these facts.
@@ -100,6 +117,10 @@ impl fmt::Display for FactList {
         }
         Ok(())
     }
+}
+
+fn user_agent() -> String {
+    FactKey::Header(USER_AGENT).to_string()
 }
 
 /// The variable of HAProxy that holds a fact; whoever configures HAProxy sets it, before Luigi's lines.
@@ -162,6 +183,15 @@ mod tests {
         let last = "%[ssl_c_der,base64]\\n%[var(txn.luigi_data_centre)]\\n%[fe_name]\\n%[req.fhdr(x-team)]\\n%[req.fhdr(x-team,-2)]\\nend";
         assert!(text.ends_with(last), "{text}");
         assert!(!text.contains("fingerprint") && !text.contains("ssl_c_s_dn"), "{text}");
+    }
+
+    #[test]
+    fn records_have_the_user_agent_where_a_line_has_room_for_it() {
+        let list = FactList::parse("header:x-team").unwrap();
+        assert!(!list.has_user_agent() && list.with_user_agent().has_user_agent());
+        assert_eq!(list.with_user_agent().with_user_agent().to_string(), "header:user-agent header:x-team");
+        let full: String = (0..MAX_FACTS).map(|n| format!("header:x-{n} ")).collect();
+        assert!(!FactList::parse(&full).unwrap().with_user_agent().has_user_agent());
     }
 
     #[test]
