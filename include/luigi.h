@@ -335,6 +335,10 @@ enum luigi_reason
      * A scope that names frontends may hold the request, and at which frontend it came in is not known.
      */
     LUIGI_REASON_FRONTEND_UNKNOWN = 21,
+    /**
+     * The request is privileged and no record of it could be taken.
+     */
+    LUIGI_REASON_AUDIT_UNAVAILABLE = 22,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -150,6 +150,8 @@ pub enum luigi_reason {
     LUIGI_REASON_INTERNAL_ERROR = 20,
     /// A scope that names frontends may hold the request, and at which frontend it came in is not known.
     LUIGI_REASON_FRONTEND_UNKNOWN = 21,
+    /// The request is privileged and no record of it could be taken.
+    LUIGI_REASON_AUDIT_UNAVAILABLE = 22,
 }
 
 /// How a denial could become an allow.
@@ -354,6 +356,7 @@ pub(crate) const fn reason_number(reason: Reason) -> luigi_reason {
         Reason::Deferred => luigi_reason::LUIGI_REASON_DEFERRED,
         Reason::Stopped => luigi_reason::LUIGI_REASON_STOPPED,
         Reason::InternalError => luigi_reason::LUIGI_REASON_INTERNAL_ERROR,
+        Reason::AuditUnavailable => luigi_reason::LUIGI_REASON_AUDIT_UNAVAILABLE,
     }
 }
 
@@ -405,7 +408,7 @@ mod tests {
             Reason::ALL.into_iter().map(|reason| reason_number(reason) as i32).partition(|number| *number > 20);
         assert_eq!(numbers, (1..=20).collect::<Vec<_>>(), "a reason that came or went must not move the others");
         // Those that came later stand elsewhere in the order of reasons.
-        assert_eq!(later, [21]);
+        assert_eq!(later, [21, 22]);
         assert!(numbers.len() + later.len() < LUIGI_REASON_COUNT);
     }
 

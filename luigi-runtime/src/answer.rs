@@ -210,7 +210,8 @@ impl<'a> Answer<'a> {
             | Reason::AmbiguousCredential
             | Reason::Deferred
             | Reason::Stopped
-            | Reason::InternalError => return None,
+            | Reason::InternalError
+            | Reason::AuditUnavailable => return None,
             Reason::DenyRuleUnknown
             | Reason::LoginRequired
             | Reason::SubjectRequired
@@ -238,7 +239,7 @@ impl<'a> Answer<'a> {
     /// | 400 | the request itself is at fault: malformed facts, an ambiguous target, a method override, two credentials |
     /// | 401 | there is a [`challenge`](Self::challenge): nobody, an expired or invalid token, a login that is too weak or too old |
     /// | 403 | any other denial; also under an invalid token if a deny rule is true, since a better token would not help |
-    /// | 503 | too many verifications at once, or a failure of our own: worth a retry |
+    /// | 503 | too many verifications at once, or a failure of our own, or no record could be taken: worth a retry |
     #[must_use]
     pub fn status_code(&self) -> u16 {
         match self.evaluation.decision.reason {
@@ -246,7 +247,7 @@ impl<'a> Answer<'a> {
             Reason::MalformedFacts | Reason::AmbiguousTarget | Reason::MethodOverride | Reason::AmbiguousCredential => {
                 400
             }
-            Reason::Deferred | Reason::InternalError => 503,
+            Reason::Deferred | Reason::InternalError | Reason::AuditUnavailable => 503,
             Reason::FrontendUnknown
             | Reason::UpgradeRefused
             | Reason::Stopped
@@ -315,6 +316,7 @@ mod tests {
             (Reason::AmbiguousCredential, Credential::Ambiguous, none, 400, None),
             (Reason::Deferred, Credential::Deferred, none, 503, None),
             (Reason::InternalError, Credential::Absent, none, 503, None),
+            (Reason::AuditUnavailable, invalid, authenticate, 503, None),
         ] {
             let decision = Decision { advice, ..Decision::refused(reason) };
             let evaluation = Evaluation { decision, candidate: decision, privileged: false, tunnel_seconds: None };

@@ -109,11 +109,14 @@ pub enum Reason {
     Stopped,
     /// Something inside failed; never because of what a policy says.
     InternalError,
+    /// The request is privileged and no record of it could be taken. Never said by [`Snapshot::decide`](crate::snapshot::Snapshot::decide), which
+    /// records nothing: whoever keeps records makes it of what was decided.
+    AuditUnavailable,
 }
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AllowedByRule,
         Self::Preflight,
         Self::DeniedByRule,
@@ -135,6 +138,7 @@ impl Reason {
         Self::Deferred,
         Self::Stopped,
         Self::InternalError,
+        Self::AuditUnavailable,
     ];
 
     /// The stable code, as in logs and tests.
@@ -162,6 +166,7 @@ impl Reason {
             Self::Deferred => "deferred",
             Self::Stopped => "stopped",
             Self::InternalError => "internal-error",
+            Self::AuditUnavailable => "audit-unavailable",
         }
     }
 }

@@ -375,5 +375,6 @@ fn sentence(reason: Reason, rule: Option<&str>, restricted_by: Option<&str>) -> 
         Reason::Deferred => "too many credentials wait for verification".to_owned(),
         Reason::Stopped => "an incident stop holds".to_owned(),
         Reason::InternalError => "something inside failed".to_owned(),
+        Reason::AuditUnavailable => "it is privileged, and no record of it could be taken".to_owned(),
     }
 }

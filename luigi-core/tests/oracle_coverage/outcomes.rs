@@ -158,7 +158,7 @@ pub(super) fn wanted() -> Vec<(String, String)> {
 
 /// The reasons that decisions have; what the reading of facts and the engine around decisions answer is left out.
 pub(super) fn reasons() -> impl Iterator<Item = &'static str> {
-    let outside = [Reason::MalformedFacts, Reason::InternalError];
+    let outside = [Reason::MalformedFacts, Reason::InternalError, Reason::AuditUnavailable];
     Reason::ALL.iter().filter(move |reason| !outside.contains(reason)).map(|reason| reason.as_str())
 }
 

@@ -137,7 +137,7 @@ impl Refusal {
                     });
                     Remedy::RequestAccess(wanted.collect())
                 }
-                (_, Reason::Deferred | Reason::InternalError) => Remedy::Retry,
+                (_, Reason::Deferred | Reason::InternalError | Reason::AuditUnavailable) => Remedy::Retry,
                 (_, _) => Remedy::None,
             },
         };

@@ -18,7 +18,7 @@ pub(super) fn title(refusal: &Refusal) -> &'static str {
             Reason::MalformedFacts | Reason::AmbiguousTarget | Reason::MethodOverride | Reason::AmbiguousCredential => {
                 "This request is not clear"
             }
-            Reason::Deferred | Reason::InternalError => "Please try again",
+            Reason::Deferred | Reason::InternalError | Reason::AuditUnavailable => "Please try again",
             Reason::UpgradeRefused => "No lasting connection here",
             Reason::Stopped => "This is closed for now",
             Reason::SourceRequired => "Not from this network",
@@ -68,6 +68,9 @@ pub(super) fn detail(refusal: &Refusal) -> String {
             Reason::AmbiguousCredential => "The request carries more than one login, so it is not clear whose it is.",
             Reason::Deferred => "Too many new logins arrived at once. Nothing is wrong with your request.",
             Reason::InternalError => "Access could not be checked because of a fault on our side.",
+            Reason::AuditUnavailable => {
+                "What is done here is recorded, and no record can be taken at the moment. Nothing is wrong with your request."
+            }
             Reason::AllowedByRule | Reason::Preflight => {
                 "What you may do here has changed while you asked: it is allowed by now."
             }
