@@ -332,7 +332,7 @@ fn outcome_of(policy: &Policy, test: &TestCase, buffer: &mut TargetBuffer) -> Re
     if let Some((_, fact)) = missing_facts::missing_fact(&explanation, &expects_candidate) {
         return Err(fact);
     }
-    let Evaluation { decision, candidate, privileged, tunnel_seconds: _ } = &explanation.evaluation;
+    let Evaluation { decision, candidate, privileged, audit: _, tunnel_seconds: _ } = &explanation.evaluation;
     Ok(Outcome {
         expect: outcome(decision),
         candidate: outcome(candidate),
@@ -386,7 +386,7 @@ fn probes(policy: &Policy) -> Vec<Explanation> {
 }
 
 fn mismatches(policy: &Policy, test: &TestCase, evaluation: &Evaluation, explanation: &Explanation) -> Vec<Mismatch> {
-    let Evaluation { decision, candidate, privileged, tunnel_seconds: _ } = evaluation;
+    let Evaluation { decision, candidate, privileged, audit: _, tunnel_seconds: _ } = evaluation;
     let mut mismatches = Vec::new();
     let mut compare = |key, expected: &str, found: &str, span| {
         if expected != found {

@@ -4,13 +4,14 @@ use luigi_core::identity::{Algorithm, ListFormat};
 use luigi_core::method::MethodSet;
 use luigi_core::policy::diagnostics::Style;
 use luigi_core::policy::model::{
-    Approvers, ClaimValue, ClaimValues, ContentHash, Effect, HostPattern, Justification, Mode, Policy, ScopeSelector,
-    Segment, Subject, TableId, Weekdays,
+    Approvers, Audit, ClaimValue, ClaimValues, ContentHash, Effect, HostPattern, Justification, Mode, Policy,
+    ScopeSelector, Segment, Subject, TableId, Weekdays,
 };
 use luigi_core::policy::source::MAX_BESIDE_BYTES;
 use luigi_core::policy::test_case::{Expectation, TestCase, TestCredential};
 use luigi_core::policy::{SourceSet, files_beside, parse};
 use luigi_core::snapshot::Snapshot;
+use std::collections::BTreeSet;
 
 fn parsed(text: &str) -> (Policy, Vec<TestCase>) {
     let mut sources = SourceSet::new();
@@ -26,6 +27,37 @@ fn policy(text: &str) -> Policy {
 
 const OKTA: &str = "[issuers.okta]\nurl = \"https://example.okta.com\"\naudiences = [\"b\", \"a\"]\n";
 const ORDERS: &str = "[scopes.orders]\nhosts = [\"orders.example.com\"]\npaths = [\"/orders\"]\nmethods = \"read\"\n";
+
+#[test]
+fn what_is_recorded_is_said_once_in_a_policy_and_by_privileged_scopes() {
+    let scope = |name: &str, audit: &str| {
+        format!("[scopes.{name}]\nhosts = \"any\"\noperations = [\"GET /\"]\nprivileged = true\n{audit}\n")
+    };
+    let text = format!(
+        "[audit]\nquery-parameters = [\"sort\", \"page\"]\n{}{}",
+        scope("a", ""),
+        scope("b", "audit = \"best-effort\"")
+    );
+    let policy = policy(&text);
+    assert_eq!((policy.auditing.sample, policy.auditing.query_parameters.join(" ")), (None, "page sort".to_owned()));
+    let audits: Vec<Audit> = policy.scopes.iter().map(|(_, scope)| scope.audit).collect();
+    assert_eq!(audits, [Audit::Required, Audit::BestEffort]);
+    assert_eq!(
+        policy.scopes.iter().map(|(_, scope)| scope.content_hash).collect::<BTreeSet<_>>().len(),
+        1,
+        "grants go on"
+    );
+    assert_eq!(Snapshot::compile(policy.clone()).unwrap().policy().auditing, policy.auditing);
+
+    let mut sources = SourceSet::new();
+    sources.add("a.toml", "schema = 1\n[audit]\nsample = 1\n");
+    sources.add("b.toml", "schema = 1\n[audit]\nsample = 1\n");
+    let twice = parse(&sources).diagnostics.render(&sources, Style::PLAIN);
+    assert!(
+        twice.contains("`audit` is defined twice") && twice.contains("a.toml") && twice.contains("b.toml"),
+        "{twice}"
+    );
+}
 
 #[test]
 fn a_single_issuer_is_the_default_with_cautious_settings() {

@@ -57,7 +57,7 @@ fn tests_of_policies_come_out_alike() {
 fn same(policy: &Policy, core: &Evaluation, test: &TestCase, c: &luigi_decision, what: &str) {
     let name = |rule: Option<RuleId>| rule.map_or("", |rule| policy.rules[rule].name.as_str());
     let reason = |number| text_of(luigi_reason_name(number));
-    let Evaluation { decision, candidate, privileged, tunnel_seconds: _ } = core;
+    let Evaluation { decision, candidate, privileged, audit: _, tunnel_seconds: _ } = core;
     let answer = |decision: &Decision| {
         if decision.allows() { luigi_answer::LUIGI_ALLOW as i32 } else { luigi_answer::LUIGI_DENY as i32 }
     };

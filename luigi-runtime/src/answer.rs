@@ -281,7 +281,7 @@ mod tests {
     use crate::{Engine, EngineConfig};
     use luigi_core::decide::MissingApprovals;
     use luigi_core::identity::InvalidCredential;
-    use luigi_core::policy::model::{RuleId, TableId as _};
+    use luigi_core::policy::model::{Audit, RuleId, TableId as _};
 
     #[test]
     fn the_status_follows_from_reason_credential_and_advice() {
@@ -319,7 +319,13 @@ mod tests {
             (Reason::AuditUnavailable, invalid, authenticate, 503, None),
         ] {
             let decision = Decision { advice, ..Decision::refused(reason) };
-            let evaluation = Evaluation { decision, candidate: decision, privileged: false, tunnel_seconds: None };
+            let evaluation = Evaluation {
+                decision,
+                candidate: decision,
+                privileged: false,
+                audit: Audit::BestEffort,
+                tunnel_seconds: None,
+            };
             let answer = Answer { evaluation, credential, ..answer };
             assert_eq!((answer.status_code(), answer.challenge()), (status, challenge), "{reason:?} {credential:?}");
         }

@@ -17,7 +17,7 @@ use luigi_core::explain::{self, Explanation};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Authorization, Credential, TokenCache, TokenCacheLimits, credential};
 use luigi_core::kleene::Kleene;
-use luigi_core::policy::model::Mode;
+use luigi_core::policy::model::{Audit, Mode};
 use luigi_core::target::{Ambiguity, RawTarget, Target, TargetBuffer, canonicalize};
 use luigi_core::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -75,7 +75,13 @@ struct Judged<'a> {
 impl Judged<'_> {
     fn refused(reason: Reason, malformed: Option<Malformed>) -> Self {
         let decision = Decision::refused(reason);
-        let evaluation = Evaluation { decision, candidate: decision, privileged: false, tunnel_seconds: None };
+        let evaluation = Evaluation {
+            decision,
+            candidate: decision,
+            privileged: false,
+            audit: Audit::BestEffort,
+            tunnel_seconds: None,
+        };
         Self {
             evaluation,
             credential: Credential::Absent,
@@ -288,7 +294,7 @@ fn outcome(version: &Version, evaluation: &Evaluation) -> Outcome {
 fn record(writer: &mut Writer, answer: &Answer<'_>, recorded: Option<(&Facts<'_>, Timestamp)>) -> Recorded {
     let (facts, at) = (recorded.map(|(facts, _)| facts), recorded.map_or_else(crate::now, |(_, at)| at));
     let taken = catch_unwind(AssertUnwindSafe(|| recording::decision(writer, answer, facts, at)));
-    taken.unwrap_or(if answer.evaluation.privileged { Recorded::Unavailable } else { Recorded::AsFarAsNeeded })
+    taken.unwrap_or_else(|_| recording::without_record(answer))
 }
 
 /// The answer to a request that must not pass without a record, and has none.

@@ -15,6 +15,11 @@ pub struct EvaluationId {
 }
 
 impl EvaluationId {
+    /// Which evaluation of its context it names, counted from one.
+    pub(crate) fn count(self) -> u64 {
+        self.counter
+    }
+
     /// The 16 bytes, in the order in which they are printed.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {

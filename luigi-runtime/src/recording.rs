@@ -13,7 +13,8 @@ use crate::spool::{
 };
 use luigi_core::decide::{Decision, Source};
 use luigi_core::identity::{Identity, Provenance};
-use luigi_core::policy::model::Mode;
+use luigi_core::matchers::is_parameter_of;
+use luigi_core::policy::model::{Audit, Mode};
 use luigi_core::target::{CanonicalTarget, Host, Readings, Target};
 use luigi_core::time::Timestamp;
 
@@ -44,10 +45,20 @@ pub(crate) fn decision(
         writer.count_allowed(now);
         return Recorded::AsFarAsNeeded;
     };
-    let taken = writer.append(worth, &Record::Decision(record(answer, facts, decided_at, now)), now);
-    match taken {
-        Err(_) if answer.evaluation().privileged => Recorded::Unavailable,
-        Ok(()) | Err(_) => Recorded::AsFarAsNeeded,
+    let mut query = KeptQuery::default();
+    query.keep(answer, canonical(answer.target()));
+    let record = record(answer, facts, &query, decided_at, now);
+    match writer.append(worth, &Record::Decision(record), now) {
+        Ok(()) => Recorded::AsFarAsNeeded,
+        Err(_) => without_record(answer),
+    }
+}
+
+/// What becomes of a request whose record is lost.
+pub(crate) fn without_record(answer: &Answer<'_>) -> Recorded {
+    match (answer.evaluation().privileged, answer.evaluation().audit) {
+        (true, Audit::Required) => Recorded::Unavailable,
+        (true, Audit::BestEffort) | (false, _) => Recorded::AsFarAsNeeded,
     }
 }
 
@@ -69,17 +80,62 @@ fn worth(answer: &Answer<'_>) -> Option<Worth> {
         (false, false, Outcome::Refuse) => Some(Worth::Denial),
         (false, false, Outcome::Pass) => Some(Worth::WouldBeDenial),
         (false, true, _) if !evaluation.candidate.allows() => Some(Worth::WouldBeDenial),
-        (false, true, _) => None,
+        (false, true, _) => is_sampled(answer).then_some(Worth::Allow),
+    }
+}
+
+/// Whether the policy wants this one of the requests that are only counted. Each thread counts by itself.
+fn is_sampled(answer: &Answer<'_>) -> bool {
+    let sample = answer.version().policy().auditing.sample;
+    sample.is_some_and(|sample| answer.id().count() % u64::from(sample) == 0)
+}
+
+/// What a record keeps of a query.
+struct KeptQuery {
+    bytes: [u8; MAX_TEXT_BYTES],
+    length: usize,
+    /// Whether there was no room for all of it.
+    was_cut: bool,
+}
+
+impl Default for KeptQuery {
+    fn default() -> Self {
+        Self { bytes: [0; MAX_TEXT_BYTES], length: 0, was_cut: false }
+    }
+}
+
+impl KeptQuery {
+    /// Keeps the parameters that the policy names, as received, as far as whole ones fit.
+    fn keep(&mut self, answer: &Answer<'_>, target: Option<CanonicalTarget<'_>>) {
+        let names = &answer.version().policy().auditing.query_parameters;
+        if names.is_empty() {
+            return;
+        }
+        for pair in target.and_then(|target| target.query).map_or(&b""[..], |query| query).split(|byte| *byte == b'&') {
+            if !is_parameter_of(pair, names) {
+                continue;
+            }
+            let joint = usize::from(self.length > 0);
+            let end = self.length + joint + pair.len();
+            let Some(room) = self.bytes.get_mut(self.length..end) else {
+                self.was_cut = true;
+                continue;
+            };
+            room[..joint].fill(b'&');
+            room[joint..].copy_from_slice(pair);
+            self.length = end;
+        }
     }
 }
 
 fn record<'a>(
     answer: &Answer<'a>,
     facts: Option<&Facts<'a>>,
+    query: &'a KeptQuery,
     decided_at: Timestamp,
     now: Moment,
 ) -> DecisionRecord<'a> {
-    let mut was_cut = false;
+    let mut was_cut = query.was_cut;
     let mut text = |text: Option<&'a str>| cut(text.unwrap_or_default(), MAX_TEXT_BYTES, &mut was_cut);
     let judgement =
         |decision: &Decision, rule| Judgement { allows: decision.allows(), reason: decision.reason.as_str(), rule };
@@ -120,7 +176,7 @@ fn record<'a>(
         host,
         path,
         received: bytes(received),
-        query: b"",
+        query: &query.bytes[..query.length],
         user_agent: bytes(facts.and_then(user_agent).unwrap_or_default()),
         cut: was_cut,
     }

@@ -9,7 +9,8 @@ use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::identity::Credential;
 use luigi_core::snapshot::Snapshot;
 use luigi_runtime::facts::FactList;
-use luigi_runtime::{Engine, EngineConfig, Facts, Timestamp};
+use luigi_runtime::spool::SpoolConfig;
+use luigi_runtime::{Engine, EngineConfig, Facts, Mode, PolicyFileConfig, Timestamp};
 use luigi_tests::feed::{Feed, numbered_policy};
 use luigi_tests::tokens::Signer;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -145,6 +146,70 @@ fn evaluations_allocate_nothing() {
     context.evaluate_malformed(luigi_runtime::facts::Malformed::CutOff, luigi_runtime::now());
     assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
     assert_ne!(before, 0, "the counter counts");
+}
+
+/// Recording allocates nothing either: not for the first record of a segment, for one in the middle, or for one that cannot be taken.
+#[test]
+fn records_allocate_nothing() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("policy.toml");
+    let policy = r#"
+schema = 1
+[audit]
+sample = 2
+query-parameters = ["page"]
+[scopes.open]
+hosts = "any"
+paths = ["/open/**"]
+methods = "any"
+[scopes.console]
+hosts = "any"
+paths = ["/console/**"]
+methods = "any"
+privileged = true
+[[rules]]
+id = "all"
+effect = "allow"
+scopes = ["open", "console"]
+subject = "anyone"
+"#;
+    std::fs::write(&path, policy).unwrap();
+    let EngineConfig::PolicyFile(config) = EngineConfig::policy_file(path) else { panic!("a policy file") };
+    let spool = SpoolConfig { limit_bytes: 1 << 20, ..SpoolConfig::new(folder.path()) };
+    let config = PolicyFileConfig { mode: Mode::Enforce, spool: Some(spool), ..config };
+    let engine = Engine::open(&EngineConfig::PolicyFile(config)).unwrap();
+    let mut context = engine.context();
+    let long = format!("/console/{}?page=1&token=x", "x".repeat(9000));
+    let mut reasons = std::collections::BTreeMap::new();
+    for n in 0..600 {
+        let target = ["/open/a", "/closed", "/a%2f..", &long, "/console/b?page=%32"][n % 5];
+        let facts = Facts {
+            method: b"GET",
+            target: target.as_bytes(),
+            host: Some(b"app.example.com"),
+            host_count: 1,
+            source: Some(b"203.0.113.9"),
+            ..Facts::default()
+        };
+        let now = luigi_runtime::now();
+        let before = ALLOCATIONS.with(Cell::get);
+        let reason = {
+            let answer = context.evaluate(&facts, now);
+            let (id, reason) = (answer.id(), answer.decision().reason);
+            context.record_response(id, 200, b"app");
+            reason
+        };
+        assert_eq!(ALLOCATIONS.with(Cell::get), before, "{n}: {target:.40}");
+        *reasons.entry(reason.as_str()).or_insert(0) += 1;
+    }
+    let before = ALLOCATIONS.with(Cell::get);
+    context.refresh();
+    assert_eq!(ALLOCATIONS.with(Cell::get), before, "losses are told");
+    for reason in ["allowed-by-rule", "no-rule-allows", "audit-unavailable"] {
+        assert!(reasons.contains_key(reason), "{reasons:?}");
+    }
+    let audit = engine.status().audit.unwrap();
+    assert!(audit.segments > 1 && audit.lost.total() > 100, "{audit:?}");
 }
 
 /// A policy that asks for headers, facts and every part of a certificate, and lines that carry them.

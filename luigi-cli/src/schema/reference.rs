@@ -17,7 +17,7 @@ const OPENING: &str = "Type, default, example and meaning of each key, and since
 fn title(table: &str) -> String {
     match table {
         "" => "The top of a file".to_owned(),
-        "file" => "`[file]`".to_owned(),
+        "file" | "audit" => format!("`[{table}]`"),
         "network-file" => "A network from a file".to_owned(),
         "issuer" | "schedule" | "login" | "scope" | "approval" | "fact" => format!("`[{table}s.NAME]`"),
         "claim-map" => "`claims` of an issuer".to_owned(),

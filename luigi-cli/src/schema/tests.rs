@@ -13,6 +13,7 @@ const ODD: &str = "zzzzzzzzzzzzzzzzzzzzzz";
 pub(super) const TABLES: &[(&str, &str)] = &[
     ("", "KEY = 1"),
     ("file", "[file]\nKEY = 1"),
+    ("audit", "[audit]\nKEY = 1"),
     ("network-file", "[networks]\nx = { file = \"x\", KEY = 1 }"),
     ("issuer", "[issuers.x]\nKEY = 1"),
     ("claim-map", "[issuers.x.claims]\nKEY = 1"),

@@ -8,8 +8,8 @@ use super::fingerprint::Fingerprints;
 use super::words::{listed, matchers};
 use crate::identity::{ClaimMap, IssuerTrust, IssuerType, ListFormat};
 use crate::policy::model::{
-    Approval, Approvers, Group, HostProperties, Issuer, Justification, Login, Network, Policy, Proxy, Rule, Schedule,
-    Scope, Subject, Table, TableId, Upgrade,
+    Approval, Approvers, Audit, Auditing, Group, HostProperties, Issuer, Justification, Login, Network, Policy, Proxy,
+    Rule, Schedule, Scope, Subject, Table, TableId, Upgrade,
 };
 use crate::policy::written;
 use serde::Serialize;
@@ -103,6 +103,7 @@ fn named<Id: TableId, Row>(table: &Table<Id, Row>, say: impl Fn(&Row) -> (String
 fn of_policy(policy: &Policy) -> Vec<Said> {
     let Policy {
         environment,
+        auditing: Auditing { sample, query_parameters },
         methods: _,        // a name for bits: the walk
         issuers: _,        // of_issuer
         default_issuer: _, // in the fingerprint of each rule: the walk
@@ -117,7 +118,12 @@ fn of_policy(policy: &Policy) -> Vec<Said> {
         facts: _,          // what rules ask for: the walk
         rules: _,          // of_rule
     } = policy;
-    vec![said("environment", quoted_or(environment.as_deref(), "none"))]
+    let sample = sample.map_or("none".to_owned(), |sample| format!("one of {sample}"));
+    vec![
+        said("environment", quoted_or(environment.as_deref(), "none")),
+        said("allowed requests that are recorded", sample),
+        said("parameters of queries that are recorded", list(query_parameters, "none")),
+    ]
 }
 
 fn of_approval(row: &Approval, policy: &Policy, exactly: &Fingerprints<'_>) -> (String, Vec<Said>) {
@@ -231,6 +237,7 @@ fn of_scope(row: &Scope) -> (String, Vec<Said>) {
         except: _,     // the walk
         privileged: _, // the walk
         preflight: _,  // the walk
+        audit,
         upgrade,
         content_hash: _, // which grants end: `structure`
     } = row;
@@ -239,7 +246,12 @@ fn of_scope(row: &Scope) -> (String, Vec<Said>) {
         Upgrade::Outlive { seconds } => format!("closed when silent for {}", written(*seconds)),
         Upgrade::Allow => "allowed without end".to_owned(),
     };
-    (name.clone(), vec![said("upgrades of connections", upgrade)])
+    let audit = match audit {
+        Audit::Required => "denied",
+        Audit::BestEffort => "passed and counted",
+    };
+    let audit = said("privileged requests without a record", audit.to_owned());
+    (name.clone(), vec![said("upgrades of connections", upgrade), audit])
 }
 
 fn of_rule(row: &Rule) {

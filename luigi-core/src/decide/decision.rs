@@ -1,7 +1,7 @@
 //! What a decision says.
 
 use crate::matchers::Captures;
-use crate::policy::model::{ApprovalId, LoginId, PatternId, Policy, RuleId, ScopeId};
+use crate::policy::model::{ApprovalId, Audit, LoginId, PatternId, Policy, RuleId, ScopeId};
 use crate::target::Target;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,6 +15,9 @@ pub struct Evaluation {
     pub candidate: Decision,
     /// Whether the target lies in any privileged scope, whichever rule decides. A property of the target, not of the rule.
     pub privileged: bool,
+    /// What becomes of the request if no record of it can be taken: what the strictest of the privileged scopes says; [`Audit::BestEffort`] if it is not
+    /// privileged.
+    pub audit: Audit,
     /// For how many seconds nothing may flow through the connection that the request upgrades until it is closed; `None` if it asks for no
     /// upgrade, if it was refused before all rules, or if no scope that holds it says how long.
     pub tunnel_seconds: Option<u32>,
@@ -29,9 +32,24 @@ impl Evaluation {
             decision: strictest(self.decision, other.decision),
             candidate: strictest(self.candidate, other.candidate),
             privileged: self.privileged || other.privileged,
+            audit: self.audit.max(other.audit),
             tunnel_seconds: [self.tunnel_seconds, other.tunnel_seconds].into_iter().flatten().min(),
         }
     }
+}
+
+/// What a target makes of a request. The stricter, the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Privilege {
+    /// As in [`Evaluation`].
+    pub(crate) privileged: bool,
+    /// As in [`Evaluation`].
+    pub(crate) audit: Audit,
+}
+
+impl Privilege {
+    /// That of a target in no privileged scope.
+    pub(crate) const NONE: Self = Self { privileged: false, audit: Audit::BestEffort };
 }
 
 /// An answer with its reason.

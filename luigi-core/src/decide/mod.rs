@@ -18,6 +18,7 @@ mod rules;
 mod scopes;
 mod scratch;
 
+pub(crate) use decision::Privilege;
 pub use decision::{Advice, Decision, Evaluation, MissingApproval, MissingApprovals, Reading, Reason};
 pub use facts::{FactValue, HeaderLines, RequestFacts};
 pub use request::{Request, Source};
@@ -51,7 +52,7 @@ impl Snapshot {
                 let second = self.decide_reading(request, readings.decoded, Reading::Decoded, scratch);
                 first.and(second)
             }
-            Target::TwoReadings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, false),
+            Target::TwoReadings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, Privilege::NONE),
         }
     }
 
@@ -79,34 +80,34 @@ impl Snapshot {
         let traits = self.hosts.of(target.host);
         let preflight = self.preflight(request, &target, traits, scratch);
         let held = scopes::find(self, &target, traits, method, self.frontend(request), scratch);
-        let (preflight, privileged) = match (preflight, held) {
-            (Ok(preflight), Ok(privileged)) => {
-                (preflight, privileged || preflight.is_some_and(|preflight| preflight.privileged))
+        let (preflight, privilege) = match (preflight, held) {
+            (Ok(preflight), Ok(privilege)) => {
+                (preflight, preflight.map_or(privilege, |preflight| privilege.max(preflight.privilege)))
             }
             (preflight, held) => {
-                let asked_for =
-                    preflight.map_or_else(|unknown| unknown.privileged, |it| it.is_some_and(|it| it.privileged));
-                let privileged = asked_for || held.unwrap_or_else(|unknown| unknown.privileged);
-                return refused(Reason::FrontendUnknown, privileged);
+                let asked_for = preflight
+                    .map_or_else(|unknown| unknown.privilege, |it| it.map_or(Privilege::NONE, |it| it.privilege));
+                let held = held.unwrap_or_else(|unknown| unknown.privilege);
+                return refused(Reason::FrontendUnknown, asked_for.max(held));
             }
         };
         if traits.refuses_method_override && self.asks_for_another_method(request, &target) {
-            return refused(Reason::MethodOverride, privileged);
+            return refused(Reason::MethodOverride, privilege);
         }
         let tunnel_seconds = match self.upgrade(request, preflight, scratch) {
-            Upgrade::Refuse => return refused(Reason::UpgradeRefused, privileged),
+            Upgrade::Refuse => return refused(Reason::UpgradeRefused, privilege),
             Upgrade::Outlive { seconds } => Some(seconds),
             Upgrade::Allow => None,
         };
         match request.credential {
-            Credential::Ambiguous => return refused(Reason::AmbiguousCredential, privileged),
-            Credential::Deferred => return refused(Reason::Deferred, privileged),
+            Credential::Ambiguous => return refused(Reason::AmbiguousCredential, privilege),
+            Credential::Deferred => return refused(Reason::Deferred, privilege),
             Credential::Absent | Credential::Verified(_) | Credential::Expired | Credential::Invalid(_) => {}
         }
         let person = Person::of(&request.credential, request.time);
         let stops_preflight = preflight.is_some_and(|preflight| preflight.stopped);
         if !request.stops.is_empty() && (stops_preflight || self.is_stopped(person, request, scratch)) {
-            return refused(Reason::Stopped, privileged);
+            return refused(Reason::Stopped, privilege);
         }
         // Browsers send no credential with a preflight; one that is there all the same makes no difference.
         let person = if preflight.is_some() { Person::Nobody } else { person };
@@ -123,7 +124,8 @@ impl Snapshot {
         let decision = weigh(Rules::InForce);
         let candidate = if any_observed { weigh(Rules::All) } else { decision };
         scratch.give_back_groups(held_groups);
-        Evaluation { decision, candidate, privileged, tunnel_seconds }
+        let Privilege { privileged, audit } = privilege;
+        Evaluation { decision, candidate, privileged, audit, tunnel_seconds }
     }
 
     /// What a CORS preflight asks for, if the request is one that a scope lets pass. Leaves other scopes in `scratch`.
@@ -147,9 +149,9 @@ impl Snapshot {
         let Some(scope) = scratch.found().iter().copied().find(|scope| self.policy.scopes[*scope].preflight) else {
             return Ok(None);
         };
-        let privileged = held?;
+        let privilege = held?;
         let stopped = self.is_scope_stopped(request, scratch);
-        Ok(Some(Preflight { scope, privileged, stopped, upgrade: self.strictest_upgrade(scratch) }))
+        Ok(Some(Preflight { scope, privilege, stopped, upgrade: self.strictest_upgrade(scratch) }))
     }
 
     /// The frontend at which a request came in; `None` if that is not known, or no scope asks for it.
@@ -205,8 +207,8 @@ impl Snapshot {
 struct Preflight {
     /// The first scope by name that holds the method asked for and lets preflights pass.
     scope: ScopeId,
-    /// Whether a privileged scope holds what is asked for.
-    privileged: bool,
+    /// What the scopes that hold what is asked for make of it.
+    privilege: Privilege,
     /// Whether a stop holds for a scope that holds what is asked for.
     stopped: bool,
     /// What the scopes that hold what is asked for say about upgrades.
@@ -214,9 +216,10 @@ struct Preflight {
 }
 
 /// A refusal before all rules.
-fn refused(reason: Reason, privileged: bool) -> Evaluation {
+fn refused(reason: Reason, privilege: Privilege) -> Evaluation {
     let decision = Decision::refused(reason);
-    Evaluation { decision, candidate: decision, privileged, tunnel_seconds: None }
+    let Privilege { privileged, audit } = privilege;
+    Evaluation { decision, candidate: decision, privileged, audit, tunnel_seconds: None }
 }
 
 impl Snapshot {

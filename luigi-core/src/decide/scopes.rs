@@ -1,5 +1,6 @@
 //! Which scopes hold a request: patterns first, then frontends, then what scopes leave out.
 
+use super::Privilege;
 use super::scratch::{Hold, Scratch};
 use crate::method::MethodSet;
 use crate::policy::model::ScopeId;
@@ -9,11 +10,11 @@ use crate::target::CanonicalTarget;
 /// Which scopes hold a request cannot be told without its frontend, which is not known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FrontendUnknown {
-    /// Whether a pattern of a privileged scope fits.
-    pub(super) privileged: bool,
+    /// What the scopes whose patterns fit make of it.
+    pub(super) privilege: Privilege,
 }
 
-/// Leaves in `scratch` the scopes that hold the request, in order, and what they are like; returns whether one of them is privileged.
+/// Leaves in `scratch` the scopes that hold the request, in order, and what they are like; returns what they make of it.
 /// `frontend` is where the request came in, `None` if that is not known.
 pub(super) fn find(
     snapshot: &Snapshot,
@@ -22,7 +23,7 @@ pub(super) fn find(
     method: MethodSet,
     frontend: Option<&[u8]>,
     scratch: &mut Scratch,
-) -> Result<bool, FrontendUnknown> {
+) -> Result<Privilege, FrontendUnknown> {
     scratch.begin();
     match snapshot.folded_index.as_ref().filter(|_| traits.ignores_case) {
         None => snapshot.index.visit(target, traits, method, &mut |scope, pattern| scratch.note(scope, pattern)),
@@ -36,15 +37,15 @@ pub(super) fn find(
     // PERF: policies without frontends pay for one look at the snapshot.
     if snapshot.frontend.is_some() && scratch.found().iter().any(|id| snapshot.scope_traits[*id].names_frontends()) {
         let Some(frontend) = frontend else {
-            let privileged = scratch.found().iter().any(|id| snapshot.scope_traits[*id].is_privileged());
-            return Err(FrontendUnknown { privileged });
+            let each = scratch.found().iter().map(|id| snapshot.scope_traits[*id].privilege());
+            return Err(FrontendUnknown { privilege: each.max().unwrap_or(Privilege::NONE) });
         };
         scratch.keep(|id| {
             let named = &snapshot.policy.scopes[id].frontends;
             named.is_empty() || named.binary_search_by(|name| name.as_bytes().cmp(frontend)).is_ok()
         });
     }
-    let mut privileged = false;
+    let mut privilege = Privilege::NONE;
     let mut all = snapshot.traits_for_all;
     let mut all_hold = true;
     for at in 0..scratch.found().len() {
@@ -56,11 +57,11 @@ pub(super) fn find(
             all_hold = false;
             continue;
         }
-        privileged |= traits.is_privileged();
+        privilege = privilege.max(traits.privilege());
         all = all.or(traits);
     }
     scratch.settle(all_hold, all);
-    Ok(privileged)
+    Ok(privilege)
 }
 
 /// Whether a scope holds the request; remembered in `scratch`. Bounded by `MAX_EXCEPT_DEPTH`.

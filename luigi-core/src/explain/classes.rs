@@ -10,7 +10,7 @@ use crate::decide::{Advice, Decision, Evaluation, FactValue, Reading, Reason, Re
 use crate::identity::{Credential, Identity};
 use crate::kleene::Kleene;
 use crate::policy::captures::GroupValue;
-use crate::policy::model::{Effect, Fact, FactKey, Mode, Policy, RuleId, ScopeId, Upgrade};
+use crate::policy::model::{Audit, Effect, Fact, FactKey, Mode, Policy, RuleId, ScopeId, Upgrade};
 use crate::target::{CanonicalTarget, Host, Readings, Target};
 
 pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
@@ -40,11 +40,13 @@ pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     let shown = decides.unwrap_or(candidate);
     let privileged = both.iter().any(|one| one.privileged);
     let tunnel_seconds = both.iter().filter_map(|one| one.tunnel_seconds).min();
+    let audit = both[0].evaluation.audit.max(both[1].evaluation.audit);
     Explanation {
         evaluation: Evaluation {
             decision: both[decides.unwrap_or(0)].evaluation.decision,
             candidate: both[candidate].evaluation.candidate,
             privileged,
+            audit,
             tunnel_seconds,
         },
         decision: both[decides.unwrap_or(0)].decision.clone(),
@@ -68,6 +70,11 @@ fn explain_reading(
     let preflight = asked_for.passes;
     let holding: Vec<ScopeId> = held.iter().chain(&asked_for.scopes).copied().collect();
     let privileged = holding.iter().any(|id| policy.scopes[*id].privileged);
+    let audit = audit(policy, &holding);
+    let refused = |policy, request, reason, privileged, scopes| {
+        let explanation = refused(policy, request, reason, privileged, scopes);
+        Explanation { evaluation: Evaluation { audit, ..explanation.evaluation }, ..explanation }
+    };
     if frontend_unknown || asked_for.frontend_unknown {
         return refused(policy, request, Reason::FrontendUnknown, privileged, scopes);
     }
@@ -109,7 +116,7 @@ fn explain_reading(
             Some(scope) => decide_preflight(scope, rules),
             None => decide(&case, rules),
         };
-        Evaluation { decision: decide(&in_force), candidate: decide(&all), privileged, tunnel_seconds }
+        Evaluation { decision: decide(&in_force), candidate: decide(&all), privileged, audit, tunnel_seconds }
     };
     Explanation {
         evaluation,
@@ -124,6 +131,12 @@ fn explain_reading(
     }
 }
 
+/// What the privileged scopes among these say of requests without a record.
+fn audit(policy: &Policy, scopes: &[ScopeId]) -> Audit {
+    let privileged = scopes.iter().map(|id| &policy.scopes[*id]).filter(|scope| scope.privileged);
+    if privileged.clone().any(|scope| scope.audit == Audit::Required) { Audit::Required } else { Audit::BestEffort }
+}
+
 fn refused(
     policy: &Policy,
     request: &Request<'_>,
@@ -133,7 +146,13 @@ fn refused(
 ) -> Explanation {
     let decision = Decision::refused(reason);
     Explanation {
-        evaluation: Evaluation { decision, candidate: decision, privileged, tunnel_seconds: None },
+        evaluation: Evaluation {
+            decision,
+            candidate: decision,
+            privileged,
+            audit: Audit::BestEffort,
+            tunnel_seconds: None,
+        },
         request: request_trace(policy, request),
         decision: decision_trace(policy, request, &decision),
         candidate: decision_trace(policy, request, &decision),

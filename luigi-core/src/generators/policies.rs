@@ -9,10 +9,10 @@ use crate::identity::{Algorithm, ClaimMap, IssuerTrust, IssuerType};
 use crate::method::MethodSet;
 use crate::policy::captures::{CaptureTest, CaptureValues, GroupFamily, GroupValue};
 use crate::policy::model::{
-    ActorMatcher, Approval, ApprovalId, Approvers, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash, Effect,
-    Group, GroupId, HostPattern, HostProperties, Issuer, IssuerId, Justification, Login, LoginId, Mode, Network,
-    NetworkId, Operation, PathRegex, PathTemplate, Policy, Requirements, Rule, Schedule, ScheduleId, Scope, ScopeId,
-    ScopeSelector, Segment, Subject, SubjectMatcher, Table, TableId, Upgrade, Via, Weekdays,
+    ActorMatcher, Approval, ApprovalId, Approvers, Audit, ClaimTest, ClaimValue, ClaimValues, Conditions, ContentHash,
+    Effect, Group, GroupId, HostPattern, HostProperties, Issuer, IssuerId, Justification, Login, LoginId, Mode,
+    Network, NetworkId, Operation, PathRegex, PathTemplate, Policy, Requirements, Rule, Schedule, ScheduleId, Scope,
+    ScopeId, ScopeSelector, Segment, Subject, SubjectMatcher, Table, TableId, Upgrade, Via, Weekdays,
 };
 use crate::target::Ambiguity;
 use crate::time::Timestamp;
@@ -166,6 +166,7 @@ fn scope(n: usize, scopes: usize, methods: &mut crate::method::MethodTable, choi
         path_regex,
         except: choices.few(&later, 25),
         privileged,
+        audit: if privileged && choices.chance(50) { Audit::BestEffort } else { Audit::Required },
         preflight: choices.chance(20),
         upgrade,
         content_hash: hash(0x10, n),

@@ -24,6 +24,7 @@ pub(crate) use method_override::{METHOD_OVERRIDE_HEADERS, override_in_query};
 pub(crate) use network::NetworkSet;
 pub(crate) use pattern::{dns_name as dns_name_fits, subject as subject_fits};
 pub(crate) use proxies::TrustedProxies;
+pub use query::is_parameter_of;
 pub(crate) use schedule::LocalHours;
 pub(crate) use subject::{Person, actor_is, login_meets};
 

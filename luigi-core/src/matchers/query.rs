@@ -9,6 +9,13 @@ use crate::policy::model::ValueTest;
 /// How many pairs are looked at; with more of them nothing is known.
 pub(crate) const MAX_PAIRS: usize = 256;
 
+/// Whether a pair of a query is a parameter of one of these names, decoded, whoever reads it: not one that some servers would take for two.
+#[must_use]
+pub fn is_parameter_of(pair: &[u8], names: &[String]) -> bool {
+    let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+    !pair.contains(&b';') && names.iter().any(|name| decoded(&pair[..end]).eq(name.bytes().map(Some)))
+}
+
 /// Whether the parameter of this name is what the test accepts.
 pub(super) fn parameter_is(query: Option<&[u8]>, name: &str, accepts: &ValueTest) -> Kleene {
     let query = query.unwrap_or_default();
@@ -106,6 +113,27 @@ fn decoded(text: &[u8]) -> impl Iterator<Item = Option<u8>> {
 mod tests {
     use super::*;
     use Kleene::{False, True, Unknown};
+
+    #[test]
+    fn a_pair_is_a_parameter_by_its_decoded_name() {
+        let names = ["page".to_owned(), "a b".to_owned()];
+        for (pair, expected) in [
+            ("page=1", true),
+            ("page", true),
+            ("p%61ge=", true),
+            ("a+b=1", true),
+            ("a%20b=1", true),
+            ("Page=1", false),
+            ("pages=1", false),
+            ("p%6=1", false),
+            ("", false),
+            ("token=page", false),
+            // To some servers these are two parameters, and the second may be a secret.
+            ("page=1;token=x", false),
+        ] {
+            assert_eq!(is_parameter_of(pair.as_bytes(), &names), expected, "{pair}");
+        }
+    }
 
     #[test]
     fn a_parameter_is_one_of_its_values_or_it_is_not_known() {

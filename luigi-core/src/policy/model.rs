@@ -13,7 +13,8 @@ pub use facts::{
     CertificateTest, Fact, FactKey, FactTest, MAX_FACTS, ValueTest, is_fact_name, is_frontend_name, is_header_name,
 };
 pub use scopes::{
-    Automaton, ContentHash, HostPattern, Operation, PathPattern, PathRegex, PathTemplate, Scope, Segment, Upgrade,
+    Audit, Automaton, ContentHash, HostPattern, Operation, PathPattern, PathRegex, PathTemplate, Scope, Segment,
+    Upgrade,
 };
 
 use super::captures::{CaptureTest, GroupValue};
@@ -165,6 +166,8 @@ pub struct Policy {
     /// The environment that it was compiled for; `None` if it has no `[environments]`. Values stand where hosts named
     /// variables, and what belongs to other environments is left out.
     pub environment: Option<String>,
+    /// `[audit]`: what is recorded beyond what always is.
+    pub auditing: Auditing,
     /// The methods that the policy names.
     pub methods: MethodTable,
     /// `[issuers.*]`.
@@ -191,6 +194,15 @@ pub struct Policy {
     pub facts: Table<FactId, Fact>,
     /// `[[rules]]`, sorted by id.
     pub rules: Table<RuleId, Rule>,
+}
+
+/// What is recorded beyond what always is, where decisions are recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Auditing {
+    /// `sample`: one of this many requests that are neither privileged nor denied is recorded; `None` for none. Never zero.
+    pub sample: Option<u32>,
+    /// `query-parameters`: the parameters of queries that records keep, as they are called when decoded; sorted.
+    pub query_parameters: Vec<String>,
 }
 
 /// An identity provider and the trust placed in it.

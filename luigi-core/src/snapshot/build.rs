@@ -94,6 +94,7 @@ pub(super) fn compile(policy: Policy) -> Result<Snapshot, CompileError> {
     let revision = Revision::of(&format::encode(&policy));
     let mut builder = Builder::default();
     builder.policy.environment = policy.environment;
+    builder.policy.auditing = policy.auditing;
     builder.policy.default_issuer = policy.default_issuer;
     let take = |result: Result<(), Problem>| result.map_err(CompileError::new);
     take(builder.methods(policy.methods))?;

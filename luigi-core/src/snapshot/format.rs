@@ -10,7 +10,7 @@
 use super::build::{Builder, Problem};
 use super::{Revision, Snapshot};
 use crate::method::MethodTable;
-use crate::policy::model::{IssuerId, Policy};
+use crate::policy::model::{Auditing, IssuerId, Policy};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 
@@ -21,6 +21,7 @@ const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct Header {
     environment: Option<String>,
+    auditing: Auditing,
     methods: MethodTable,
     default_issuer: Option<IssuerId>,
     /// The number of rows of each table, in order.
@@ -33,6 +34,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     let count = |n: usize| u32::try_from(n).expect("a table has fewer than 2^32 rows");
     let Policy {
         environment,
+        auditing,
         methods,
         issuers,
         default_issuer,
@@ -49,6 +51,7 @@ pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     } = policy;
     let header = Header {
         environment: environment.clone(),
+        auditing: auditing.clone(),
         methods: methods.clone(),
         default_issuer: *default_issuer,
         rows: [
@@ -174,7 +177,11 @@ impl Loader {
         if header.default_issuer.is_some_and(|id| crate::policy::model::TableId::index(id) >= self.rows[0] as usize) {
             return Err(Problem::Inconsistent { what: "the default issuer is not there" }.into());
         }
+        if header.auditing.sample == Some(0) {
+            return Err(Problem::Inconsistent { what: "one of no requests is recorded" }.into());
+        }
         self.builder.policy.environment = header.environment;
+        self.builder.policy.auditing = header.auditing;
         self.builder.policy.default_issuer = header.default_issuer;
         Ok(())
     }

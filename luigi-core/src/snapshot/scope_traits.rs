@@ -1,6 +1,7 @@
 //! What decisions ask about every scope that they find, in one byte: so that the scope itself and its rules are looked at only if they matter.
 
-use crate::policy::model::{Effect, Mode, Rule, Scope};
+use crate::decide::Privilege;
+use crate::policy::model::{Audit, Effect, Mode, Rule, Scope};
 
 /// What is so of a scope, or of one of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,13 +14,15 @@ impl ScopeTraits {
     const RESTRICTS: u8 = 1 << 3;
     const OBSERVES: u8 = 1 << 4;
     const NAMES_FRONTENDS: u8 = 1 << 5;
+    const AUDIT_REQUIRED: u8 = 1 << 6;
 
     pub(super) fn of(scope: &Scope) -> Self {
         let bit = |is: bool, bit: u8| if is { bit } else { 0 };
         Self(
             bit(scope.privileged, Self::PRIVILEGED)
                 | bit(!scope.except.is_empty(), Self::EXCEPTS)
-                | bit(!scope.frontends.is_empty(), Self::NAMES_FRONTENDS),
+                | bit(!scope.frontends.is_empty(), Self::NAMES_FRONTENDS)
+                | bit(scope.privileged && scope.audit == Audit::Required, Self::AUDIT_REQUIRED),
         )
     }
 
@@ -41,9 +44,13 @@ impl ScopeTraits {
         Self(self.0 | other.0)
     }
 
-    /// Whether requests whose target lies here are privileged.
-    pub(crate) fn is_privileged(self) -> bool {
-        self.0 & Self::PRIVILEGED != 0
+    /// What requests whose target lies here are.
+    pub(crate) fn privilege(self) -> Privilege {
+        let required = self.0 & Self::AUDIT_REQUIRED != 0;
+        Privilege {
+            privileged: self.0 & Self::PRIVILEGED != 0,
+            audit: if required { Audit::Required } else { Audit::BestEffort },
+        }
     }
 
     /// Whether other scopes are left out.

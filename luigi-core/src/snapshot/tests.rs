@@ -32,6 +32,7 @@ fn scope(name: &str, hosts: Vec<HostPattern>, paths: &[&str], except: &[usize]) 
         except: except.iter().map(|at| ScopeId::from_index(*at)).collect(),
         privileged: false,
         preflight: false,
+        audit: crate::policy::model::Audit::Required,
         frontends: Vec::new(),
         upgrade: crate::policy::model::Upgrade::Allow,
         content_hash: ContentHash([0; 32]),

@@ -4,9 +4,10 @@ use super::Seen;
 use luigi_core::identity::{ClaimMap, IssuerTrust};
 use luigi_core::policy::captures::{CaptureTest, CaptureValues, GroupFamily, GroupValue};
 use luigi_core::policy::model::{
-    ActorMatcher, Approval, CertificateTest, ClaimTest, ClaimValue, ClaimValues, Conditions, Effect, Fact, FactTest,
-    Group, HostPattern, HostProperties, Issuer, Login, Mode, Network, Operation, PathRegex, PathTemplate, Policy,
-    Requirements, Rule, Schedule, Scope, ScopeSelector, Segment, Subject, SubjectMatcher, Upgrade, ValueTest, Via,
+    ActorMatcher, Approval, Audit, CertificateTest, ClaimTest, ClaimValue, ClaimValues, Conditions, Effect, Fact,
+    FactTest, Group, HostPattern, HostProperties, Issuer, Login, Mode, Network, Operation, PathRegex, PathTemplate,
+    Policy, Requirements, Rule, Schedule, Scope, ScopeSelector, Segment, Subject, SubjectMatcher, Upgrade, ValueTest,
+    Via,
 };
 use luigi_core::target::Ambiguity;
 
@@ -26,6 +27,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
             "path-regex",
             "except",
             "privileged",
+            "audit best-effort",
             "preflight",
             "upgrade refused",
             "upgrade bounded",
@@ -80,6 +82,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
 pub(super) fn note(policy: &Policy, seen: &mut Seen) {
     let Policy {
         environment,
+        auditing: _, // behind decisions: luigi-runtime/tests/spool.rs
         methods,
         issuers,
         default_issuer,
@@ -202,6 +205,7 @@ fn scope(row: &Scope, policy: &Policy, seen: &mut Seen) {
         path_regex,
         except,
         privileged,
+        audit,
         preflight,
         upgrade,
         content_hash: _,
@@ -241,6 +245,7 @@ fn scope(row: &Scope, policy: &Policy, seen: &mut Seen) {
         (path_regex.is_some(), "path-regex"),
         (!except.is_empty(), "except"),
         (*privileged, "privileged"),
+        (*audit == Audit::BestEffort, "audit best-effort"),
         (*preflight, "preflight"),
         (true, upgrade),
     ];

@@ -23,6 +23,8 @@ pub struct Scope {
     pub privileged: bool,
     /// `preflight`: whether CORS preflights for what the scope holds pass without identity.
     pub preflight: bool,
+    /// `audit`: what becomes of privileged requests here whose record cannot be taken; it means nothing where the scope is not privileged.
+    pub audit: Audit,
     /// `upgrade`: whether requests here may turn their connection into something else.
     pub upgrade: Upgrade,
     /// SHA-256 over the scope's meaning: hosts, frontends, operations and what it leaves out (not its name, not its documentation).
@@ -90,6 +92,16 @@ pub enum Upgrade {
 impl Upgrade {
     /// The longest duration, in seconds: 24 days. HAProxy counts milliseconds in 31 bits.
     pub const MAX_SECONDS: u32 = 24 * 86_400;
+}
+
+/// What becomes of a privileged request whose record cannot be taken. The stricter, the greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Audit {
+    /// `"best-effort"`: it passes, and the loss is counted.
+    BestEffort,
+    /// `"required"`: it is denied. What privileged scopes say unless they say otherwise.
+    #[default]
+    Required,
 }
 
 /// What can hold a path.

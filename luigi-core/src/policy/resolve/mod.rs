@@ -147,6 +147,7 @@ pub(super) fn resolve(
     }
     let mut policy = Policy {
         environment: scene.environments.chosen().map(str::to_owned),
+        auditing: syntax.audits.first().map(|audit| audit.auditing.clone()).unwrap_or_default(),
         methods: scene.methods,
         issuers,
         default_issuer: scene.default_issuer,

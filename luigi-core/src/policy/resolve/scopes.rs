@@ -45,6 +45,7 @@ impl Scene {
             path_regex,
             except: self.scopes.find_all(&scope.except, out),
             privileged: scope.privileged,
+            audit: scope.audit,
             preflight: scope.preflight,
             upgrade: scope.upgrade,
             content_hash: ContentHash([0; 32]),

@@ -6,7 +6,7 @@ use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
 use crate::policy::source::SourceId;
 
 /// What a file that is bounded to some hosts cannot define: it holds for all files.
-const FOR_ALL: [&str; 6] = ["environments", "issuers", "groups", "facts", "hosts", "proxies"];
+const FOR_ALL: [&str; 7] = ["audit", "environments", "issuers", "groups", "facts", "hosts", "proxies"];
 
 /// Reads whose file this is, if it says so.
 pub(super) fn read(top: &Fields<'_>, source: SourceId, syntax: &mut Syntax, out: &mut Diagnostics) {

@@ -7,6 +7,7 @@
 //! syntax with errors is ever used.
 
 mod accept;
+mod audit;
 mod captures;
 mod case_facts;
 mod cases;
@@ -56,6 +57,8 @@ use std::net::IpAddr;
 #[derive(Default)]
 pub(super) struct Syntax {
     pub(super) files: Vec<FileHeader>,
+    /// `[audit]`, of every file that has one.
+    pub(super) audits: Vec<Audit>,
     pub(super) environments: Vec<Entry<Environment>>,
     pub(super) issuers: Vec<Entry<Issuer>>,
     pub(super) groups: Vec<Entry<GroupValue>>,
@@ -86,6 +89,12 @@ pub(super) struct FileHeader {
     /// The hosts that what stands in the file keeps to.
     pub(super) hosts: Hosts,
     pub(super) hosts_span: Span,
+}
+
+/// An `[audit]` table, at its place.
+pub(super) struct Audit {
+    pub(super) span: Span,
+    pub(super) auditing: model::Auditing,
 }
 
 /// What an environment calls things.
@@ -129,6 +138,7 @@ pub(super) struct Scope {
     pub(super) tags: Vec<Text>,
     pub(super) preflight: bool,
     pub(super) privileged: bool,
+    pub(super) audit: model::Audit,
     pub(super) upgrade: model::Upgrade,
 }
 
@@ -308,6 +318,7 @@ const SCHEMA: i64 = 1;
 const TOP: &[&str] = &[
     "schema",
     "file",
+    "audit",
     "environments",
     "issuers",
     "groups",
@@ -333,6 +344,7 @@ pub(super) fn read(sources: &SourceSet, out: &mut Diagnostics) -> Option<Syntax>
         let top = Fields::of_document(document.source, document.root.get_ref(), TOP, out);
         check_schema(&top, out);
         file::read(&top, document.source, &mut syntax, out);
+        audit::read(&top, &mut syntax, out);
         environments::read(&top, &mut syntax, out);
         networks::read(&top, sources, &mut syntax, out);
         proxies::read(&top, &mut syntax, out);

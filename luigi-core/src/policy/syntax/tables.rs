@@ -157,6 +157,7 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
         "methods",
         "except",
         "privileged",
+        "audit",
         "preflight",
         "upgrade",
         "tags",
@@ -171,6 +172,7 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
     let except = fields.texts("except", out).unwrap_or_default();
     let privileged = fields.get("privileged").and_then(|node| node.boolean("privileged", out));
     let preflight = fields.get("preflight").and_then(|node| node.boolean("preflight", out));
+    let audit = fields.get("audit").and_then(|node| audit(node, privileged.as_ref(), out));
     let upgrade = fields.get("upgrade").and_then(|node| upgrade(node, privileged.as_ref(), out));
     let mut doubtful = Vec::new();
     let (operations, path_regex) = operations(&fields, &mut doubtful, out);
@@ -190,8 +192,29 @@ fn scope(node: Node<'_>, _: &Text, what: &str, out: &mut Diagnostics) -> Option<
             model::Upgrade::Allow
         }),
         privileged: privileged.is_some_and(|flag| flag.value),
+        audit: audit.unwrap_or_default(),
         preflight: preflight.is_some_and(|flag| flag.value),
     })
+}
+
+/// What becomes of requests whose record cannot be taken. `privileged` is what the scope says of that.
+fn audit(node: Node<'_>, privileged: Option<&Spanned<bool>>, out: &mut Diagnostics) -> Option<model::Audit> {
+    const WORDS: [(&str, model::Audit); 2] =
+        [("required", model::Audit::Required), ("best-effort", model::Audit::BestEffort)];
+    if !privileged.is_some_and(|flag| flag.value) {
+        let message = "`audit` is for privileged scopes";
+        let problem = Diagnostic::error(Code::ConflictingKeys, node.span(), message);
+        let problem = match privileged {
+            Some(flag) => problem.also(flag.span, "not privileged here"),
+            None => problem,
+        };
+        out.push(
+            problem.help(
+                "requests of other scopes pass without a record; write `privileged = true`, or leave `audit` out",
+            ),
+        );
+    }
+    node.word("audit", &WORDS, out)
 }
 
 /// `"refuse"`, `"allow"` or how long an upgraded connection may outlive the decision. `privileged` is what the scope says of that.
