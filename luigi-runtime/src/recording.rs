@@ -87,7 +87,7 @@ fn worth(answer: &Answer<'_>) -> Option<Worth> {
 /// Whether the policy wants this one of the requests that are only counted. Each thread counts by itself.
 fn is_sampled(answer: &Answer<'_>) -> bool {
     let sample = answer.version().policy().auditing.sample;
-    sample.is_some_and(|sample| answer.id().count() % u64::from(sample) == 0)
+    sample.is_some_and(|sample| answer.id().count().is_multiple_of(u64::from(sample)))
 }
 
 /// What a record keeps of a query.
