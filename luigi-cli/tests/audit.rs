@@ -1,6 +1,6 @@
 //! `luigi audit`, run as a user runs it, on a ledger that has a day of an estate.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p luigi-cli --test audit` rewrites `golden/audit-*.txt`.
+//! `UPDATE_GOLDEN=1 cargo test -p luigi-cli --test audit` rewrites `golden-audit/`.
 
 use luigi_workflow::ledger::{Event, Filter, Ledger, LedgerError, NewEntry, Reader};
 use serde_json::Value;
@@ -73,7 +73,7 @@ fn text(bytes: &[u8]) -> &str {
 
 fn golden(name: &str, output: &Output) {
     assert!(output.status.success(), "{name}: {}", text(&output.stderr));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden-audit").join(format!("{name}.txt"));
     let found = text(&output.stdout);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, found).unwrap();
