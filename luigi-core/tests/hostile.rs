@@ -111,6 +111,21 @@ fn scopes_on_any_host_with_any_path_are_cut_short_and_said_to_be() {
 }
 
 #[test]
+fn many_expressions_that_part_soon_are_compared_whole() {
+    let mut text = ISSUER.to_owned();
+    for n in 0..600 {
+        let host = n % 120;
+        let _ = write!(
+            text,
+            "[scopes.s{n}]\nhosts = [\"h{host}.example.com\"]\npath-regex = ['/v[0-9]/s{n}/[a-z]+/[0-9]{{1,8}}']\nmethods = \"read\"\n\
+             [[rules]]\nid = \"r{n}\"\neffect = \"allow\"\nscopes = [\"s{n}\"]\nsubject = {{ subjects = [\"p{n}\"] }}\n"
+        );
+    }
+    let (sources, _, findings) = check(&[text]);
+    assert_eq!(findings.diagnostics.render(&sources, Style::PLAIN), "");
+}
+
+#[test]
 fn expressions_that_meet_everywhere_are_cut_short_and_said_to_be() {
     let mut text = ISSUER.to_owned();
     for n in 0..150 {

@@ -58,6 +58,9 @@ const MAX_COMPARISONS: usize = 200_000;
 /// How many comparisons all pairs with regular expressions may take together.
 const MAX_OF_EXPRESSIONS: usize = 10_000_000;
 
+/// How many comparisons it may take to see how broad the regular expressions of all scopes are: some ten thousand for one.
+const MAX_OF_BREADTHS: usize = 50_000_000;
+
 /// Looks for everything that is legal and dangerous. With no time, nothing is said about what begins or ends.
 ///
 /// Nothing is found in a policy with errors. What only the policy of all environments together can say, that a scope is out of reach or an
@@ -233,8 +236,8 @@ impl<'p> Linter<'p> {
         let space = Space::new(&policies);
         let regions = space.regions(policy);
         let overlaps = Overlaps::new(policy);
-        let mut expressions_left = MAX_OF_EXPRESSIONS;
-        let breadths: Vec<Breadth> = regions.iter().map(|region| region.breadth(&mut expressions_left)).collect();
+        let mut breadths_left = MAX_OF_BREADTHS;
+        let breadths: Vec<Breadth> = regions.iter().map(|region| region.breadth(&mut breadths_left)).collect();
         let openness = Openness::new(policy);
         let mut guards = vec![Guards::default(); policy.scopes.len()];
         let mut guards_of_all = Guards::default();
@@ -274,7 +277,7 @@ impl<'p> Linter<'p> {
             sources,
             now,
             descriptions,
-            cut: overlaps.cut || expressions_left == 0,
+            cut: overlaps.cut || breadths_left == 0,
             overlaps,
             space,
             regions,
@@ -285,7 +288,7 @@ impl<'p> Linter<'p> {
             allows,
             meetings: HashMap::new(),
             pairs_left: MAX_PAIRS,
-            expressions_left,
+            expressions_left: MAX_OF_EXPRESSIONS,
             errors: Vec::new(),
             warnings: Diagnostics::default(),
             accepted: BTreeMap::new(),
