@@ -268,7 +268,8 @@ impl World<'_> {
                 assert!(matches!(told(status), LUIGI_STATUS_INVALID_HANDLE | LUIGI_STATUS_CLOSED), "{status:?}");
             }
         }
-        let mut string = luigi_string { data: std::ptr::without_provenance_mut(8 | usize::try_from(bits & 0xFFFF_FFFF).expect("a word has 32 bits")), length: 1 };
+        let mut string =
+            luigi_string { data: std::ptr::without_provenance_mut(8 | usize::try_from(bits).unwrap_or(8)), length: 1 };
         // SAFETY: the string is looked up and not followed.
         assert_eq!(told(unsafe { luigi_string_free(&raw mut string) }), LUIGI_STATUS_INVALID_HANDLE);
         let name = luigi_status_name(i32::from_le_bytes([number[0], number[1], number[2], number[3]]));

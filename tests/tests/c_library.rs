@@ -129,7 +129,7 @@ fn pkg_config_finds_the_shared_and_the_static_library() {
         run(Command::new("nm").args(["-g", "--defined-only", "--format=posix"]).arg(installed.path("lib/libluigi.a")));
     let symbols = String::from_utf8(symbols.stdout).expect("text");
     let names = || symbols.lines().filter_map(|line| line.split_once(' ')).map(|(name, _)| name);
-    assert_eq!(names().filter(|name| !name.starts_with("luigi_") && !name.contains("[luigi.o]")).next(), None);
+    assert_eq!(names().find(|name| !name.starts_with("luigi_") && !name.contains("[luigi.o]")), None);
     assert!(names().any(|name| name == "luigi_decide"));
 }
 
