@@ -6,7 +6,7 @@
 //! How it is exact: where a pattern leaves a segment or a label open, a *fresh* word that no policy names lies in the fewest
 //! other patterns, so nothing better can be found there; and a path longer than every template by one segment stands for all longer ones. What is
 //! left to try is finite: one pattern of each region that must hold, and patterns that give back what another leaves out. Where scopes have regular
-//! expressions, [`super::expressions`] has a path for each way in which patterns can hold paths.
+//! expressions, `expressions` has a path for each way in which patterns can hold paths.
 //!
 //! Deliberately not here: who asks, from where and when. Those are the rules' and belong to whoever asks about rules.
 
