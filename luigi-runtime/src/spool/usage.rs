@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 /// How much may be in a spool, in bytes, unless something else is said: 256 MiB, about half a million records.
 pub const DEFAULT_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
@@ -80,8 +80,6 @@ pub(crate) struct Spool {
     segments: AtomicU64,
     /// The second of the last measurement.
     measured_at: AtomicI64,
-    /// Held by the thread that measures.
-    measuring: AtomicBool,
     threads: AtomicU32,
     records: AtomicU64,
     lost: [AtomicU64; 6],
@@ -124,7 +122,6 @@ impl Spool {
             used: AtomicU64::new(0),
             segments: AtomicU64::new(0),
             measured_at: AtomicI64::new(i64::MIN),
-            measuring: AtomicBool::new(false),
             threads: AtomicU32::new(0),
             records: AtomicU64::new(0),
             lost: Default::default(),
@@ -186,27 +183,22 @@ impl Spool {
         self.problem.store(problem, Ordering::Relaxed);
     }
 
-    /// Looks into the directory, unless that was done in this second or another thread is at it; `true` if it was looked at now.
+    /// Looks into the directory, unless that was done in this second; `true` if it was looked at now.
     pub(crate) fn measure_if_due(&self, now_seconds: i64) -> bool {
         let last = self.measured_at.swap(now_seconds, Ordering::Relaxed);
         last != now_seconds && self.measure().is_ok()
     }
 
-    /// Adds up what is in the directory. Allocates nothing: a request may have to wait for it.
+    /// Adds up what is in the directory. Allocates nothing: a request may have to wait for it. Two threads that do it at once do no harm, and a lock would
+    /// stay locked in a process that forks meanwhile.
     fn measure(&self) -> Result<(), Errno> {
-        if self.measuring.swap(true, Ordering::Acquire) {
-            return Ok(());
-        }
         let before = self.used.load(Ordering::Relaxed);
-        let measured = self.add_up();
-        if let Ok((bytes, segments)) = measured {
-            // What other threads wrote meanwhile is in the sum or not; counting it twice until the next time does no harm.
-            let meanwhile = self.used.load(Ordering::Relaxed).wrapping_sub(before);
-            self.used.store(bytes.saturating_add(meanwhile), Ordering::Relaxed);
-            self.segments.store(segments, Ordering::Relaxed);
-        }
-        self.measuring.store(false, Ordering::Release);
-        measured.map(|_| ())
+        let (bytes, segments) = self.add_up()?;
+        // What other threads wrote meanwhile is in the sum or not; counting it twice until the next time does no harm.
+        let meanwhile = self.used.load(Ordering::Relaxed).saturating_sub(before);
+        self.used.store(bytes.saturating_add(meanwhile), Ordering::Relaxed);
+        self.segments.store(segments, Ordering::Relaxed);
+        Ok(())
     }
 
     fn add_up(&self) -> Result<(u64, u64), Errno> {
