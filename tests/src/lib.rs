@@ -8,6 +8,7 @@ pub mod client;
 pub mod feed;
 pub mod haproxy;
 pub mod installation;
+pub mod ledger;
 pub mod load;
 pub mod needs;
 pub mod people;

@@ -1,10 +1,9 @@
 //! A process that appends to the ledger is killed at random moments, or its disk is full: what it acknowledged is there, each record once, and the chain is whole.
 
+use luigi_tests::ledger::records;
 use luigi_tests::needs::Need;
-use luigi_workflow::ledger::{Event, Filter, Ledger, LedgerError, Reader, Verifier};
+use luigi_workflow::ledger::{Ledger, Reader};
 use std::io::{BufRead as _, BufReader};
-use std::ops::ControlFlow;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 const KILLS: u64 = 60;
@@ -54,22 +53,6 @@ fn a_killed_daemon_loses_nothing_that_it_acknowledged_and_repeats_nothing() {
     println!(
         "kills: {KILLS}; acknowledged: {acknowledged}; in the ledger: {there}; killed between commit and acknowledgement: {behind}"
     );
-}
-
-/// How many records there are, after a look at each and a verification.
-fn records(path: &Path) -> u64 {
-    let reader = Reader::open(path).unwrap();
-    let found = Verifier::default().verify(&reader).unwrap();
-    assert_eq!(found.broken, None);
-    let mut next = 1;
-    let scanned: Result<(), LedgerError> = reader.scan(1, &Filter::default(), |entry| {
-        let Event::Decision(decision) = &entry.event else { panic!("{entry:?}") };
-        assert_eq!(decision.path, Some(format!("/{next}")), "each once, in order");
-        next += 1;
-        Ok(ControlFlow::Continue(()))
-    });
-    scanned.unwrap();
-    next - 1
 }
 
 /// The disk is full in the middle of a batch; then there is room again.

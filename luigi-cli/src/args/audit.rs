@@ -145,9 +145,9 @@ pub(crate) struct VerifyLedger {
     /// Checkpoints that were kept elsewhere, one a line (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoints: Vec<PathBuf>,
-    /// The public key that checkpoints are signed with [default: /var/lib/luigi/ledger.pub, if it is there]
+    /// A public key that checkpoints are signed with (repeatable, older ones too) [default: /var/lib/luigi/ledger.pub, if it is there]
     #[arg(long, value_name = "FILE")]
-    pub(crate) public_key: Option<PathBuf>,
+    pub(crate) public_key: Vec<PathBuf>,
     /// Begin with this entry, and trust what stands before it
     #[arg(long, value_name = "SEQUENCE", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) from: Option<u64>,
@@ -186,9 +186,9 @@ pub(crate) struct Evidence {
     /// Checkpoints that were kept elsewhere, one a line (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoints: Vec<PathBuf>,
-    /// The public key that checkpoints are signed with [default: /var/lib/luigi/ledger.pub, if it is there]
+    /// A public key that checkpoints are signed with (repeatable, older ones too) [default: /var/lib/luigi/ledger.pub, if it is there]
     #[arg(long, value_name = "FILE")]
-    pub(crate) public_key: Option<PathBuf>,
+    pub(crate) public_key: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) source: Source,
     /// How to print what was written

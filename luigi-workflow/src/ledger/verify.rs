@@ -4,7 +4,7 @@
 //! checkpoint kept elsewhere proves it against the owner of the database, too.
 
 use super::chain::{Chain, Flaw};
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, CheckpointError};
 use super::entry::{Entry, Hash};
 use super::error::LedgerError;
 use super::event::{Event, Retired};
@@ -19,8 +19,8 @@ const OWN: &str = "the ledger itself";
 /// What a ledger is compared with.
 #[derive(Clone, Debug, Default)]
 pub struct Verifier {
-    /// The key that checkpoints are signed with; without it neither the ledger's own nor others are looked at.
-    pub key: Option<PublicKey>,
+    /// The keys that checkpoints are signed with, older ones too; without any neither the ledger's own nor others are looked at.
+    pub keys: Vec<PublicKey>,
     /// Checkpoints that were kept elsewhere: where, and the lines of that place. Empty lines do not count.
     pub checkpoints: Vec<(String, String)>,
     /// Begin behind this entry and trust its hash; 0 for the whole ledger.
@@ -92,6 +92,12 @@ impl Verifier {
         reader.at_one_moment(|| self.run(reader))
     }
 
+    /// The checkpoint of a line, if one of the keys signed it.
+    fn believe(&self, line: &str) -> Result<Checkpoint, CheckpointError> {
+        let mut tried = self.keys.iter().map(|key| Checkpoint::verify(line, key));
+        tried.find(|tried| !matches!(tried, Err(CheckpointError::OtherKey))).unwrap_or(Err(CheckpointError::OtherKey))
+    }
+
     fn run(&self, reader: &Reader) -> Result<Verification, LedgerError> {
         let retired = reader.last_retired()?;
         let mut chain = match (self.after, retired) {
@@ -119,9 +125,11 @@ impl Verifier {
         let mut expected: BTreeMap<u64, Vec<Expected>> = BTreeMap::new();
         let own = (OWN.to_owned(), reader.checkpoint_lines()?.join("\n"));
         for (source, lines) in std::iter::once(&own).chain(&self.checkpoints) {
-            let Some(key) = &self.key else { break };
+            if self.keys.is_empty() {
+                break;
+            }
             for line in lines.lines().filter(|line| !line.trim().is_empty()) {
-                let flaw = match Checkpoint::verify(line.trim_end(), key) {
+                let flaw = match self.believe(line.trim_end()) {
                     Ok(checkpoint) if ledger.as_ref().is_some_and(|id| *id == checkpoint.ledger) => {
                         let own = std::ptr::eq(source, &own.0);
                         expected.entry(checkpoint.sequence).or_default().push(Expected {

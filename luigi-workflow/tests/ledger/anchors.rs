@@ -40,7 +40,7 @@ impl Anchored {
         let key = fs::read_to_string(self.key.public_path()).unwrap();
         let lines = fs::read_to_string(self.scene.folder.path().join("checkpoints")).unwrap();
         Verifier {
-            key: Some(PublicKey::parse(&key).unwrap()),
+            keys: vec![PublicKey::parse(&key).unwrap()],
             checkpoints: vec![("elsewhere".to_owned(), lines)],
             ..Verifier::default()
         }
@@ -133,9 +133,24 @@ fn checkpoints_of_another_key_are_not_believed() {
     let anchored = Anchored::new();
     let other = CheckpointKey::open(&anchored.scene.folder.path().join("keys/other.key")).unwrap();
     let key = PublicKey::parse(&fs::read_to_string(other.public_path()).unwrap()).unwrap();
-    let found = Verifier { key: Some(key), ..anchored.verifier() }.verify(&anchored.scene.read()).unwrap();
+    let found = Verifier { keys: vec![key], ..anchored.verifier() }.verify(&anchored.scene.read()).unwrap();
     let Some(Broken { sequence: 1, flaw: Flaw::Checkpoint { why, .. } }) = found.broken else { panic!("{found:?}") };
     assert_eq!(why, "another key signed it");
+}
+
+/// A key that was replaced goes on being believed for what it signed.
+#[test]
+fn checkpoints_of_an_older_key_count_if_it_is_given() {
+    let mut anchored = Anchored::new();
+    let old = anchored.verifier();
+    anchored.key = CheckpointKey::open(&anchored.scene.folder.path().join("keys/new.key")).unwrap();
+    let mut ledger = anchored.scene.open();
+    ledger.append(&story()).unwrap();
+    anchored.checkpoint(&mut ledger);
+    let keys = [old.keys, anchored.verifier().keys].concat();
+    let found = Verifier { keys, ..anchored.verifier() }.verify(&anchored.scene.read()).unwrap();
+    assert_eq!((found.broken.clone(), found.anchored()), (None, found.last));
+    assert!(anchored.verify().broken.is_some(), "the new one alone does not do");
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn checkpoints_go_on_vouching_after_retention() {
     let public = PublicKey::parse(&fs::read_to_string(key.public_path()).unwrap()).unwrap();
     let lines = format!("{}\n{}\n", early.line, late.line);
     let verifier =
-        Verifier { key: Some(public), checkpoints: vec![("elsewhere".to_owned(), lines)], ..Verifier::default() };
+        Verifier { keys: vec![public], checkpoints: vec![("elsewhere".to_owned(), lines)], ..Verifier::default() };
     let found = verifier.verify(&scene.read()).unwrap();
     assert_eq!((found.broken.clone(), found.anchored()), (None, late.checkpoint.sequence));
     let checkpoints = scene.folder.path().join("checkpoints");

@@ -16,7 +16,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Found, Failure> {
         return Err(Failure::usage("the period is empty: --since is not before --until"));
     }
     let reader = open(&arguments.source)?;
-    let verifier = verify::verifier(&arguments.checkpoints, arguments.public_key.as_deref())?;
+    let verifier = verify::verifier(&arguments.checkpoints, &arguments.public_key)?;
     let request = EvidenceRequest {
         since: arguments.since,
         until: arguments.until,

@@ -16,7 +16,7 @@ pub(super) fn run(arguments: &VerifyLedger) -> Result<Found, Failure> {
     if !arguments.exported.is_empty() {
         return exported(arguments);
     }
-    let verifier = verifier(&arguments.checkpoints, arguments.public_key.as_deref())?;
+    let verifier = verifier(&arguments.checkpoints, &arguments.public_key)?;
     let verifier = Verifier { after: arguments.from.map_or(0, |from| from - 1), upto: arguments.to, ..verifier };
     let ledger = arguments.ledger.as_deref().unwrap_or(Path::new(DEFAULT_LEDGER));
     let found = verifier.verify(&Reader::open(ledger)?)?;
@@ -53,7 +53,7 @@ fn exported(arguments: &VerifyLedger) -> Result<Found, Failure> {
         before = Some(head);
     }
     if let (Some(ledger), Some(last)) = (&arguments.ledger, before) {
-        let verifier = verifier(&arguments.checkpoints, arguments.public_key.as_deref())?;
+        let verifier = verifier(&arguments.checkpoints, &arguments.public_key)?;
         let reader = Reader::open(ledger)?;
         let found = verifier.verify(&reader)?;
         let joins = reader.begins_behind()? == (last.last, last.head);
@@ -73,12 +73,13 @@ fn exported(arguments: &VerifyLedger) -> Result<Found, Failure> {
 }
 
 /// What ledgers are compared with.
-pub(super) fn verifier(files: &[PathBuf], public_key_file: Option<&Path>) -> Result<Verifier, Failure> {
-    let key = match public_key_file {
-        Some(path) => Some(public_key(path)?),
-        None if Path::new(DEFAULT_KEY).exists() => Some(public_key(Path::new(DEFAULT_KEY))?),
-        None if files.is_empty() => None,
-        None => return Err(Failure::usage("whose checkpoints are these? give the public key with --public-key")),
+pub(super) fn verifier(files: &[PathBuf], key_files: &[PathBuf]) -> Result<Verifier, Failure> {
+    let keys = match key_files {
+        [] if Path::new(DEFAULT_KEY).exists() => vec![public_key(Path::new(DEFAULT_KEY))?],
+        [] if !files.is_empty() => {
+            return Err(Failure::usage("whose checkpoints are these? give the public key with --public-key"));
+        }
+        given => given.iter().map(|path| public_key(path)).collect::<Result<_, _>>()?,
     };
     let mut checkpoints = Vec::new();
     for path in files {
@@ -87,7 +88,7 @@ pub(super) fn verifier(files: &[PathBuf], public_key_file: Option<&Path>) -> Res
         })?;
         checkpoints.push((format!("`{}`", path.display()), lines));
     }
-    Ok(Verifier { key, checkpoints, ..Verifier::default() })
+    Ok(Verifier { keys, checkpoints, ..Verifier::default() })
 }
 
 /// Reads a public key.
