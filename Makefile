@@ -97,7 +97,7 @@ bench: ## all benchmarks; writes docs/BENCHMARKS.md
 	bench/run docs/BENCHMARKS.md
 
 bench-quick: ## each benchmark once, to see that it runs
-	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench ffi -- --test
+	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench ledger --bench ffi -- --test
 
 fuzz-quick: ## each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
