@@ -199,7 +199,7 @@ pub fn frontend_lines(options: &Options) -> String {
         "    # Nobody but Luigi says who a request is from; whatever stands between the words, they are one name to CGI and its kin.\n\
         \x20   http-request del-header ^x[^a-z0-9]luigi -m reg\n\
         \x20   # Nor may a client name Luigi's headers as ones that the next proxy has to remove.\n\
-        \x20   http-request del-header connection if {{ req.hdr(connection) -i -m beg x-luigi }}\n\
+        \x20   http-request del-header connection if {{ req.fhdr(connection) -i -m sub x-luigi }}\n\
         \x20   # After an upgrade to HTTP/2 every further request would go past here unseen; HAProxy 3.0 offers none to backends either.\n\
         \x20   http-request del-header upgrade if {{ req.fhdr(upgrade) -i -m sub h2c }}\n\
         {facts}\

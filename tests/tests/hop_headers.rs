@@ -38,7 +38,15 @@ fn backends_are_offered_no_way_around_luigi(release: Release) {
         check(&[upgrade, key, ("Upgrade", "websocket"), ("Upgrade", "h2c")], &[], &["h2c"]);
 
         check(&[("Connection", "x-other"), ("X-Other", "1")], &["connection: x-other"], &[]);
-        for value in ["X-Luigi-Subject", "x-other, x-luigi-subject", "x-luigi-evaluation,x-other"] {
+        // Apache takes names that spaces, tabs and semicolons stand between, too.
+        for value in [
+            "X-Luigi-Subject",
+            "x-other, x-luigi-subject",
+            "x-luigi-evaluation,x-other",
+            "x-other x-luigi-evaluation",
+            "x-other\tX-Luigi-Evaluation",
+            "x-other;x-luigi-evaluation",
+        ] {
             check(&[("Connection", value)], &[], &["connection: x"]);
         }
         check(&[("Connection", "x-other"), ("Connection", "x-luigi-subject")], &[], &["x-luigi-subject"]);
