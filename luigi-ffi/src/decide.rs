@@ -29,7 +29,7 @@ use std::ffi::c_char;
 /// Returns
 /// `LUIGI_STATUS_OK`: there is a decision, whatever it says;
 /// `LUIGI_STATUS_NULL` if `request` or `decision` is NULL, or its method or target is none;
-/// `LUIGI_STATUS_BUFFER_TOO_SMALL` if the canonical path does not fit into `path`;
+/// `LUIGI_STATUS_BUFFER_TOO_SMALL` if the canonical path does not fit into `path`: the request was decided, counted as it was decided, and recorded as refused;
 /// `LUIGI_STATUS_INVALID_ARGUMENT` if a number in the request is none of its enum, or a fingerprint is none;
 /// `LUIGI_STATUS_CLOSED` if the context, its engine, or the identity in the request was closed;
 /// `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`, `LUIGI_STATUS_INTERNAL`.
@@ -57,7 +57,9 @@ pub unsafe extern "C" fn luigi_decide(
 ///
 /// `requests`, `decisions`: arrays of `count` elements. A request that cannot be decided does not keep others from it: each decision has a `status` of its own.
 ///
-/// As `luigi_decide`.
+/// As `luigi_decide`. If nothing can be decided at all (the context is closed, a size is wrong) every decision says so in its `status`. Two limits: where the first element has
+/// a wrong `struct_size` it is the only one that is looked at, since where the next begins is not known; of more than `LUIGI_MAX_ITEMS` elements those
+/// behind the limit are left as they are.
 ///
 /// Returns
 /// `LUIGI_STATUS_OK` if each request was decided, also if there are none;
@@ -69,10 +71,8 @@ pub unsafe extern "C" fn luigi_decide_many(
     decisions: *mut luigi_decision,
     count: usize,
 ) -> luigi_status {
-    for n in 0..count.min(crate::numbers::LUIGI_MAX_ITEMS) {
-        // SAFETY: the caller's promise, as the header states it.
-        unsafe { pointers::deny(if decisions.is_null() { decisions } else { decisions.wrapping_add(n) }) };
-    }
+    // SAFETY: the caller's promise, as the header states it.
+    unsafe { pointers::deny_all(decisions, count) };
     let mut first = LUIGI_STATUS_OK;
     let all = guarded(|| {
         // SAFETY: as above.
@@ -92,7 +92,12 @@ pub unsafe extern "C" fn luigi_decide_many(
         }
         Ok(())
     });
-    if all == LUIGI_STATUS_OK { first } else { all }
+    if all == LUIGI_STATUS_OK {
+        return first;
+    }
+    // SAFETY: as above.
+    unsafe { pointers::for_each_of(decisions, count, |decision| undecided(decision, all)) };
+    all
 }
 
 /// Makes sure that the decision is Deny unless it was made.
@@ -152,6 +157,9 @@ unsafe fn decide(
     let record = still_open(record)?;
     // SAFETY: passed on.
     let request = unsafe { pointers::input(request) }?;
+    if request.path.is_null() && request.path_size > 0 {
+        return Err(LUIGI_STATUS_NULL);
+    }
     let decide = |asked: Asked<'_>| {
         #[cfg(test)]
         tests::fail_if_asked_to(asked.target);
@@ -160,12 +168,17 @@ unsafe fn decide(
             Err(why) => context.evaluate_malformed(why, asked.time),
         };
         clear(decision);
+        let mut told = Ok(());
         if let Some(path) = path(&answer) {
             // SAFETY: passed on.
-            unsafe { pointers::put_path(request.path, request.path_size, path) }?;
+            told = unsafe { pointers::put_path(request.path, request.path_size, path) };
             decision.path_length = path.len();
         }
         fill(decision, &answer, asked.time);
+        if told.is_err() {
+            // What the service is told is what is recorded.
+            decision.outcome = luigi_outcome::LUIGI_REFUSE as i32;
+        }
         if answer.decision().reason == Reason::InternalError {
             let message = "a failure inside luigi; the standard error has a line about it";
             record.callbacks.log(luigi_log_level::LUIGI_LOG_ERROR, message);
@@ -173,7 +186,7 @@ unsafe fn decide(
         if record.callbacks.wants_records() {
             record::tell(&record.callbacks, decision, &answer, &asked);
         }
-        Ok(())
+        told
     };
     // SAFETY: passed on.
     unsafe { with_request(request, decide) }

@@ -248,6 +248,30 @@ pub(crate) unsafe fn deny(pointer: *mut luigi_decision) {
     }
 }
 
+/// [`deny`] for each element of an array. Where the first is of another size, which says that all are, it is the only one whose place is known.
+///
+/// # Safety
+/// The caller's promise, see the head of this file.
+pub(crate) unsafe fn deny_all(pointer: *mut luigi_decision, count: usize) {
+    let known = if right_size(pointer).is_ok() { count.min(LUIGI_MAX_ITEMS) } else { count.min(1) };
+    for n in 0..known {
+        // SAFETY: passed on; the elements are of the size that the first one says.
+        unsafe { deny(pointer.wrapping_add(n)) };
+    }
+}
+
+/// Does something with each element of an array whose first is of the right size, whatever the others say; with none if it is not.
+///
+/// # Safety
+/// The caller's promise, see the head of this file.
+pub(crate) unsafe fn for_each_of<T: Extensible>(pointer: *mut T, count: usize, then: impl FnMut(&mut T)) {
+    if count > 0 && right_size(pointer).is_ok() {
+        let count = count.min(LUIGI_MAX_ITEMS);
+        // SAFETY: it is not NULL, aligned, and by the promise of the caller there are that many elements, nobody else's meanwhile.
+        unsafe { std::slice::from_raw_parts_mut(pointer, count) }.iter_mut().for_each(then);
+    }
+}
+
 /// Writes a name with a NUL byte behind it; what does not fit is cut off.
 #[inline]
 pub(crate) fn put<const N: usize>(place: &mut [c_char; N], text: &str) {

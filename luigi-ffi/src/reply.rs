@@ -3,7 +3,7 @@
 use crate::boundary::guarded;
 use crate::context::CONTEXTS;
 use crate::engine::still_open;
-use crate::numbers::luigi_status;
+use crate::numbers::{luigi_answer, luigi_status};
 use crate::pointers;
 use crate::request::with_request;
 use crate::types::{luigi_context, luigi_decision, luigi_http_reply, luigi_request, luigi_string, luigi_text};
@@ -21,6 +21,7 @@ use luigi_runtime::{EvaluationId, Timestamp, reply};
 ///
 /// Returns
 /// `LUIGI_STATUS_OK`;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` also if `decision` is no denial: it allows, or its call failed;
 /// else as `luigi_decide`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_reply(
@@ -38,6 +39,10 @@ pub unsafe extern "C" fn luigi_reply(
         // SAFETY: as above.
         let (request, decision, accept) =
             unsafe { (pointers::input(request)?, pointers::input(decision)?, pointers::bytes(accept)?) };
+        let denied = decision.decision == luigi_answer::LUIGI_DENY as i32;
+        if decision.status != luigi_status::LUIGI_STATUS_OK as i32 || decision.reason == 0 || !denied {
+            return Err(luigi_status::LUIGI_STATUS_INVALID_ARGUMENT);
+        }
         let mut context = CONTEXTS.enter(context.id)?;
         still_open(&context.record)?;
         let id = EvaluationId::from_bytes(decision.evaluation_id);

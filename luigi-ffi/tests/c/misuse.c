@@ -435,12 +435,95 @@ static void from_within(const char *policy) {
     IS(luigi_context_close(nested.other), LUIGI_STATUS_OK);
 }
 
+/* An array of decisions that nothing is left of but what was there before: each must say that it was not made. */
+static void undecided(const luigi_decision *decisions, size_t count, luigi_status status) {
+    size_t n;
+    for (n = 0; n < count; n++) {
+        CHECK(decisions[n].decision == LUIGI_DENY && decisions[n].outcome == LUIGI_REFUSE);
+        CHECK(decisions[n].status == (int32_t)status && decisions[n].reason == LUIGI_REASON_NONE);
+        CHECK(decisions[n].rule[0] == 0 && decisions[n].http_status == 503);
+    }
+}
+
+/* Decisions as a call left them that allowed. */
+static void stale(luigi_decision *decisions, size_t count) {
+    size_t n;
+    memset(decisions, 0x01, count * sizeof *decisions);
+    for (n = 0; n < count; n++) {
+        decisions[n].struct_size = sizeof *decisions;
+        decisions[n].status = LUIGI_STATUS_OK;
+    }
+}
+
+static void arrays(void) {
+    luigi_request requests[3];
+    luigi_decision decisions[3];
+    luigi_context closed = {7};
+    /* What a program has that was built for a smaller struct, with something of its own behind it. */
+    union {
+        size_t struct_size;
+        unsigned char bytes[4][200];
+    } small;
+    unsigned char behind[4096];
+    unsigned char *place = malloc(sizeof small + sizeof behind);
+    size_t n;
+    CHECK(place != NULL);
+    for (n = 0; n < 3; n++) requests[n] = get("/open");
+
+    stale(decisions, 3);
+    IS(luigi_decide_many(closed, requests, decisions, 3), LUIGI_STATUS_INVALID_HANDLE);
+    undecided(decisions, 3, LUIGI_STATUS_INVALID_HANDLE);
+    stale(decisions, 3);
+    IS(luigi_decide_many(context, NULL, decisions, 3), LUIGI_STATUS_NULL);
+    undecided(decisions, 3, LUIGI_STATUS_NULL);
+    stale(decisions, 3);
+    decisions[1].struct_size = 0;
+    IS(luigi_decide_many(context, requests, decisions, 3), LUIGI_STATUS_STRUCT_SIZE);
+    undecided(decisions, 3, LUIGI_STATUS_STRUCT_SIZE);
+
+    memset(&small, 0x5a, sizeof small);
+    memset(behind, 0x5a, sizeof behind);
+    for (n = 0; n < 4; n++) {
+        size_t size = sizeof small.bytes[0];
+        memcpy(small.bytes[n], &size, sizeof size);
+    }
+    memcpy(place, &small, sizeof small);
+    memcpy(place + sizeof small, behind, sizeof behind);
+    IS(luigi_decide_many(context, requests, (luigi_decision *)(void *)place, 3), LUIGI_STATUS_STRUCT_SIZE);
+    CHECK(memcmp(place + sizeof small, behind, sizeof behind) == 0);
+    /* Of its elements only the beginning of the first was written. */
+    CHECK(memcmp(place + sizeof small.bytes[0], small.bytes[1], 3 * sizeof small.bytes[0]) == 0);
+    free(place);
+}
+
+/* A decision that is no denial has no reply. */
+static void replies(void) {
+    luigi_request request = get("/open");
+    luigi_decision decision;
+    luigi_http_reply reply;
+    luigi_text none = {NULL, 0};
+    char small[2];
+    START(decision);
+    START(reply);
+    IS(luigi_reply(context, &request, &decision, none, &reply), LUIGI_STATUS_INVALID_ARGUMENT);
+    IS(luigi_decide(context, &request, &decision), LUIGI_STATUS_OK);
+    CHECK(decision.decision == LUIGI_ALLOW);
+    IS(luigi_reply(context, &request, &decision, none, &reply), LUIGI_STATUS_INVALID_ARGUMENT);
+    request.path = small;
+    request.path_size = sizeof small;
+    IS(luigi_decide(context, &request, &decision), LUIGI_STATUS_BUFFER_TOO_SMALL);
+    IS(luigi_reply(context, &request, &decision, none, &reply), LUIGI_STATUS_INVALID_ARGUMENT);
+    CHECK(reply.status == 0 && reply.body.data == NULL);
+}
+
 int main(int count, char **words) {
     CHECK(count == 2);
     nulls(words[1]);
     sizes(words[1]);
     arguments(words[1]);
     handles(words[1]);
+    arrays();
+    replies();
     IS(luigi_context_close(context), LUIGI_STATUS_OK);
     IS(luigi_engine_close(engine), LUIGI_STATUS_OK);
     from_within(words[1]);
