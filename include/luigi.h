@@ -1519,7 +1519,7 @@ luigi_status luigi_context_close(luigi_context context);
  * Returns
  * `LUIGI_STATUS_OK`: there is a decision, whatever it says;
  * `LUIGI_STATUS_NULL` if `request` or `decision` is NULL, or its method or target is none;
- * `LUIGI_STATUS_BUFFER_TOO_SMALL` if the canonical path does not fit into `path`;
+ * `LUIGI_STATUS_BUFFER_TOO_SMALL` if the canonical path does not fit into `path`: the request was decided, counted as it was decided, and recorded as refused;
  * `LUIGI_STATUS_INVALID_ARGUMENT` if a number in the request is none of its enum, or a fingerprint is none;
  * `LUIGI_STATUS_CLOSED` if the context, its engine, or the identity in the request was closed;
  * `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`, `LUIGI_STATUS_INTERNAL`.
@@ -1533,7 +1533,9 @@ luigi_status luigi_decide(luigi_context context,
  *
  * `requests`, `decisions`: arrays of `count` elements. A request that cannot be decided does not keep others from it: each decision has a `status` of its own.
  *
- * As `luigi_decide`.
+ * As `luigi_decide`. If nothing can be decided at all (the context is closed, a size is wrong) every decision says so in its `status`. Two limits: where the first element has
+ * a wrong `struct_size` it is the only one that is looked at, since where the next begins is not known; of more than `LUIGI_MAX_ITEMS` elements those
+ * behind the limit are left as they are.
  *
  * Returns
  * `LUIGI_STATUS_OK` if each request was decided, also if there are none;
@@ -1601,6 +1603,7 @@ luigi_status luigi_identity_close(luigi_identity identity);
  *
  * Returns
  * `LUIGI_STATUS_OK`;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` also if `decision` is no denial: it allows, or its call failed;
  * else as `luigi_decide`.
  */
 luigi_status luigi_reply(luigi_context context,

@@ -465,7 +465,7 @@ static void arrays(void) {
         unsigned char bytes[4][200];
     } small;
     unsigned char behind[4096];
-    unsigned char *place = malloc(sizeof small + sizeof behind);
+    unsigned char *place = (unsigned char *)malloc(sizeof small + sizeof behind);
     size_t n;
     CHECK(place != NULL);
     for (n = 0; n < 3; n++) requests[n] = get("/open");
