@@ -143,7 +143,8 @@ fn odd_bytes_in_headers_shift_nothing(release: Release) {
     let forged = b"x\nblue\n\nend";
     for (team, expected) in [
         (&b"blue"[..], "no-rule-allows"),
-        (b"\x01\x1f\x7f\xff", "no-rule-allows"),
+        (b"\x01\x1f\x7f\xff", "malformed-facts"),
+        (b"\t\xff\x80", "no-rule-allows"),
         (b"blue\0", "malformed-facts"),
         (b"\0blue", "malformed-facts"),
         (&forged[..], ""),
