@@ -79,7 +79,7 @@ fn failures_pass_while_observing_and_are_denied_while_enforcing(release: Release
         // A frontend that forgot to collect the facts: its converter is never called.
         let setup = Setup { build: Build::Faults, ..site.setup(release) };
         let lines = haproxy_config::frontend_lines(&setup.options);
-        let (collecting, rest): (Vec<_>, Vec<_>) = lines.lines().partition(|line| line.contains("set-var-fmt"));
+        let (collecting, rest): (Vec<_>, Vec<_>) = lines.lines().partition(|line| line.contains("luigi-facts/"));
         assert_eq!(collecting.len(), 1);
         let socket = site.path("forgetful.sock");
         let sections = format!(
