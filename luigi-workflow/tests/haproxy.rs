@@ -32,12 +32,18 @@ fn filled_in(text: &str, policy: &Policy) -> String {
     let older = Options { facts: FactList::default(), ..options.clone() };
     let received = Options { forward: ForwardedPath::Received, ..options.clone() };
     let all = frontend_lines(&options);
+    let asked = "var(txn.luigi.in),lua.luigi\n";
+    let others =
+        "    http-request allow if { path_beg /x }\n    http-request set-var(txn.luigi.out) str(\"luigi1|pass|\")\n";
+    let with_others = all.replacen(asked, &format!("{asked}{others}"), 1);
+    assert_ne!(with_others, all);
     let without_deny = all.lines().filter(|line| !line.contains("deny_status")).map(|line| format!("{line}\n"));
     let without_deny: String = without_deny.collect();
     let mut filled = String::new();
     for line in text.lines() {
         match line.trim() {
             "# Luigi's lines" | "# Luigi's lines without the fact" => filled.push_str(&all),
+            "# Luigi's lines with others behind the answer" => filled.push_str(&with_others),
             "# Luigi's lines but the one that denies" => filled.push_str(&without_deny),
             "# Luigi's lines for an older policy" => filled.push_str(&frontend_lines(&older)),
             "# Luigi's lines with --forward received" => filled.push_str(&frontend_lines(&received)),

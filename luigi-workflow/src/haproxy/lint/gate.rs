@@ -30,10 +30,11 @@ pub(super) fn look(look: &mut Look<'_>) {
 fn incomplete(look: &Look<'_>, proxy: Proxy<'_>, gate: &Gate<'_>, found: &mut Vec<Diagnostic>) {
     let code = HaproxyLint::LuigiLinesIncomplete;
     let first = gate.rules[gate.first].1;
-    let mut absent = Vec::new();
+    let (mut absent, mut told) = (Vec::new(), Vec::new());
     for (printed, meant) in look.printed.missing(gate) {
         match meant {
             Some(line) => {
+                told.push(line.span());
                 let message = "this line of Luigi's differs from the one that is printed";
                 let problem = finding(code, line.span(), message);
                 found.push(problem.help(format!("{PRINT}; this one is\n    {}", printed.text)));
@@ -48,6 +49,22 @@ fn incomplete(look: &Look<'_>, proxy: Proxy<'_>, gate: &Gate<'_>, found: &mut Ve
         let problem = finding(code, first.span(), message).label("the others are here");
         found.push(problem.help(format!("{PRINT}, in their order; what is missing:{lines}")));
     }
+    // What is decided has effect by the closing denial.
+    let closed = gate.rules.iter().rposition(|(_, line, which)| which.is_some() && line.action() == "deny");
+    for (at, (_, line, which)) in gate.rules.iter().enumerate() {
+        let (is_between, sets_answer) = (at > gate.first && closed.is_some_and(|end| at < end), sets_answer(line));
+        if which.is_none() && (is_between || sets_answer) && !told.contains(&line.span()) {
+            let message = if sets_answer {
+                "this takes the place of what Luigi was asked or answered"
+            } else {
+                "this stands between Luigi's lines, where it can let requests through that are about to be refused"
+            };
+            found.push(
+                finding(code, line.span(), message)
+                    .help("put it before Luigi's lines or behind them, and leave their variables alone"),
+            );
+        }
+    }
     if let Some(line) = look.printed.misplaced(gate) {
         let problem = finding(
             code,
@@ -56,6 +73,13 @@ fn incomplete(look: &Look<'_>, proxy: Proxy<'_>, gate: &Gate<'_>, found: &mut Ve
         );
         found.push(problem.help(format!("{PRINT}, each once and in their order: put them in anew")));
     }
+}
+
+/// Whether a rule sets or forgets a variable that is Luigi's.
+fn sets_answer(line: &Line) -> bool {
+    let about = line.word(1).split_once('(').map(|(_, rest)| rest.trim_start());
+    line.action().contains("set-var")
+        && about.is_some_and(|name| name.starts_with("txn.luigi.in") || name.starts_with("txn.luigi.out"))
 }
 
 /// Whether the lines carry what the policy asks for, and `LUIGI_FACTS` says so.
