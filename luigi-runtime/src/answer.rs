@@ -279,7 +279,7 @@ impl<'a> Answer<'a> {
 mod tests {
     use super::*;
     use crate::{Engine, EngineConfig};
-    use luigi_core::decide::MissingApprovals;
+    use luigi_core::decide::{MissingApprovals, Reading};
     use luigi_core::identity::InvalidCredential;
     use luigi_core::policy::model::{Audit, RuleId, TableId as _};
 
@@ -293,7 +293,7 @@ mod tests {
         let answer = context.evaluate_malformed(Malformed::CutOff, crate::now());
         let (login, rule) = (LoginId::from_index(0), RuleId::from_index(0));
         let step_up = Some(Advice::StepUp { login, rule });
-        let ask = Some(Advice::RequestAccess { approvals: MissingApprovals::new(), rule });
+        let ask = Some(Advice::RequestAccess { approvals: MissingApprovals::of(Reading::AsItStands), rule });
         let invalid = Credential::Invalid(InvalidCredential::BadSignature);
         let (none, authenticate) = (None, Some(Advice::Authenticate));
         for (reason, credential, advice, status, challenge) in [

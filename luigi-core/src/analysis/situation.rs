@@ -96,7 +96,7 @@ impl Draft {
         for snapshot in snapshots {
             let target = self.target(None);
             let method = snapshot.policy.methods.resolve(self.method.as_bytes());
-            snapshot.index.visit(&target, snapshot.hosts.of(target.host), method, &mut |scope, pattern| {
+            snapshot.index.visit(&target, snapshot.hosts.of(target.host), method, &mut |scope, _, pattern| {
                 let scope = &snapshot.policy.scopes[scope];
                 let is_there =
                     scope.frontends.is_empty() || self.frontend.as_ref().is_some_and(|it| scope.frontends.contains(it));

@@ -3,7 +3,7 @@
 use super::case::{Case, Place, Rules};
 use super::decision::{Advice, MissingApprovals};
 use super::lacking::{Blocks, Unmet};
-use super::scratch::{Found, Scratch};
+use super::scratch::{Found, Marks};
 use crate::kleene::Kleene;
 use crate::policy::captures::CaptureTest;
 use crate::policy::model::{Conditions, Effect, Rule, RuleId, ScopeId, Subject};
@@ -28,41 +28,36 @@ impl Lack {
         own: Unmet,
         blocks: &Blocks,
         found: &Found,
-        scratch: &Scratch,
+        marks: &Marks,
     ) -> Option<Self> {
         let nobody_may_ask =
             |place: Place| !rule.require.approval.iter().any(|approval| case.may_request(*approval, place));
-        let out_of_reach = own.approval && case.places_to_open(rule, place, found, scratch).any(nobody_may_ask);
+        let out_of_reach = own.approval && case.places_to_open(rule, place, found, marks).any(nobody_may_ask);
         if blocks.incurable() || own.subject || own.source || own.schedule || own.fact || out_of_reach {
             return None;
         }
-        let own_login = own.login.is_some_and(|login| !scratch.login_counted(login));
+        let own_login = own.login.is_some_and(|login| !marks.login_counted(login));
         let count = blocks.logins + usize::from(own_login) + blocks.approvals + usize::from(own.approval);
         Some(Self { count, rule: id, place, own })
     }
 
     /// The first step: a login before an approval.
-    pub(super) fn advice(
-        self,
-        case: &Case<'_>,
-        rules: Rules,
-        found: &Found,
-        blocks: &Blocks,
-        scratch: &Scratch,
-    ) -> Advice {
+    pub(super) fn advice(self, case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, marks: &Marks) -> Advice {
         if let Some(login) = self.own.login.or(blocks.login_asked) {
             return Advice::StepUp { login, rule: self.rule };
         }
-        let mut approvals = MissingApprovals::new();
+        let mut approvals = MissingApprovals::of(case.reading);
         let mut ask = |rule: &Rule, place: Place| {
             for approval in rule.require.approval.iter().copied().filter(|approval| case.may_request(*approval, place))
             {
-                case.missing(approval, place, found).into_iter().for_each(|missing| approvals.insert(missing));
+                if let Some(scope) = place.scope {
+                    approvals.insert(scope, approval, case.pattern_to_open(scope, approval, place, found));
+                }
             }
         };
         if self.own.approval {
             let rule = case.rule(self.rule);
-            case.places_to_open(rule, self.place, found, scratch).for_each(|place| ask(rule, place));
+            case.places_to_open(rule, self.place, found, marks).for_each(|place| ask(rule, place));
         }
         for (id, place) in case.units(found, Effect::Restrict) {
             let rule = case.rule(id);
@@ -90,7 +85,7 @@ pub(super) fn best_of(best: Option<Lack>, other: Option<Lack>) -> Option<Lack> {
 /// Whether some identity would be allowed, or could ask: what to tell a caller who has none.
 ///
 /// Everything that depends on who asks is taken as the caller would wish; everything else is as it is.
-pub(super) fn authenticate(case: &Case<'_>, rules: Rules, found: &Found, scratch: &Scratch) -> Option<Advice> {
+pub(super) fn authenticate(case: &Case<'_>, rules: Rules, found: &Found, marks: &Marks) -> Option<Advice> {
     let wished = |wish: Kleene, conditions: &Conditions| {
         let by_subject = match (&conditions.subject, &conditions.via) {
             (None | Some(Subject::Anyone), None) => false,
@@ -126,7 +121,7 @@ pub(super) fn authenticate(case: &Case<'_>, rules: Rules, found: &Found, scratch
         let allows_in = |rule: &Rule, place| reachable(rule) && best(rule, Kleene::True, place).is_true();
         of_scope.allow.iter().map(|id| case.rule(*id)).any(|rule| {
             rules.include(rule)
-                && case.smallest_scope(rule, scratch) == Some(*scope)
+                && case.smallest_scope(rule, marks) == Some(*scope)
                 && allows_in(rule, Place::scope(*scope))
         }) || of_scope.capturing(Effect::Allow).iter().map(|id| case.rule(*id)).any(|rule| {
             rules.include(rule) && found.patterns(*scope).iter().any(|place| allows_in(rule, Place::pattern(place)))

@@ -1,10 +1,10 @@
 //! One request beside one snapshot: what each rule's predicates and requirements are worth for it.
 
 use super::Source;
-use super::decision::{Decision, MissingApproval, Reading, Reason};
+use super::decision::{Decision, Reading, Reason};
 use super::lacking::Unmet;
 use super::request::Request;
-use super::scratch::{Found, Scratch};
+use super::scratch::{Found, Marks};
 use crate::grant_set::Grant;
 use crate::kleene::Kleene;
 use crate::matchers::{Captures, Person, fact_holds, login_meets};
@@ -20,7 +20,7 @@ use crate::target::CanonicalTarget;
 pub(super) struct Case<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) request: &'a Request<'a>,
-    pub(super) target: CanonicalTarget<'a>,
+    pub(super) target: &'a CanonicalTarget<'a>,
     /// Which reading of the request's target that is.
     pub(super) reading: Reading,
     /// What the host's servers do with targets.
@@ -76,8 +76,9 @@ impl Case<'_> {
         &self.snapshot.policy.rules[id]
     }
 
-    pub(super) fn decision(&self, reason: Reason, rule: RuleId, scratch: &Scratch) -> Decision {
-        let scope = self.smallest_scope_by(self.rule(rule), |scope| scratch.holds(scope));
+    #[inline]
+    pub(super) fn decision(&self, reason: Reason, rule: RuleId, marks: &Marks) -> Decision {
+        let scope = self.smallest_scope_by(self.rule(rule), |scope| marks.holds(scope));
         Decision { reason, rule: Some(rule), restricted_by: None, scope, advice: None }
     }
 
@@ -99,14 +100,14 @@ impl Case<'_> {
     pub(super) fn captures(&self, place: Place) -> Captures<'_> {
         let pattern = place.scope.zip(place.pattern);
         match pattern.and_then(|(scope, pattern)| self.snapshot.policy.scopes[scope].pattern(pattern)) {
-            Some((host, path)) => Captures::new(host, path, self.target).ignoring_case(self.traits.ignores_case),
+            Some((host, path)) => Captures::new(host, path, *self.target).ignoring_case(self.traits.ignores_case),
             None => Captures::NONE,
         }
     }
 
     /// The first of a rule's scopes that holds the request.
-    pub(super) fn smallest_scope(&self, rule: &Rule, scratch: &Scratch) -> Option<ScopeId> {
-        self.smallest_scope_by(rule, |scope| scratch.holds(scope))
+    pub(super) fn smallest_scope(&self, rule: &Rule, marks: &Marks) -> Option<ScopeId> {
+        self.smallest_scope_by(rule, |scope| marks.holds(scope))
     }
 
     fn smallest_scope_by(&self, rule: &Rule, holds: impl Fn(ScopeId) -> bool) -> Option<ScopeId> {
@@ -238,7 +239,7 @@ impl Case<'_> {
     }
 
     /// What an allow rule requires in a place and is not met.
-    pub(super) fn unmet(&self, rule: &Rule, place: Place, found: &Found, scratch: &Scratch) -> Unmet {
+    pub(super) fn unmet(&self, rule: &Rule, place: Place, found: &Found, marks: &Marks) -> Unmet {
         Unmet {
             login: self.unmet_login(rule),
             subject: !self.required_subject(rule, place).is_true(),
@@ -246,7 +247,7 @@ impl Case<'_> {
             schedule: !self.required_during(&rule.require.during).is_true(),
             fact: !self.required_facts(&rule.require.facts).is_true(),
             approval: !rule.require.approval.is_empty()
-                && self.places_to_open(rule, place, found, scratch).next().is_some(),
+                && self.places_to_open(rule, place, found, marks).next().is_some(),
         }
     }
 
@@ -259,13 +260,13 @@ impl Case<'_> {
         rule: &'s Rule,
         place: Place,
         found: &'s Found,
-        scratch: &'s Scratch,
+        marks: &'s Marks,
     ) -> impl Iterator<Item = Place> + 's {
         let scopes = match &rule.scopes {
             ScopeSelector::All => &[][..],
             ScopeSelector::Named(scopes) => scopes,
         };
-        let holding = move || scopes.iter().copied().filter(|scope| scratch.holds(*scope));
+        let holding = move || scopes.iter().copied().filter(|scope| marks.holds(*scope));
         let privileged = move |scope: &ScopeId| self.snapshot.policy.scopes[*scope].privileged;
         let closed = move |place: Place| !self.granted(place, &rule.require.approval);
         let to_open = move |scope: ScopeId| {
@@ -343,16 +344,24 @@ impl Case<'_> {
         }
     }
 
-    /// What to ask for so that an approval opens a place. Of patterns with the same values the first one stands for all.
-    pub(super) fn missing(&self, approval: ApprovalId, place: Place, found: &Found) -> Option<MissingApproval> {
-        let scope = place.scope?;
+    /// For which pattern of a scope to ask so that an approval opens a place; `None` if that does not matter. Of patterns with the same values the
+    /// first one stands for all.
+    pub(super) fn pattern_to_open(
+        &self,
+        scope: ScopeId,
+        approval: ApprovalId,
+        place: Place,
+        found: &Found,
+    ) -> Option<PatternId> {
         let per = &self.snapshot.policy.approvals[approval].per;
+        if per.is_empty() {
+            return None;
+        }
         let values = self.captures(place);
         let agrees = |other: &&(ScopeId, PatternId)| {
             let others = self.captures(Place::pattern(other));
             per.iter().all(|name| values.value(name).zip(others.value(name)).is_some_and(|(a, b)| a.is_same(b)))
         };
-        let pattern = if per.is_empty() { None } else { found.patterns(scope).iter().find(agrees).map(|(_, id)| *id) };
-        Some(MissingApproval { scope, approval, pattern, reading: self.reading })
+        found.patterns(scope).iter().find(agrees).map(|(_, id)| *id)
     }
 }

@@ -40,16 +40,28 @@ impl Evaluation {
 
 /// What a target makes of a request. The stricter, the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Privilege {
-    /// As in [`Evaluation`].
-    pub(crate) privileged: bool,
-    /// As in [`Evaluation`].
-    pub(crate) audit: Audit,
+pub(crate) enum Privilege {
+    /// That of a target in no privileged scope.
+    None,
+    /// Privileged; without a record the request passes all the same.
+    BestEffort,
+    /// Privileged; without a record the request is refused.
+    AuditRequired,
 }
 
 impl Privilege {
-    /// That of a target in no privileged scope.
-    pub(crate) const NONE: Self = Self { privileged: false, audit: Audit::BestEffort };
+    /// As [`Evaluation`] says it.
+    pub(super) fn is_privileged(self) -> bool {
+        self > Self::None
+    }
+
+    /// As [`Evaluation`] says it.
+    pub(super) fn audit(self) -> Audit {
+        match self {
+            Self::AuditRequired => Audit::Required,
+            Self::None | Self::BestEffort => Audit::BestEffort,
+        }
+    }
 }
 
 /// An answer with its reason.
@@ -266,28 +278,30 @@ impl MissingApproval {
     }
 }
 
-/// Up to [`MissingApprovals::CAPACITY`] missing approvals, sorted by scope and approval, once each.
+/// Up to [`MissingApprovals::CAPACITY`] missing approvals, sorted by scope and approval, once each, all of one reading.
 ///
 /// Kept inline so that a decision allocates nothing. If more are missing the smallest are kept: once those are granted, the next
 /// denial names the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MissingApprovals {
-    items: [Option<MissingApproval>; Self::CAPACITY],
+    // PERF: the reading stands here once, since every decision is copied with room for all of them.
+    items: [Option<(ScopeId, ApprovalId, Option<PatternId>)>; Self::CAPACITY],
+    reading: Reading,
 }
 
 impl MissingApprovals {
     /// How many are kept.
     pub const CAPACITY: usize = 8;
 
-    /// None.
+    /// None, of a reading.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { items: [None; Self::CAPACITY] }
+    pub const fn of(reading: Reading) -> Self {
+        Self { items: [None; Self::CAPACITY], reading }
     }
 
-    /// Adds one, unless it is there already.
-    pub fn insert(&mut self, missing: MissingApproval) {
-        let mut carried = Some(missing);
+    /// Adds one, unless it is there already. The pattern is as in [`MissingApproval`].
+    pub fn insert(&mut self, scope: ScopeId, approval: ApprovalId, pattern: Option<PatternId>) {
+        let mut carried = Some((scope, approval, pattern));
         for slot in &mut self.items {
             match (*slot, carried) {
                 (_, None) => return,
@@ -300,15 +314,19 @@ impl MissingApprovals {
 
     /// The missing approvals in order.
     pub fn iter(&self) -> impl Iterator<Item = MissingApproval> {
-        self.items.iter().flatten().copied()
+        let reading = self.reading;
+        let items = self.items.iter().flatten();
+        items.map(move |(scope, approval, pattern)| MissingApproval {
+            scope: *scope,
+            approval: *approval,
+            pattern: *pattern,
+            reading,
+        })
     }
 }
 
-impl Default for MissingApprovals {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+// INVARIANT (small-decisions): both decisions are copied on their way to the caller, several times.
+const _: () = assert!(size_of::<Evaluation>() <= 256);
 
 #[cfg(test)]
 mod tests {
@@ -321,17 +339,20 @@ mod tests {
             scope: ScopeId::from_index(scope),
             approval: ApprovalId::from_index(approval),
             pattern: None,
-            reading: Reading::AsItStands,
+            reading: Reading::Decoded,
         };
-        let mut list = MissingApprovals::new();
+        let mut list = MissingApprovals::of(Reading::Decoded);
+        let add = |list: &mut MissingApprovals, MissingApproval { scope, approval, pattern, reading: _ }| {
+            list.insert(scope, approval, pattern);
+        };
         for n in [5, 3, 9, 3, 5, 1] {
-            list.insert(missing(0, n));
+            add(&mut list, missing(0, n));
         }
         assert!(list.iter().eq([1, 3, 5, 9].map(|n| missing(0, n))));
         for n in 10..30 {
-            list.insert(missing(1, n));
+            add(&mut list, missing(1, n));
         }
-        list.insert(missing(0, 0));
+        add(&mut list, missing(0, 0));
         assert_eq!(list.iter().count(), MissingApprovals::CAPACITY);
         assert!(list.iter().take(5).eq([0, 1, 3, 5, 9].map(|n| missing(0, n))));
     }

@@ -46,13 +46,13 @@ impl Snapshot {
     pub fn decide(&self, request: &Request<'_>, scratch: &mut Scratch) -> Evaluation {
         scratch.fit(self);
         match request.target {
-            Target::Canonical(target) => self.decide_reading(request, target, Reading::AsItStands, scratch),
+            Target::Canonical(target) => self.decide_reading(request, &target, Reading::AsItStands, scratch),
             Target::TwoReadings(readings) if self.hosts.of(readings.as_it_stands.host).accepts(readings.class) => {
-                let first = self.decide_reading(request, readings.as_it_stands, Reading::AsItStands, scratch);
-                let second = self.decide_reading(request, readings.decoded, Reading::Decoded, scratch);
+                let first = self.decide_reading(request, &readings.as_it_stands, Reading::AsItStands, scratch);
+                let second = self.decide_reading(request, &readings.decoded, Reading::Decoded, scratch);
                 first.and(second)
             }
-            Target::TwoReadings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, Privilege::NONE),
+            Target::TwoReadings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, Privilege::None),
         }
     }
 
@@ -72,26 +72,27 @@ impl Snapshot {
     fn decide_reading(
         &self,
         request: &Request<'_>,
-        target: CanonicalTarget<'_>,
+        target: &CanonicalTarget<'_>,
         reading: Reading,
         scratch: &mut Scratch,
     ) -> Evaluation {
         let method = self.policy.methods.resolve(request.method);
         let traits = self.hosts.of(target.host);
-        let preflight = self.preflight(request, &target, traits, scratch);
-        let held = scopes::find(self, &target, traits, method, self.frontend(request), scratch);
-        let (preflight, privilege) = match (preflight, held) {
-            (Ok(preflight), Ok(privilege)) => {
-                (preflight, preflight.map_or(privilege, |preflight| privilege.max(preflight.privilege)))
-            }
-            (preflight, held) => {
-                let asked_for = preflight
-                    .map_or_else(|unknown| unknown.privilege, |it| it.map_or(Privilege::NONE, |it| it.privilege));
+        let preflight = self.preflight(request, target, traits, scratch);
+        let held = scopes::find(self, target, traits, method, self.frontend(request), scratch);
+        let (preflight, asked_for) = match preflight {
+            Ok(None) => (None, Privilege::None),
+            Ok(Some(preflight)) => (Some(preflight), preflight.privilege),
+            Err(unknown) => {
                 let held = held.unwrap_or_else(|unknown| unknown.privilege);
-                return refused(Reason::FrontendUnknown, asked_for.max(held));
+                return refused(Reason::FrontendUnknown, unknown.privilege.max(held));
             }
         };
-        if traits.refuses_method_override && self.asks_for_another_method(request, &target) {
+        let privilege = match held {
+            Ok(privilege) => privilege.max(asked_for),
+            Err(unknown) => return refused(Reason::FrontendUnknown, unknown.privilege.max(asked_for)),
+        };
+        if traits.refuses_method_override && self.asks_for_another_method(request, target) {
             return refused(Reason::MethodOverride, privilege);
         }
         let tunnel_seconds = match self.upgrade(request, preflight, scratch) {
@@ -111,20 +112,18 @@ impl Snapshot {
         }
         // Browsers send no credential with a preflight; one that is there all the same makes no difference.
         let person = if preflight.is_some() { Person::Nobody } else { person };
-        let mut held_groups = scratch.take_groups();
+        let Scratch { marks, found, held_groups, .. } = scratch;
         let person = person.with_groups(|groups| held_groups.of(groups, self));
         let grants = grants_of(person, request);
         let case = Case { snapshot: self, request, target, reading, traits, method, person, grants };
-        // Else the candidate decision is the decision.
-        let any_observed = scratch.traits().has_observed_rules();
         let mut weigh = |rules| match preflight {
-            Some(preflight) => rules::preflight(&case, rules, preflight.scope, scratch),
-            None => rules::weigh(&case, rules, scratch),
+            Some(preflight) => rules::preflight(&case, rules, preflight.scope, found, marks),
+            None => rules::weigh(&case, rules, found, marks),
         };
         let decision = weigh(Rules::InForce);
-        let candidate = if any_observed { weigh(Rules::All) } else { decision };
-        scratch.give_back_groups(held_groups);
-        let Privilege { privileged, audit } = privilege;
+        // Else the candidate decision is the decision.
+        let candidate = if found.traits.has_observed_rules() { weigh(Rules::All) } else { decision };
+        let (privileged, audit) = (privilege.is_privileged(), privilege.audit());
         Evaluation { decision, candidate, privileged, audit, tunnel_seconds }
     }
 
@@ -216,10 +215,16 @@ struct Preflight {
 }
 
 /// A refusal before all rules.
+#[cold]
 fn refused(reason: Reason, privilege: Privilege) -> Evaluation {
     let decision = Decision::refused(reason);
-    let Privilege { privileged, audit } = privilege;
-    Evaluation { decision, candidate: decision, privileged, audit, tunnel_seconds: None }
+    Evaluation {
+        decision,
+        candidate: decision,
+        privileged: privilege.is_privileged(),
+        audit: privilege.audit(),
+        tunnel_seconds: None,
+    }
 }
 
 impl Snapshot {

@@ -4,48 +4,42 @@ use super::advice::{Lack, authenticate, best_of};
 use super::case::{Case, Place, Rules};
 use super::decision::{Decision, Reason};
 use super::lacking::{Blocks, Smallest, Unmet};
-use super::scratch::{Found, Scratch};
+use super::scratch::{Found, Marks};
 use crate::kleene::Kleene;
 use crate::policy::model::{Effect, Rule, RuleId, ScopeId, ScopeSelector};
 
-/// Decides by the rules of the scopes in `scratch`.
-pub(super) fn weigh(case: &Case<'_>, rules: Rules, scratch: &mut Scratch) -> Decision {
-    let found = scratch.take_found();
-    let decision = weigh_in(case, rules, &found, scratch);
-    scratch.give_back(found);
-    decision
-}
-
-fn weigh_in(case: &Case<'_>, rules: Rules, found: &Found, scratch: &mut Scratch) -> Decision {
-    let mut decision = match denied(case, rules, found) {
-        Some((reason, rule)) => case.decision(reason, rule, scratch),
+/// Decides by the rules of the scopes that hold the request.
+pub(super) fn weigh(case: &Case<'_>, rules: Rules, found: &Found, marks: &mut Marks) -> Decision {
+    // PERF: most scopes have allow rules only.
+    let traits = found.traits;
+    let denied = if traits.has_rules(Effect::Deny) { denied(case, rules, found) } else { None };
+    let mut decision = match denied {
+        Some((reason, rule)) => case.decision(reason, rule, marks),
+        None if traits.has_rules(Effect::Restrict) => {
+            let blocks = restricted(case, rules, found, marks);
+            allowed(case, rules, found, &blocks, marks)
+        }
         None => {
-            let blocks = restricted(case, rules, found, scratch);
-            allowed(case, rules, found, &blocks, scratch)
+            marks.begin_logins();
+            allowed(case, rules, found, &Blocks::default(), marks)
         }
     };
     if !decision.allows() && case.person.identity().is_none() {
-        decision.advice = authenticate(case, rules, found, scratch);
+        decision.advice = authenticate(case, rules, found, marks);
     }
     decision
 }
 
 /// Decides a CORS preflight that the scope lets pass: only deny rules are asked.
-pub(super) fn preflight(case: &Case<'_>, rules: Rules, scope: ScopeId, scratch: &mut Scratch) -> Decision {
-    let found = scratch.take_found();
-    let denied = denied(case, rules, &found);
-    scratch.give_back(found);
-    match denied {
-        Some((reason, rule)) => case.decision(reason, rule, scratch),
+pub(super) fn preflight(case: &Case<'_>, rules: Rules, scope: ScopeId, found: &Found, marks: &Marks) -> Decision {
+    match denied(case, rules, found) {
+        Some((reason, rule)) => case.decision(reason, rule, marks),
         None => Decision { scope: Some(scope), ..Decision::refused(Reason::Preflight) },
     }
 }
 
 /// The deny rule that determines, if any is not false.
 fn denied(case: &Case<'_>, rules: Rules, found: &Found) -> Option<(Reason, RuleId)> {
-    if !found.traits.has_rules(Effect::Deny) {
-        return None;
-    }
     let mut denies = Smallest::default();
     let mut may_deny = Smallest::default();
     for (id, place) in case.units(found, Effect::Deny) {
@@ -67,12 +61,9 @@ fn denied(case: &Case<'_>, rules: Rules, found: &Found) -> Option<(Reason, RuleI
     denied.or(may_deny.0.map(|id| (Reason::DenyRuleUnknown, id)))
 }
 
-fn restricted(case: &Case<'_>, rules: Rules, found: &Found, scratch: &mut Scratch) -> Blocks {
+fn restricted(case: &Case<'_>, rules: Rules, found: &Found, marks: &mut Marks) -> Blocks {
     let mut blocks = Blocks::default();
-    scratch.begin_logins();
-    if !found.traits.has_rules(Effect::Restrict) {
-        return blocks;
-    }
+    marks.begin_logins();
     for (id, place) in case.units(found, Effect::Restrict) {
         let rule = case.rule(id);
         if !rules.include(rule) || case.matches(rule, Effect::Restrict, place).is_false() {
@@ -83,7 +74,7 @@ fn restricted(case: &Case<'_>, rules: Rules, found: &Found, scratch: &mut Scratc
                 blocks.login_asked = Some(login);
             }
             blocks.login.offer(id);
-            blocks.logins += usize::from(scratch.count_login(login));
+            blocks.logins += usize::from(marks.count_login(login));
         }
         if !case.required_subject(rule, place).is_true() {
             blocks.subject.offer(id);
@@ -107,7 +98,7 @@ fn restricted(case: &Case<'_>, rules: Rules, found: &Found, scratch: &mut Scratc
     blocks
 }
 
-fn allowed(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, scratch: &Scratch) -> Decision {
+fn allowed(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, marks: &Marks) -> Decision {
     let blocked = blocks.any();
     let mut met = Smallest::default();
     let mut unmet: Option<(RuleId, Unmet)> = None;
@@ -129,38 +120,38 @@ fn allowed(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, scratc
         if let Some((id, value)) = case.person.first_group(&of_scope.by_group, &case.snapshot.policy) {
             let (rule, place, lacks) = (case.rule(id), Place::scope(*scope), Unmet::default());
             let is_met = !value.is_true() || !blocked;
-            let lack = if is_met { None } else { Lack::of(case, id, rule, place, lacks, blocks, found, scratch) };
+            let lack = if is_met { None } else { Lack::of(case, id, rule, place, lacks, blocks, found, marks) };
             weigh(id, value, lacks, lack);
         }
         // A rule of several scopes is looked at in the first of them; its requirements look at all.
-        let is_first = |rule: &Rule| rules.include(rule) && case.smallest_scope(rule, scratch) == Some(*scope);
+        let is_first = |rule: &Rule| rules.include(rule) && case.smallest_scope(rule, marks) == Some(*scope);
         for id in &of_scope.allow_by_more {
             let rule = case.rule(*id);
             if is_first(rule) {
-                let (value, lacks, lack) = in_place(case, *id, rule, Place::scope(*scope), found, blocks, scratch);
+                let (value, lacks, lack) = in_place(case, *id, rule, Place::scope(*scope), found, blocks, marks);
                 weigh(*id, value, lacks, lack);
             }
         }
         for id in of_scope.capturing(Effect::Allow) {
             let rule = case.rule(*id);
             if is_first(rule) {
-                let (value, lacks, lack) = in_patterns(case, *id, rule, found, blocks, scratch);
+                let (value, lacks, lack) = in_patterns(case, *id, rule, found, blocks, marks);
                 weigh(*id, value, lacks, lack);
             }
         }
     }
     if let Some(id) = met.0 {
-        return case.decision(Reason::AllowedByRule, id, scratch);
+        return case.decision(Reason::AllowedByRule, id, marks);
     }
     if let Some((id, lacks)) = unmet {
         let (reason, restricted_by) = first_unmet(lacks, blocks);
-        let mut decision = case.decision(reason, id, scratch);
+        let mut decision = case.decision(reason, id, marks);
         decision.restricted_by = restricted_by;
-        decision.advice = least.map(|lack| lack.advice(case, rules, found, blocks, scratch));
+        decision.advice = least.map(|lack| lack.advice(case, rules, found, blocks, marks));
         return decision;
     }
     match unknown.0 {
-        Some(id) => case.decision(Reason::AllowRuleUnknown, id, scratch),
+        Some(id) => case.decision(Reason::AllowRuleUnknown, id, marks),
         None => Decision::refused(Reason::NoRuleAllows),
     }
 }
@@ -173,15 +164,15 @@ fn in_place(
     place: Place,
     found: &Found,
     blocks: &Blocks,
-    scratch: &Scratch,
+    marks: &Marks,
 ) -> (Kleene, Unmet, Option<Lack>) {
     let value = case.matches(rule, Effect::Allow, place);
     if !value.is_true() {
         return (value, Unmet::default(), None);
     }
-    let lacks = case.unmet(rule, place, found, scratch);
+    let lacks = case.unmet(rule, place, found, marks);
     let is_met = !lacks.any() && !blocks.any();
-    let lack = if is_met { None } else { Lack::of(case, id, rule, place, lacks, blocks, found, scratch) };
+    let lack = if is_met { None } else { Lack::of(case, id, rule, place, lacks, blocks, found, marks) };
     (value, lacks, lack)
 }
 
@@ -193,12 +184,12 @@ fn in_patterns(
     rule: &Rule,
     found: &Found,
     blocks: &Blocks,
-    scratch: &Scratch,
+    marks: &Marks,
 ) -> (Kleene, Unmet, Option<Lack>) {
     let mut joined = (Kleene::False, Unmet::default(), None);
     let ScopeSelector::Named(scopes) = &rule.scopes else { return joined };
     for place in scopes.iter().flat_map(|scope| found.patterns(*scope)).map(Place::pattern) {
-        let (value, lacks, lack) = in_place(case, id, rule, place, found, blocks, scratch);
+        let (value, lacks, lack) = in_place(case, id, rule, place, found, blocks, marks);
         if value.is_true() && (!joined.0.is_true() || lacks.in_this_place() < joined.1.in_this_place()) {
             joined.1 = lacks;
         }

@@ -2,7 +2,7 @@
 
 use crate::matchers::HeldGroups;
 use crate::policy::model::{LoginId, PatternId, ScopeId, TableId};
-use crate::snapshot::{ScopeTraits, Snapshot, fold_into};
+use crate::snapshot::{Revision, ScopeTraits, Snapshot, fold_into};
 use crate::target::MAX_TARGET_BYTES;
 
 /// Working memory for [`Snapshot::decide`]; keeps nothing from one decision to the next that could change an answer.
@@ -11,16 +11,24 @@ use crate::target::MAX_TARGET_BYTES;
 /// rules take captures, and about 64 KiB for the groups of identities.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// The snapshot that all this was last made to fit.
+    fits: Option<Revision>,
+    pub(super) marks: Marks,
+    pub(super) found: Found,
+    /// The path in lower case, for hosts that ignore case.
+    folded: String,
+    pub(super) held_groups: HeldGroups,
+}
+
+/// What is known of scopes and logins in one decision.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
     /// Marks are valid if they carry this round; so nothing has to be cleared between decisions.
     round: u32,
     scopes: Vec<(u32, Hold)>,
     /// The count in which a login was last counted.
     logins: Vec<u32>,
     login_count: u32,
-    found: Found,
-    /// The path in lower case, for hosts that ignore case.
-    folded: String,
-    held_groups: HeldGroups,
 }
 
 /// The scopes whose patterns hold the target; after [`Scratch::settle`] those that hold the request, sorted.
@@ -34,6 +42,12 @@ pub(super) struct Found {
 }
 
 impl Found {
+    #[cold]
+    fn sort(&mut self) {
+        self.scopes.sort_unstable();
+        self.patterns.sort_unstable();
+    }
+
     /// The patterns of a scope that hold the request, in order; none for a scope of which it does not matter.
     pub(super) fn patterns(&self, scope: ScopeId) -> &[(ScopeId, PatternId)] {
         let from = self.patterns.partition_point(|(of, _)| *of < scope);
@@ -45,12 +59,44 @@ impl Found {
 /// What is known of a scope in this round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// A pattern holds the target; exceptions have not been looked at.
+    /// A pattern holds the target; if the scope has exceptions, they have not been looked at.
     Pattern,
     /// The scope holds the request.
     Holds,
     /// An exception takes the request out, or it came in at another frontend.
     Excepted,
+}
+
+impl Marks {
+    /// What is known of a scope; `None` if no pattern of it holds the target.
+    pub(super) fn hold(&self, scope: ScopeId) -> Option<Hold> {
+        let (round, hold) = self.scopes[scope.index()];
+        (round == self.round).then_some(hold)
+    }
+
+    /// Whether a scope holds the request: known once exceptions and frontends have been looked at.
+    pub(super) fn holds(&self, scope: ScopeId) -> bool {
+        let (round, hold) = self.scopes[scope.index()];
+        round == self.round && hold != Hold::Excepted
+    }
+
+    /// Forgets which logins were counted. What is known of scopes stays.
+    pub(super) fn begin_logins(&mut self) {
+        self.login_count = self.login_count.wrapping_add(1);
+        if self.login_count == 0 {
+            self.logins.fill(0);
+            self.login_count = 1;
+        }
+    }
+
+    /// Counts a login; `true` if it was not counted before.
+    pub(super) fn count_login(&mut self, login: LoginId) -> bool {
+        std::mem::replace(&mut self.logins[login.index()], self.login_count) != self.login_count
+    }
+
+    pub(super) fn login_counted(&self, login: LoginId) -> bool {
+        self.logins[login.index()] == self.login_count
+    }
 }
 
 impl Scratch {
@@ -63,10 +109,18 @@ impl Scratch {
     }
 
     /// Makes room for a snapshot; allocates only if it is larger than any before.
+    #[inline]
     pub(super) fn fit(&mut self, snapshot: &Snapshot) {
+        if self.fits != Some(snapshot.revision()) {
+            self.grow(snapshot);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, snapshot: &Snapshot) {
         let scopes = snapshot.policy.scopes.len();
-        if self.scopes.len() < scopes {
-            self.scopes.resize(scopes, (0, Hold::Excepted));
+        if self.marks.scopes.len() < scopes {
+            self.marks.scopes.resize(scopes, (0, Hold::Excepted));
             self.found.scopes.reserve(scopes - self.found.scopes.len());
         }
         if self.found.patterns.capacity() < snapshot.patterns {
@@ -76,9 +130,10 @@ impl Scratch {
             self.folded.reserve(MAX_TARGET_BYTES);
         }
         self.held_groups.fit(snapshot);
-        if self.logins.len() < snapshot.policy.logins.len() {
-            self.logins.resize(snapshot.policy.logins.len(), 0);
+        if self.marks.logins.len() < snapshot.policy.logins.len() {
+            self.marks.logins.resize(snapshot.policy.logins.len(), 0);
         }
+        self.fits = Some(snapshot.revision());
     }
 
     /// The path as hosts that ignore case read it, taken out so that scopes can be noted meanwhile; give it back.
@@ -97,18 +152,18 @@ impl Scratch {
     pub(super) fn begin(&mut self) {
         self.found.scopes.clear();
         self.found.patterns.clear();
-        self.round = self.round.wrapping_add(1);
-        if self.round == 0 {
-            self.scopes.fill((0, Hold::Excepted));
-            self.round = 1;
+        self.marks.round = self.marks.round.wrapping_add(1);
+        if self.marks.round == 0 {
+            self.marks.scopes.fill((0, Hold::Excepted));
+            self.marks.round = 1;
         }
     }
 
     /// Notes that a pattern of the scope holds the target.
     pub(super) fn note(&mut self, scope: ScopeId, pattern: Option<PatternId>) {
-        let mark = &mut self.scopes[scope.index()];
-        if mark.0 != self.round {
-            *mark = (self.round, Hold::Pattern);
+        let mark = &mut self.marks.scopes[scope.index()];
+        if mark.0 != self.marks.round {
+            *mark = (self.marks.round, Hold::Pattern);
             self.found.scopes.push(scope);
         }
         if let Some(pattern) = pattern {
@@ -116,14 +171,8 @@ impl Scratch {
         }
     }
 
-    /// What is known of a scope; `None` if no pattern of it holds the target.
-    pub(super) fn hold(&self, scope: ScopeId) -> Option<Hold> {
-        let (round, hold) = self.scopes[scope.index()];
-        (round == self.round).then_some(hold)
-    }
-
     pub(super) fn set_hold(&mut self, scope: ScopeId, hold: Hold) {
-        self.scopes[scope.index()] = (self.round, hold);
+        self.marks.scopes[scope.index()] = (self.marks.round, hold);
     }
 
     /// The scopes that were found.
@@ -133,7 +182,7 @@ impl Scratch {
 
     /// Leaves only the scopes of which `holds` is true; the others do not hold the request.
     pub(super) fn keep(&mut self, holds: impl Fn(ScopeId) -> bool) {
-        let (round, scopes) = (self.round, &mut self.scopes);
+        let (round, scopes) = (self.marks.round, &mut self.marks.scopes);
         self.found.scopes.retain(|scope| {
             let held = holds(*scope);
             if !held {
@@ -145,65 +194,17 @@ impl Scratch {
     }
 
     /// Leaves only the scopes that hold the request, in order. `all_hold` says that those that were found do; `traits`, what they are like.
+    #[inline]
     pub(super) fn settle(&mut self, all_hold: bool, traits: ScopeTraits) {
         self.found.traits = traits;
         if !all_hold {
-            let (round, scopes) = (self.round, &self.scopes);
-            let holds = |scope: ScopeId| scopes[scope.index()] == (round, Hold::Holds);
-            self.found.scopes.retain(|scope| holds(*scope));
-            self.found.patterns.retain(|(scope, _)| holds(*scope));
+            let marks = &self.marks;
+            self.found.scopes.retain(|scope| marks.holds(*scope));
+            self.found.patterns.retain(|(scope, _)| marks.holds(*scope));
         }
-        // Nearly always there is one.
-        if self.found.scopes.len() > 1 {
-            self.found.scopes.sort_unstable();
+        // PERF: nearly always there is one.
+        if self.found.scopes.len() > 1 || self.found.patterns.len() > 1 {
+            self.found.sort();
         }
-        if self.found.patterns.len() > 1 {
-            self.found.patterns.sort_unstable();
-        }
-    }
-
-    /// What the scopes that were found are like, and the rules about every request.
-    pub(super) fn traits(&self) -> ScopeTraits {
-        self.found.traits
-    }
-
-    /// The scopes that hold the request, in order: taken out so that rules can be weighed with the rest; give them back.
-    pub(super) fn take_found(&mut self) -> Found {
-        std::mem::take(&mut self.found)
-    }
-
-    /// The groups of identities, taken out so that rules can be weighed with the rest; give them back.
-    pub(super) fn take_groups(&mut self) -> HeldGroups {
-        std::mem::take(&mut self.held_groups)
-    }
-
-    pub(super) fn give_back_groups(&mut self, groups: HeldGroups) {
-        self.held_groups = groups;
-    }
-
-    pub(super) fn give_back(&mut self, found: Found) {
-        self.found = found;
-    }
-
-    pub(super) fn holds(&self, scope: ScopeId) -> bool {
-        self.scopes[scope.index()] == (self.round, Hold::Holds)
-    }
-
-    /// Forgets which logins were counted. Marks of scopes stay.
-    pub(super) fn begin_logins(&mut self) {
-        self.login_count = self.login_count.wrapping_add(1);
-        if self.login_count == 0 {
-            self.logins.fill(0);
-            self.login_count = 1;
-        }
-    }
-
-    /// Counts a login; `true` if it was not counted before.
-    pub(super) fn count_login(&mut self, login: LoginId) -> bool {
-        std::mem::replace(&mut self.logins[login.index()], self.login_count) != self.login_count
-    }
-
-    pub(super) fn login_counted(&self, login: LoginId) -> bool {
-        self.logins[login.index()] == self.login_count
     }
 }

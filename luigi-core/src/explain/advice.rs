@@ -126,8 +126,10 @@ fn next_step(case: &Case<'_>, rules: &[&Judged<'_>]) -> Option<Advice> {
     if let Some(login) = lacking.logins.first() {
         return Some(Advice::StepUp { login: *login, rule });
     }
-    let mut approvals = MissingApprovals::new();
-    lacking.approvals.into_iter().flatten().for_each(|missing| approvals.insert(missing));
+    let mut approvals = MissingApprovals::of(case.reading);
+    for MissingApproval { scope, approval, pattern, reading: _ } in lacking.approvals.into_iter().flatten() {
+        approvals.insert(scope, approval, pattern);
+    }
     Some(Advice::RequestAccess { approvals, rule })
 }
 

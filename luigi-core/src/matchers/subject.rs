@@ -4,7 +4,7 @@ use super::captures::{Captured, Captures};
 use super::claim::{claim_at, claims_hold, is_elsewhere};
 use super::held_groups::Held;
 use super::pattern;
-use crate::identity::{Acting, Credential, Groups, Identity};
+use crate::identity::{Acting, Actor, Credential, Groups, Identity};
 use crate::kleene::Kleene;
 use crate::policy::captures::{CaptureTest, CaptureValues, GroupValue};
 use crate::policy::model::{ActorMatcher, GroupId, IssuerId, Login, Policy, Subject, SubjectMatcher, Via};
@@ -29,14 +29,21 @@ pub(crate) enum Person<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
     pub(crate) identity: &'a Identity,
-    /// Who acts on its behalf, if anybody does.
-    pub(crate) actor: Option<Acting<'a>>,
     /// Its groups, if somebody has looked them up.
     held: Option<Held<'a>>,
     now: Timestamp,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// Who acts on its behalf, if anybody does.
+    fn actor(self) -> Option<Acting<'a>> {
+        self.identity.actor().map(Actor::acting)
+    }
+
+    fn is_delegated(self) -> bool {
+        self.identity.actor().is_some()
+    }
+
     /// Whether the identity has a group, which is not a family.
     fn has(&self, group: GroupId, policy: &Policy) -> bool {
         if let Some(held) = self.held {
@@ -54,10 +61,7 @@ impl<'a> Person<'a> {
         match credential {
             Credential::Absent => Self::Nobody,
             Credential::Verified(identity) if crate::identity::outlived(identity, now) => Self::Unknowable,
-            Credential::Verified(identity) => {
-                let actor = identity.actor().map(crate::identity::Actor::acting);
-                Self::Known(Known { identity, actor, held: None, now })
-            }
+            Credential::Verified(identity) => Self::Known(Known { identity, held: None, now }),
             Credential::Expired | Credential::Invalid(_) | Credential::Ambiguous | Credential::Deferred => {
                 Self::Unknowable
             }
@@ -83,7 +87,7 @@ impl<'a> Person<'a> {
     /// Who acts on the identity's behalf, if anybody does.
     pub(crate) fn actor(self) -> Option<Acting<'a>> {
         match self {
-            Self::Known(known) => known.actor,
+            Self::Known(known) => known.actor(),
             Self::Nobody | Self::Unknowable => None,
         }
     }
@@ -95,7 +99,7 @@ impl<'a> Person<'a> {
             Self::Unknowable => return Kleene::Unknown,
             Self::Known(known) => known,
         };
-        match (known.actor, via) {
+        match (known.actor(), via) {
             (None, _) => Kleene::False,
             (Some(_), Via::Any) => Kleene::True,
             (Some(actor), Via::AnyOf(matchers)) => {
@@ -107,7 +111,7 @@ impl<'a> Person<'a> {
     /// The predicate as a condition of an allow rule: a delegated identity is nobody that it could mean, but for `"anyone"`.
     pub(crate) fn is_allowed_as(self, subject: &Subject, policy: &Policy, captures: &Captures<'_>) -> Kleene {
         match self {
-            Self::Known(Known { actor: Some(_), .. }) => Kleene::from(matches!(subject, Subject::Anyone)),
+            Self::Known(known) if known.is_delegated() => Kleene::from(matches!(subject, Subject::Anyone)),
             _ => self.is(subject, policy, captures),
         }
     }
@@ -115,11 +119,9 @@ impl<'a> Person<'a> {
     /// The predicate as a condition of a deny rule: it holds for who acts as well as for whom.
     pub(crate) fn is_denied_as(self, subject: &Subject, policy: &Policy, captures: &Captures<'_>) -> Kleene {
         let value = self.is(subject, policy, captures);
-        match self {
-            Self::Known(Known { actor: Some(actor), .. }) if value != Kleene::True => {
-                value.or(actor_is(&actor, subject, policy))
-            }
-            _ => value,
+        match self.actor() {
+            Some(actor) if value != Kleene::True => value.or(actor_is(&actor, subject, policy)),
+            Some(_) | None => value,
         }
     }
 
@@ -141,11 +143,11 @@ impl<'a> Person<'a> {
     pub(crate) fn first_group<T: Copy>(self, groups: &[(T, GroupId)], policy: &Policy) -> Option<(T, Kleene)> {
         let first = groups.first()?;
         let known = match self {
-            Self::Nobody | Self::Known(Known { actor: Some(_), .. }) => return None,
+            Self::Nobody => return None,
             Self::Unknowable => return Some((first.0, Kleene::Unknown)),
             Self::Known(known) => known,
         };
-        if !is_default_issuer(known.identity.issuer(), policy) {
+        if known.is_delegated() || !is_default_issuer(known.identity.issuer(), policy) {
             return None;
         }
         match groups.iter().find(|(_, group)| known.has(*group, policy)) {
@@ -163,7 +165,7 @@ impl<'a> Person<'a> {
         captures: &Captures<'_>,
     ) -> Kleene {
         match self {
-            Self::Known(Known { actor: Some(_), .. }) => {
+            Self::Known(known) if known.is_delegated() => {
                 Kleene::from(!tests.iter().any(CaptureTest::is_about_the_caller))
             }
             _ => self.has_captured(tests, policy, captures),

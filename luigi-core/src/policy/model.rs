@@ -24,6 +24,7 @@ use crate::target::Ambiguity;
 use crate::time::Timestamp;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 
 /// A table whose rows are named by ids of one type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +109,7 @@ pub trait TableId: Copy {
     /// The id of the row at this place.
     ///
     /// # Panics
-    /// If `index` does not fit into 32 bits.
+    /// If `index` is not below 2^32 - 1.
     fn from_index(index: usize) -> Self;
     /// The place of the row.
     fn index(self) -> usize;
@@ -117,17 +118,39 @@ pub trait TableId: Copy {
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(u32);
+        // PERF: never zero, so that an `Option` of one is no larger: decisions are full of them, and are copied.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "u32", try_from = "u32")]
+        pub struct $name(NonZeroU32);
 
         impl TableId for $name {
             fn from_index(index: usize) -> Self {
-                Self(u32::try_from(index).expect("a table has fewer than 2^32 rows"))
+                let place = u32::try_from(index).ok().and_then(|index| Self::try_from(index).ok());
+                place.expect("a table has fewer than 2^32 - 1 rows")
             }
 
             fn index(self) -> usize {
-                self.0 as usize
+                (self.0.get() - 1) as usize
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.index()).finish()
+            }
+        }
+
+        impl From<$name> for u32 {
+            fn from(id: $name) -> Self {
+                id.0.get() - 1
+            }
+        }
+
+        impl TryFrom<u32> for $name {
+            type Error = &'static str;
+
+            fn try_from(index: u32) -> Result<Self, Self::Error> {
+                index.checked_add(1).and_then(NonZeroU32::new).map(Self).ok_or("the number of a row is below 2^32 - 1")
             }
         }
     )+};

@@ -354,13 +354,14 @@ impl Builder {
             }
             let pairs = scope.hosts.len() * scope.operations.len();
             let matters = self.scope_rules[id].capturing.is_some();
+            let traits = self.scope_traits[id];
             let pattern = |host: usize, path: usize| {
                 matters.then(|| PatternId::from_index(host * scope.paths_of_each_host() + path))
             };
             if let Some(regex) = scope.path_regex.as_ref().filter(|_| self.indexed == 0) {
                 for index in std::iter::once(&mut self.index).chain(&mut self.folded_index) {
                     for (at, host) in scope.hosts.iter().enumerate() {
-                        index.insert_expressions(id, host, regex.methods, pattern(at, scope.operations.len()));
+                        index.insert_expressions(id, traits, host, regex.methods, pattern(at, scope.operations.len()));
                     }
                 }
                 self.patterns += if matters { scope.hosts.len() } else { 0 };
@@ -371,7 +372,7 @@ impl Builder {
                 }
                 let (host, path) = (self.indexed / scope.operations.len(), self.indexed % scope.operations.len());
                 for index in std::iter::once(&mut self.index).chain(&mut self.folded_index) {
-                    index.insert(id, &scope.hosts[host], &scope.operations[path], pattern(host, path));
+                    index.insert(id, traits, &scope.hosts[host], &scope.operations[path], pattern(host, path));
                 }
                 self.patterns += usize::from(matters);
                 self.indexed += 1;

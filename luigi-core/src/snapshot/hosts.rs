@@ -87,11 +87,14 @@ impl HostTable {
     }
 
     /// What is said about a host.
+    #[inline]
     pub(crate) fn of(&self, host: Host<'_>) -> HostTraits {
+        // Nearly always nothing is said about any.
+        if self.by_name.is_empty() { HostTraits::default() } else { self.said_of(host) }
+    }
+
+    fn said_of(&self, host: Host<'_>) -> HostTraits {
         let mut traits = HostTraits::default();
-        if self.by_name.is_empty() {
-            return traits;
-        }
         let (Host::Name(name) | Host::Address(name)) = host else { return traits };
         if let Some(entry) = self.by_name.get(name) {
             traits = traits.and(entry.exact);

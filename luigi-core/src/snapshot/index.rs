@@ -4,12 +4,14 @@
 //! the host and the segments of the path. Exceptions between scopes are not known here.
 
 use super::hosts::{HostTraits, fold_into};
-use super::text_table::{TextTable, hash};
+use super::scope_traits::ScopeTraits;
+use super::text_table::{TextTable, hash, same};
 use crate::matchers::path_regex::PathDfa;
 use crate::method::MethodSet;
 use crate::policy::model::{HostPattern, Operation, PatternId, ScopeId, Segment};
 use crate::target::{CanonicalTarget, Host, MAX_HOST_BYTES, segment_length};
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 /// Keys are the policy's own, so nobody can choose them to collide: a fast hash with a fixed seed will do.
 pub(super) type FixedHashMap<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -23,13 +25,15 @@ pub(crate) struct Index {
     by_name: TextTable,
     /// One bit for each length that a name has which follows `*.` or `**.`: others need no look.
     suffix_lengths: [u64; MAX_HOST_BYTES / 64 + 1],
+    has_suffixes: bool,
     any_host: Option<NodeId>,
     nodes: Vec<Node>,
     /// The regular expressions of scopes that have some.
     expressions: FixedHashMap<ScopeId, PathDfa>,
 }
 
-type NodeId = u32;
+// Never zero: there the first node would stand, which is none.
+type NodeId = NonZeroU32;
 
 #[derive(Debug)]
 struct Named {
@@ -49,57 +53,74 @@ struct Roots {
 struct Node {
     /// The literal segment that leads here from the node above.
     segment: Box<str>,
-    /// The nodes below by their segments.
-    literals: TextTable,
+    /// Literal segments, each after a `/`, which must follow before anything else here matters: nothing ends and nothing branches off among them.
+    // PERF: a path's segments are compared at once and not looked up one by one.
+    chain: Box<str>,
+    literals: Literals,
     /// `{name}` and `*`.
     any: Option<NodeId>,
     ends: Vec<End>,
+}
+
+/// The nodes below a node, by their segments.
+#[derive(Debug, Default)]
+enum Literals {
+    #[default]
+    None,
+    // PERF: one that is alone is compared and not looked up, as nearly all are below the first segment or two.
+    One(NodeId),
+    Many(TextTable),
+}
+
+impl Literals {
+    #[inline]
+    fn find(&self, segment: &[u8], nodes: &[Node]) -> Option<NodeId> {
+        let is_it = |node: NodeId| same(nodes[place(node)].segment.as_bytes(), segment);
+        match self {
+            Self::None => None,
+            Self::One(node) => is_it(*node).then_some(*node),
+            Self::Many(table) => {
+                table.find(hash(segment), |node| NodeId::new(node).is_some_and(is_it)).and_then(NodeId::new)
+            }
+        }
+    }
 }
 
 /// What is found where a pattern ends.
 #[derive(Clone, Copy, Debug)]
 struct End {
     scope: ScopeId,
+    traits: ScopeTraits,
     methods: MethodSet,
     /// Which pattern it is, where that matters; else all of a scope that end at one node are one.
     pattern: Option<PatternId>,
     kind: EndKind,
 }
 
-/// What a path must be like that comes to the end of a pattern.
+/// What a path must be like that comes to the end of a pattern: one bit each, so that several can be looked for at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum EndKind {
     /// It ends here.
-    Here,
+    Here = 1,
     /// It ends here; the pattern is written with a final `/`.
-    HereWithSlash,
+    HereWithSlash = 1 << 1,
     /// Anything may follow: a final `**`.
-    Rest,
+    Rest = 1 << 2,
     /// In a root: the scope's regular expressions are asked about the whole path.
-    Expressions,
+    Expressions = 1 << 3,
 }
 
-/// Which operations a path ends at.
-#[derive(Clone, Copy)]
-enum Ends {
-    /// Those written with a final `/` and those without.
-    All,
-    WithoutSlash,
-    WithSlash,
+/// What is looked for.
+struct Sought<'p> {
+    /// Begins with `/`, and ends with one only if that is all.
+    path: &'p [u8],
+    /// What regular expressions are asked about.
+    whole: &'p str,
+    /// The [`EndKind`]s of patterns that hold a path which ends where they do.
+    at_end: u8,
+    method: MethodSet,
 }
-
-impl Ends {
-    fn include(self, kind: EndKind) -> bool {
-        match kind {
-            EndKind::Here => matches!(self, Self::All | Self::WithoutSlash),
-            EndKind::HereWithSlash => matches!(self, Self::All | Self::WithSlash),
-            EndKind::Rest | EndKind::Expressions => false,
-        }
-    }
-}
-
-/// Whatever takes what is found: a scope, and which of its patterns, where that matters.
-type Found<'f> = dyn FnMut(ScopeId, Option<PatternId>) + 'f;
 
 impl Index {
     /// An index for paths in lower case.
@@ -107,36 +128,42 @@ impl Index {
         Self { ignores_case: true, ..Self::default() }
     }
 
-    /// Adds one operation of a scope on one host pattern; `pattern` is `None` if it does not matter which of the scope's holds a target.
+    /// Adds one operation of a scope, which is like `traits`, on one host pattern; `pattern` is `None` if it does not matter which of the scope's
+    /// holds a target.
     pub(super) fn insert(
         &mut self,
         scope: ScopeId,
+        traits: ScopeTraits,
         host: &HostPattern,
         operation: &Operation,
         pattern: Option<PatternId>,
     ) {
+        let folded: Vec<Segment>;
+        let mut left = &operation.path.segments[..];
+        if self.ignores_case {
+            folded = left.iter().map(in_lower_case).collect();
+            left = &folded;
+        }
         let mut at = self.root(host);
-        for segment in &operation.path.segments {
-            let folded;
-            let segment = match segment {
-                Segment::Literal(text) if self.ignores_case => {
-                    let mut lower = String::with_capacity(text.len());
-                    fold_into(text, &mut lower);
-                    folded = Segment::Literal(lower);
-                    &folded
+        loop {
+            left = self.follow_chain(at, left);
+            at = match left {
+                [] => break,
+                [Segment::Literal(text), rest @ ..] => {
+                    left = rest;
+                    self.literal(at, text)
                 }
-                segment => segment,
-            };
-            at = match segment {
-                Segment::Literal(text) => self.literal(at, text),
-                Segment::Capture(_) | Segment::Any => match self.nodes[at as usize].any {
-                    Some(known) => known,
-                    None => {
-                        let new = new_node(&mut self.nodes, "");
-                        self.nodes[at as usize].any = Some(new);
-                        new
+                [Segment::Capture(_) | Segment::Any, rest @ ..] => {
+                    left = rest;
+                    match self.nodes[place(at)].any {
+                        Some(known) => known,
+                        None => {
+                            let new = new_node(&mut self.nodes, "");
+                            self.nodes[place(at)].any = Some(new);
+                            new
+                        }
                     }
-                },
+                }
             };
         }
         let kind = match (operation.path.rest, operation.path.slash) {
@@ -144,24 +171,70 @@ impl Index {
             (false, true) => EndKind::HereWithSlash,
             (false, false) => EndKind::Here,
         };
-        let ends = &mut self.nodes[at as usize].ends;
+        let ends = &mut self.nodes[place(at)].ends;
         // Scopes come one after the other.
         let mut of_scope = ends.iter_mut().rev().take_while(|end| end.scope == scope);
         match of_scope.find(|end| end.pattern == pattern && end.kind == kind) {
             Some(end) => end.methods = end.methods.union(operation.methods),
-            None => ends.push(End { scope, methods: operation.methods, pattern, kind }),
+            None => ends.push(End { scope, traits, methods: operation.methods, pattern, kind }),
         }
+    }
+
+    /// What is left of a template's segments behind the chain of a node. A node that leads nowhere yet gets a chain of those that come first; one whose
+    /// chain has other segments is split where it differs.
+    fn follow_chain<'s>(&mut self, at: NodeId, segments: &'s [Segment]) -> &'s [Segment] {
+        let literals = segments.iter().map_while(|segment| match segment {
+            Segment::Literal(text) => Some(text.as_str()),
+            Segment::Capture(_) | Segment::Any => None,
+        });
+        let node = &mut self.nodes[place(at)];
+        let leads_nowhere = node.chain.is_empty()
+            && node.any.is_none()
+            && node.ends.is_empty()
+            && matches!(node.literals, Literals::None);
+        if leads_nowhere {
+            node.chain = chain(literals.clone());
+            return &segments[literals.count()..];
+        }
+        let links = node.chain.split('/').skip(1);
+        let agreed = links.zip(literals).take_while(|(link, literal)| link == literal).count();
+        self.split(at, agreed);
+        &segments[agreed..]
+    }
+
+    /// Leaves that many segments in the chain of a node; the rest, and what comes behind, becomes a node below.
+    fn split(&mut self, at: NodeId, kept: usize) {
+        let whole = std::mem::take(&mut self.nodes[place(at)].chain);
+        let mut links = whole.split('/').skip(1);
+        let before = chain(links.by_ref().take(kept));
+        let Some(segment) = links.next() else {
+            self.nodes[place(at)].chain = whole;
+            return;
+        };
+        let below = new_node(&mut self.nodes, segment);
+        let Node { segment, literals, any, ends, .. } = std::mem::take(&mut self.nodes[place(at)]);
+        self.nodes[place(at)] = Node { segment, chain: before, literals: Literals::One(below), ..Node::default() };
+        let below = &mut self.nodes[place(below)];
+        (below.chain, below.literals, below.any, below.ends) = (chain(links), literals, any, ends);
     }
 
     /// The node below `at` for a literal segment.
     fn literal(&mut self, at: NodeId, text: &str) -> NodeId {
-        let hash = hash(text.as_bytes());
-        let is_it = |node: NodeId| *self.nodes[node as usize].segment == *text;
-        if let Some(known) = self.nodes[at as usize].literals.find(hash, is_it) {
+        if let Some(known) = self.nodes[place(at)].literals.find(text.as_bytes(), &self.nodes) {
             return known;
         }
         let new = new_node(&mut self.nodes, text);
-        self.nodes[at as usize].literals.insert(hash, new);
+        match &mut self.nodes[place(at)].literals {
+            literals @ Literals::None => *literals = Literals::One(new),
+            Literals::Many(table) => table.insert(hash(text.as_bytes()), new.get()),
+            Literals::One(first) => {
+                let first = *first;
+                let mut table = TextTable::default();
+                table.insert(hash(self.nodes[place(first)].segment.as_bytes()), first.get());
+                table.insert(hash(text.as_bytes()), new.get());
+                self.nodes[place(at)].literals = Literals::Many(table);
+            }
+        }
         new
     }
 
@@ -174,12 +247,15 @@ impl Index {
     pub(super) fn insert_expressions(
         &mut self,
         scope: ScopeId,
+        traits: ScopeTraits,
         host: &HostPattern,
         methods: MethodSet,
         pattern: Option<PatternId>,
     ) {
         let root = self.root(host);
-        self.nodes[root as usize].ends.push(End { scope, methods, pattern, kind: EndKind::Expressions });
+        // A chain would come before.
+        self.split(root, 0);
+        self.nodes[place(root)].ends.push(End { scope, traits, methods, pattern, kind: EndKind::Expressions });
     }
 
     /// The trie of a host pattern.
@@ -197,6 +273,7 @@ impl Index {
                 // No host has a longer suffix.
                 if let Some(word) = self.suffix_lengths.get_mut(suffix.len() / 64) {
                     *word |= 1 << (suffix.len() % 64);
+                    self.has_suffixes = true;
                 }
                 suffix
             }
@@ -219,18 +296,20 @@ impl Index {
 
     /// The tries of a name.
     fn roots(&self, name: &str) -> Roots {
-        let found = self.by_name.find(hash(name.as_bytes()), |at| *self.names[at as usize].name == *name);
+        let found = self
+            .by_name
+            .find(hash(name.as_bytes()), |at| same(self.names[at as usize].name.as_bytes(), name.as_bytes()));
         found.map_or_else(Roots::default, |at| self.names[at as usize].roots)
     }
 
-    /// Calls `found` for each scope with a pattern that holds the target and method; a scope may come more than once, but with each of
-    /// the patterns that matter only once. The path is in lower case if the index is.
+    /// Calls `found` for each scope with a pattern that holds the target and method, and says what the scope is like and which pattern it is, where that
+    /// matters; a scope may come more than once, but with each of the patterns that matter only once. The path is in lower case if the index is.
     pub(crate) fn visit(
         &self,
         target: &CanonicalTarget<'_>,
         traits: HostTraits,
         method: MethodSet,
-        found: &mut Found<'_>,
+        found: &mut impl FnMut(ScopeId, ScopeTraits, Option<PatternId>),
     ) {
         // The asterisk- and the authority-form lie in no scope.
         if !target.path.starts_with('/') {
@@ -242,28 +321,26 @@ impl Index {
             Some(_) | None => (target.path, false),
         };
         let (whole, ends) = match (traits.slash_matters, slash) {
-            (false, _) => (path, Ends::All),
-            (true, false) => (target.path, Ends::WithoutSlash),
-            (true, true) => (target.path, Ends::WithSlash),
+            (false, _) => (path, EndKind::Here as u8 | EndKind::HereWithSlash as u8),
+            (true, false) => (target.path, EndKind::Here as u8),
+            (true, true) => (target.path, EndKind::HereWithSlash as u8),
         };
-        let mut walk = |root: Option<NodeId>| {
-            if let Some(root) = root {
-                self.match_expressions(root, whole, method, found);
-                self.walk(root, path.as_bytes(), ends, method, found);
-            }
-        };
-        walk(self.any_host);
+        let sought = Sought { path: path.as_bytes(), whole, at_end: EndKind::Rest as u8 | ends, method };
+        self.below(self.any_host, &sought, found);
         match target.host {
             Host::Absent => {}
-            Host::Address(text) => walk(self.roots(text).exact),
+            Host::Address(text) => self.below(self.roots(text).exact, &sought, found),
             Host::Name(name) => {
-                walk(self.roots(name).exact);
+                self.below(self.roots(name).exact, &sought, found);
+                if !self.has_suffixes {
+                    return;
+                }
                 for (at, suffix) in self.suffixes(name) {
                     let roots = self.roots(suffix);
                     if roots.one_label.is_some() && !name[..at].contains('.') {
-                        walk(roots.one_label);
+                        self.below(roots.one_label, &sought, found);
                     }
-                    walk(roots.labels);
+                    self.below(roots.labels, &sought, found);
                 }
             }
         }
@@ -285,42 +362,71 @@ impl Index {
         })
     }
 
+    /// What is found below a root, if there is one.
+    #[inline]
+    fn below<F: FnMut(ScopeId, ScopeTraits, Option<PatternId>)>(
+        &self,
+        root: Option<NodeId>,
+        sought: &Sought<'_>,
+        found: &mut F,
+    ) {
+        let Some(root) = root else { return };
+        if !self.expressions.is_empty() {
+            self.match_expressions(root, sought, found);
+        }
+        self.walk(root, sought.path, sought, found);
+    }
+
     /// The scopes of a root one of whose regular expressions holds the path.
-    fn match_expressions(&self, root: NodeId, path: &str, method: MethodSet, found: &mut Found<'_>) {
-        for End { scope, methods, pattern, kind } in &self.nodes[root as usize].ends {
+    fn match_expressions<F: FnMut(ScopeId, ScopeTraits, Option<PatternId>)>(
+        &self,
+        root: NodeId,
+        sought: &Sought<'_>,
+        found: &mut F,
+    ) {
+        for End { scope, traits, methods, pattern, kind } in &self.nodes[place(root)].ends {
             if *kind == EndKind::Expressions
-                && methods.intersects(method)
-                && self.expressions.get(scope).is_some_and(|dfa| dfa.holds(path))
+                && methods.intersects(sought.method)
+                && self.expressions.get(scope).is_some_and(|dfa| dfa.holds(sought.whole))
             {
-                found(*scope, *pattern);
+                found(*scope, *traits, *pattern);
             }
         }
     }
 
-    /// `path` begins with `/`, or is empty where a template ended with the path.
-    fn walk(&self, mut node: NodeId, mut path: &[u8], ends: Ends, method: MethodSet, found: &mut Found<'_>) {
+    /// `path` is what is left of the one that is sought; it begins with `/`, or is empty where a template ended with the path.
+    fn walk<F: FnMut(ScopeId, ScopeTraits, Option<PatternId>)>(
+        &self,
+        mut node: NodeId,
+        mut path: &[u8],
+        sought: &Sought<'_>,
+        found: &mut F,
+    ) {
         loop {
-            let at = &self.nodes[node as usize];
-            let segments = match path {
-                [] | [b'/'] | [_] => None,
-                [_, segments @ ..] => Some(segments),
-            };
-            for end in &at.ends {
-                let ends_so = end.kind == EndKind::Rest || segments.is_none() && ends.include(end.kind);
-                if ends_so && end.methods.intersects(method) {
-                    found(end.scope, end.pattern);
+            let at = &self.nodes[place(node)];
+            if !at.chain.is_empty() {
+                match path.split_at_checked(at.chain.len()) {
+                    Some((links, rest @ ([] | [b'/', ..]))) if same(links, at.chain.as_bytes()) => path = rest,
+                    Some(_) | None => return,
                 }
             }
-            let Some(segments) = segments.filter(|_| at.any.is_some() || !at.literals.is_empty()) else { return };
+            let segments = path.get(1..).unwrap_or(&[]);
+            let ends = if segments.is_empty() { sought.at_end } else { EndKind::Rest as u8 };
+            for end in &at.ends {
+                if end.kind as u8 & ends != 0 && end.methods.intersects(sought.method) {
+                    found(end.scope, end.traits, end.pattern);
+                }
+            }
+            if segments.is_empty() || at.any.is_none() && matches!(at.literals, Literals::None) {
+                return;
+            }
             let (segment, rest) = segments.split_at(segment_length(segments));
-            let is_it = |node: NodeId| self.nodes[node as usize].segment.as_bytes() == segment;
-            let literal = if at.literals.is_empty() { None } else { at.literals.find(hash(segment), is_it) };
-            node = match (literal, at.any) {
+            node = match (at.literals.find(segment, &self.nodes), at.any) {
                 (None, None) => return,
                 (Some(only), None) | (None, Some(only)) => only,
                 (Some(literal), Some(any)) => {
                     // INVARIANT (trie-depth): no template is longer than MAX_TEMPLATE_SEGMENTS, which bounds this recursion.
-                    self.walk(literal, rest, ends, method, found);
+                    self.walk(literal, rest, sought, found);
                     any
                 }
             };
@@ -343,6 +449,31 @@ impl Index {
 }
 
 fn new_node(nodes: &mut Vec<Node>, segment: &str) -> NodeId {
+    if nodes.is_empty() {
+        nodes.push(Node::default());
+    }
     nodes.push(Node { segment: segment.into(), ..Node::default() });
-    NodeId::try_from(nodes.len() - 1).expect("an index has fewer than 2^32 nodes")
+    let id = u32::try_from(nodes.len() - 1).ok().and_then(NodeId::new);
+    id.expect("an index has fewer than 2^32 nodes")
+}
+
+/// Where a node stands.
+fn place(node: NodeId) -> usize {
+    node.get() as usize
+}
+
+/// Literal segments as a path has them.
+fn chain<'s>(segments: impl Iterator<Item = &'s str>) -> Box<str> {
+    segments.flat_map(|segment| ["/", segment]).collect::<String>().into()
+}
+
+fn in_lower_case(segment: &Segment) -> Segment {
+    match segment {
+        Segment::Literal(text) => {
+            let mut lower = String::with_capacity(text.len());
+            fold_into(text, &mut lower);
+            Segment::Literal(lower)
+        }
+        Segment::Capture(_) | Segment::Any => segment.clone(),
+    }
 }

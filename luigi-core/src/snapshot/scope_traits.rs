@@ -46,10 +46,12 @@ impl ScopeTraits {
 
     /// What requests whose target lies here are.
     pub(crate) fn privilege(self) -> Privilege {
-        let required = self.0 & Self::AUDIT_REQUIRED != 0;
-        Privilege {
-            privileged: self.0 & Self::PRIVILEGED != 0,
-            audit: if required { Audit::Required } else { Audit::BestEffort },
+        if self.0 & Self::AUDIT_REQUIRED != 0 {
+            Privilege::AuditRequired
+        } else if self.0 & Self::PRIVILEGED != 0 {
+            Privilege::BestEffort
+        } else {
+            Privilege::None
         }
     }
 

@@ -225,7 +225,7 @@ fn expressions_are_loaded_as_they_were_compiled_or_refused() {
     let held = |snapshot: &Snapshot, path| {
         let mut found = 0;
         let target = CanonicalTarget { host: Host::Name("x.example.com"), path, query: None };
-        snapshot.index.visit(&target, HostTraits::default(), MethodSet::READ, &mut |_, _| found += 1);
+        snapshot.index.visit(&target, HostTraits::default(), MethodSet::READ, &mut |_, _, _| found += 1);
         found
     };
     let snapshot = Snapshot::compile(with(vec![regex("/v[0-9]+/orders"), regex("/v2/.*")])).unwrap();
@@ -282,7 +282,7 @@ fn the_index_finds_what_asking_each_pattern_finds() {
         for path in paths {
             let target = CanonicalTarget { host, path, query: None };
             let mut found = Vec::new();
-            snapshot.index.visit(&target, HostTraits::default(), MethodSet::READ, &mut |scope, _| found.push(scope));
+            snapshot.index.visit(&target, HostTraits::default(), MethodSet::READ, &mut |scope, _, _| found.push(scope));
             found.sort();
             found.dedup();
             let expected: Vec<ScopeId> = snapshot
@@ -336,7 +336,47 @@ fn a_snapshot_is_freed_in_slices() {
     assert!(steps > 20, "{steps} steps");
 }
 
+/// Templates and paths of a few segments, so that they begin alike, part and meet again.
+fn segments(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(words), 0..6)
+        .prop_map(|segments| segments.iter().flat_map(|segment| ["/", segment]).collect())
+}
+
 proptest! {
+    /// Whatever the order in which chains of literal segments are begun, split and branched off.
+    #[test]
+    fn templates_are_found_in_any_order(
+        templates in prop::collection::vec((segments(&["a", "a", "bb", "a-long-segment", "*"]), any::<bool>()), 1..12),
+        paths in prop::collection::vec(segments(&["a", "a", "bb", "b", "a-long-segment"]), 1..40),
+        expressions_at in prop::option::of(0usize..12),
+    ) {
+        use crate::policy::model::PathRegex;
+        let mut policy = Policy::default();
+        for (n, (path, rest)) in templates.iter().enumerate() {
+            // Asked at the root, whatever chains begin there before and after.
+            if expressions_at.is_some_and(|at| at.min(templates.len() - 1) == n) {
+                let path_regex = Some(PathRegex::compile(MethodSet::READ, &["/a(/bb)?"]).unwrap());
+                policy.scopes.push(Scope { path_regex, ..scope("expressions", vec![HostPattern::Any], &[], &[]) });
+            }
+            let path = if *rest { format!("{path}/**") } else { path.clone() };
+            policy.scopes.push(scope(&format!("s{n:02}"), vec![HostPattern::Any], &[&path], &[]));
+        }
+        let snapshot = Snapshot::compile(policy).unwrap();
+        for path in paths.iter().map(|path| if path.is_empty() { "/" } else { path }) {
+            let target = CanonicalTarget { host: Host::Absent, path, query: None };
+            let mut found = Vec::new();
+            snapshot.index.visit(&target, HostTraits::default(), MethodSet::READ, &mut |scope, _, _| found.push(scope));
+            found.sort();
+            let holds = |scope: &Scope| match &scope.path_regex {
+                Some(_) => ["/a", "/a/bb"].contains(&path),
+                None => path_holds(&scope.operations[0].path, path),
+            };
+            let expected: Vec<ScopeId> =
+                snapshot.policy.scopes.iter().filter(|(_, scope)| holds(scope)).map(|(id, _)| id).collect();
+            prop_assert_eq!(found, expected, "{}", path);
+        }
+    }
+
     #[test]
     fn damage_never_panics(at in 0usize..1000, with in any::<u8>(), more in prop::collection::vec(any::<u8>(), 0..40)) {
         let mut bytes = Snapshot::compile(policy()).unwrap().encode();
