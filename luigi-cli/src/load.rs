@@ -9,7 +9,8 @@ use luigi_core::policy::model::Policy;
 use luigi_core::policy::{Diagnostics, ParsedEverywhere, SourceSet, parse_everywhere, parse_for};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::stop_set::StopSet;
-use luigi_runtime::{Engine, EngineConfig, Version, policy_files};
+use luigi_runtime::feed::MAX_KEYS_BYTES;
+use luigi_runtime::{Engine, EngineConfig, Version, policy_files, regular_file};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -116,7 +117,8 @@ fn trust(policy: &Policy, jwks: &[(String, PathBuf)]) -> Result<Trust, Failure> 
         let issuer =
             issuer.ok_or_else(|| Failure::usage(format!("the policy has no issuer `{}`", name.escape_debug())))?;
         let at = path.display();
-        let text = std::fs::read(path).map_err(|error| Failure::environment(format!("cannot read `{at}`: {error}")))?;
+        let text = regular_file::read(path, MAX_KEYS_BYTES)
+            .map_err(|error| Failure::environment(format!("cannot read `{at}`: {error}")))?;
         let keys = KeySet::from_jwks(&text).map_err(|error| Failure::environment(format!("`{at}`: {error}")))?;
         issuer.keys = Some(Arc::new(keys));
     }

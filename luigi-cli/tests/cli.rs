@@ -678,6 +678,39 @@ fn a_policy_goes_into_a_feed_and_its_status_comes_out() {
     assert_eq!(wrong_key.status.code(), Some(3), "{}", text(&wrong_key.stdout));
 }
 
+/// What a timer or a service starts must not wait for somebody to write to a pipe, nor read a device without end.
+#[test]
+fn what_must_be_a_file_and_is_a_pipe_or_a_device_is_refused_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let pipe = at("pipe.toml");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let (feed, key) = (at("feed"), at("feed.key"));
+    let applied = run(luigi().args(["apply", "shop.toml", "--to", &feed, "--key", &key]), "");
+    assert!(applied.status.success(), "{}", text(&applied.stderr));
+    let folder = at("");
+    let keys = format!("corp={pipe}");
+    for (arguments, names) in [
+        (&["check", &pipe][..], "a pipe"),
+        (&["check", &folder], "a pipe"),
+        (&["check", "/dev/zero"], "a device"),
+        (&["check", "shop.toml", "--haproxy", &pipe], "a pipe"),
+        (&["explain", "shop.toml", "-r", "GET https://shop.example.com/", "--jwks", &keys], "a pipe"),
+        (&["apply", "shop.toml", "--to", &feed, "--key", &pipe], "a pipe"),
+        (&["apply", "shop.toml", "--to", &feed, "--key", &key, "--jwks", &keys], "a pipe"),
+        (&["status", &feed, "--public-key", &pipe], "a pipe"),
+        (&["audit", "verify", "--public-key", &pipe], "a pipe"),
+    ] {
+        // Whatever waits is ended, with a status of its own.
+        let mut command = Command::new("timeout");
+        command.arg("60").arg(env!("CARGO_BIN_EXE_luigi")).current_dir(self::folder("data"));
+        let output = run(command.args(arguments), "");
+        let told = text(&output.stderr);
+        assert!(matches!(output.status.code(), Some(1..=9)), "{arguments:?}: {}: {told}", output.status);
+        assert!(told.contains(&format!("it is {names}, and must be a regular file")), "{arguments:?}: {told}");
+    }
+}
+
 #[test]
 fn a_haproxy_without_luigi_is_told_from_one_with() {
     let directory = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ use crate::facts::FactList;
 use crate::feed::{Digest, FeedDirectory, MAX_KEYS_BYTES, PublicKey};
 use crate::policy_files;
 use crate::poller::{FeedPoller, Poller};
+use crate::regular_file;
 use crate::spool::{Spool, SpoolConfig};
 use crate::status::{RefusalStatus, SourceStatus, Status};
 use crate::version::{KeyFile, LiveToken, Origin, Parts, Version};
@@ -19,7 +20,6 @@ use luigi_core::identity::KeySet;
 use luigi_core::policy::model::Mode;
 use luigi_core::snapshot::Snapshot;
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -289,7 +289,7 @@ const KEY_HELP: &str = "help: it is the file ending in `.pub` that `luigi apply`
 
 fn open_feed(config: &FeedConfig) -> Result<Engine, OpenError> {
     let (directory, key_path) = (config.directory.display(), config.public_key.display());
-    let key = read(&config.public_key, MAX_PUBLIC_KEY_BYTES)
+    let key = regular_file::read(&config.public_key, MAX_PUBLIC_KEY_BYTES)
         .map_err(|error| OpenError::new(format!("cannot read the public key `{key_path}`: {error}\n{KEY_HELP}")))?;
     let key = std::str::from_utf8(&key)
         .map_err(|_| "it is not UTF-8".to_owned())
@@ -388,18 +388,10 @@ fn engine(
 
 fn read_keys(path: &Path) -> Result<KeyFile, String> {
     let at = path.display();
-    let bytes = read(path, MAX_KEYS_BYTES).map_err(|error| format!("cannot read the keys `{at}`: {error}"))?;
+    let bytes =
+        regular_file::read(path, MAX_KEYS_BYTES).map_err(|error| format!("cannot read the keys `{at}`: {error}"))?;
     let keys = KeySet::from_jwks(&bytes).map_err(|error| format!("cannot use the keys `{at}`: {error}"))?;
     Ok(KeyFile { digest: Digest::of(&bytes), keys: Arc::new(keys) })
-}
-
-fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, format!("it is longer than {limit} bytes")));
-    }
-    Ok(bytes)
 }
 
 /// Whether a file lies in a directory, whatever links lead there. Both exist.

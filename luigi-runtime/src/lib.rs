@@ -21,6 +21,7 @@ pub mod panics;
 pub mod policy_files;
 mod poller;
 mod recording;
+pub mod regular_file;
 pub mod reply;
 mod request;
 pub mod response_line;

@@ -1,9 +1,9 @@
 //! Reading policy files from the disk: the one place where a path becomes the text of a policy.
 
+use crate::regular_file;
 use luigi_core::policy::SourceSet;
 use luigi_core::policy::files_beside;
 use luigi_core::policy::source::{MAX_BESIDE_BYTES, MAX_FILES_BESIDE, MAX_SOURCE_BYTES, MAX_TOTAL_BYTES};
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,8 @@ pub const MAX_FILES: usize = 10_000;
 /// them cannot be read, or lies outside of the policy's folder, is a problem of the policy, shown where it names the file.
 ///
 /// # Errors
-/// A path that cannot be read, a directory without policy files, a file that is not UTF-8 or is too large; the error names the path.
+/// A path that cannot be read, what is no regular file (nothing is waited for), a directory without policy files, a file that is not UTF-8 or is too large; the
+/// error names the path.
 pub fn read(path: &Path) -> Result<SourceSet, ReadError> {
     let mut sources = SourceSet::new();
     let mut total = 0;
@@ -61,13 +62,9 @@ fn text_beside(folder: &Path, file: &Path) -> Result<String, String> {
     if !file.starts_with(&folder) {
         return Err("a link leads out of the policy's folder".to_owned());
     }
-    // A pipe would never end, a device might not.
-    if !file.metadata().map_err(fail)?.is_file() {
-        return Err("it is no regular file".to_owned());
-    }
     let mut bytes = Vec::new();
     let limit = MAX_BESIDE_BYTES as u64;
-    File::open(&file).map_err(fail)?.take(limit + 1).read_to_end(&mut bytes).map_err(fail)?;
+    regular_file::open(&file).map_err(fail)?.take(limit + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > limit {
         return Err(format!("it is larger than {} MiB", limit >> 20));
     }
@@ -103,7 +100,7 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
 
 fn text(path: &Path) -> Result<String, ReadError> {
     let fail = |error| ReadError::new(path, Problem::Io(error));
-    let file = File::open(path).map_err(fail)?;
+    let file = regular_file::open(path).map_err(fail)?;
     let mut bytes = Vec::new();
     file.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() > MAX_SOURCE_BYTES {
@@ -220,7 +217,7 @@ mod tests {
             ("../outside.txt", "it leads out of the policy's folder"),
             ("/etc/hostname", "an absolute path"),
             ("missing.txt", "No such file"),
-            ("folder.txt", "it is no regular file"),
+            ("folder.txt", "it is a directory, and must be a regular file"),
             ("latin.txt", "it is not UTF-8"),
             ("large.txt", "it is larger than 4 MiB"),
         ] {
@@ -248,6 +245,14 @@ mod tests {
         };
         check(dir.path(), "no `*.toml` file");
         check(&dir.path().join("missing.toml"), "cannot read");
+        let pipe = dir.path().join("pipe.toml");
+        let rights = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rights, 0).unwrap();
+        check(&pipe, "it is a pipe, and must be a regular file");
+        let error = read(dir.path()).unwrap_err();
+        assert_eq!(error.path(), pipe, "{error}");
+        std::fs::remove_file(&pipe).unwrap();
+        check(Path::new("/dev/zero"), "it is a device, and must be a regular file");
         let file = dir.path().join("x.toml");
         std::fs::write(&file, b"fine\nalso fine\n\xff").unwrap();
         check(&file, "not UTF-8 in line 3");

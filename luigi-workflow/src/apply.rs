@@ -19,7 +19,7 @@ use luigi_core::snapshot::Snapshot;
 use luigi_core::time::Timestamp;
 use luigi_runtime::facts::FactList;
 use luigi_runtime::feed::{FileKind, MAX_KEYS_BYTES, Manifest};
-use luigi_runtime::{haproxy_config, policy_files};
+use luigi_runtime::{haproxy_config, policy_files, regular_file};
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -338,7 +338,7 @@ fn publish(
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_KEYS_BYTES + 1).read_to_end(&mut bytes)?;
+    regular_file::open(path)?.take(MAX_KEYS_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

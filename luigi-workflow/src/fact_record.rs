@@ -5,7 +5,7 @@
 
 use crate::disk::{Access, Directory, Disk};
 use luigi_runtime::facts::{BASE, FactList};
-use std::fs;
+use luigi_runtime::regular_file;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,8 +25,8 @@ fn path(feed: &Path) -> PathBuf {
 /// A record that cannot be read, or is none.
 pub fn read(feed: &Path) -> Result<Option<FactList>, String> {
     let at = path(feed);
-    let text = match fs::read_to_string(&at) {
-        Ok(text) => text,
+    let text = match regular_file::read(&at, MAX_BYTES as u64 + 256) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("cannot read `{}`: {error}", at.display())),
     };

@@ -5,9 +5,9 @@
 
 use crate::disk::{Access, Directory, Disk};
 use luigi_runtime::feed::PublicKey;
+use luigi_runtime::regular_file;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -58,7 +58,7 @@ impl SigningKey {
         let public_name = public_name.filter(|other| *other != name);
         let public_name = public_name.ok_or_else(|| format!("`{at}` is the name of a public key"))?;
         let text = public.to_text();
-        if std::fs::read(&public_path).ok().as_deref() != Some(text.as_bytes()) {
+        if regular_file::read(&public_path, MAX_BYTES).ok().as_deref() != Some(text.as_bytes()) {
             let written = disk.put(&directory, public_name, text.as_bytes(), Access::Public);
             written.and_then(|()| disk.sync(&directory)).map_err(|error| cannot("write the public half of", error))?;
         }
@@ -68,7 +68,7 @@ impl SigningKey {
 
 fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     use std::os::unix::fs::MetadataExt as _;
-    let file = File::open(path)?;
+    let file = regular_file::open(path)?;
     let mode = file.metadata()?.mode();
     if mode & 0o077 != 0 {
         let why = format!("others may read it (mode {:04o}); make it 0600, or make a new key", mode & 0o7777);

@@ -2,7 +2,7 @@
 
 use luigi_core::policy::SourceSet;
 use luigi_core::policy::source::{MAX_SOURCE_BYTES, MAX_TOTAL_BYTES};
-use std::fs::File;
+use luigi_runtime::regular_file;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    let file = File::open(path).map_err(cannot(path))?;
+    let file = regular_file::open(path).map_err(cannot(path))?;
     let mut bytes = Vec::new();
     file.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(cannot(path))?;
     if bytes.len() > MAX_SOURCE_BYTES {

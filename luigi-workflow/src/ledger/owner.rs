@@ -6,9 +6,10 @@
 use super::entry::time_text;
 use super::error::LedgerError;
 use crate::disk::Directory;
+use luigi_runtime::regular_file;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Holds the lock until it is dropped; the kernel drops it for a process that is killed.
 #[derive(Debug)]
@@ -36,9 +37,9 @@ impl Owner {
     }
 }
 
-fn owned(path: &Path, lock: &PathBuf) -> LedgerError {
+fn owned(path: &Path, lock: &Path) -> LedgerError {
     let mut holder = String::new();
-    let read = File::open(lock).and_then(|file| file.take(200).read_to_string(&mut holder));
+    let read = regular_file::open(lock).and_then(|file| file.take(200).read_to_string(&mut holder));
     let holder = match read {
         Ok(_) if !holder.trim().is_empty() => holder.trim().escape_debug().to_string(),
         Ok(_) | Err(_) => "another process".to_owned(),

@@ -6,11 +6,15 @@ use crate::failure::Failure;
 use crate::output::{Format, print, print_json, style};
 use luigi_core::explain::Tone;
 use luigi_runtime::feed::PublicKey;
+use luigi_runtime::regular_file;
 use luigi_workflow::ledger::{ExportFound, ExportHead, Reader, Verification, Verifier, verify_export};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const DEFAULT_KEY: &str = "/var/lib/luigi/ledger.pub";
+
+/// The longest public key file that is read, in bytes.
+const MAX_KEY_BYTES: u64 = 4096;
 
 pub(super) fn run(arguments: &VerifyLedger) -> Result<Found, Failure> {
     if !arguments.exported.is_empty() {
@@ -94,9 +98,10 @@ pub(super) fn verifier(files: &[PathBuf], key_files: &[PathBuf]) -> Result<Verif
 /// Reads a public key.
 fn public_key(path: &Path) -> Result<PublicKey, Failure> {
     let at = path.display();
-    let text = std::fs::read_to_string(path)
+    let bytes = regular_file::read(path, MAX_KEY_BYTES)
         .map_err(|error| Failure::environment(format!("cannot read the public key `{at}`: {error}")))?;
-    PublicKey::parse(&text).map_err(|error| Failure::environment(format!("`{at}` is no public key: {error}")))
+    PublicKey::parse(&String::from_utf8_lossy(&bytes))
+        .map_err(|error| Failure::environment(format!("`{at}` is no public key: {error}")))
 }
 
 fn human(found: &Verification, ledger: &Path) -> String {
