@@ -46,7 +46,7 @@
  * The version of the ABI that this header describes; compare it with what `luigi_abi_version` says of the library. While Luigi is at 0.x the
  * two must be equal.
  */
-#define LUIGI_ABI_VERSION 1
+#define LUIGI_ABI_VERSION 2
 
 /**
  * The version of Luigi that this header belongs to: the first number.
@@ -911,6 +911,19 @@ typedef struct {
      * Handed to `record`, which must be able to use it from any thread.
      */
     void *record_data;
+    /**
+     * The directory to which decisions are recorded that must be kept, see docs/SPOOL.md; none to record nothing. It must be there, and writable. A privileged request
+     * whose record cannot be taken is denied with `LUIGI_REASON_AUDIT_UNAVAILABLE`. Each context writes files of its own.
+     */
+    luigi_text spool;
+    /**
+     * How many bytes may be in that directory, by whomever they were written, at least 1 MiB; 0 is 256 MiB.
+     */
+    uint64_t spool_limit_bytes;
+    /**
+     * What this machine is called in records; none for what it calls itself.
+     */
+    luigi_text node;
 } luigi_engine_options;
 
 /**
@@ -1012,7 +1025,7 @@ typedef struct {
      */
     uint64_t passed;
     /**
-     * Requests that were refused.
+     * Requests that were refused, those that were told `LUIGI_STATUS_BUFFER_TOO_SMALL` among them. Calls that failed before anything was decided are in no count.
      */
     uint64_t refused;
     /**
@@ -1024,17 +1037,42 @@ typedef struct {
      */
     uint64_t failures;
     /**
-     * Decisions by the number of their `luigi_reason`.
+     * Decisions by the number of their `luigi_reason`; at `LUIGI_REASON_NONE` those that were told `LUIGI_STATUS_BUFFER_TOO_SMALL`.
      */
     uint64_t decisions[LUIGI_REASON_COUNT];
     /**
-     * Candidate decisions by the number of their `luigi_reason`.
+     * Candidate decisions by the number of their `luigi_reason`, likewise.
      */
     uint64_t candidates[LUIGI_REASON_COUNT];
     /**
      * The revision in force.
      */
     char revision[LUIGI_REVISION_SIZE];
+    /**
+     * Whether there is a spool: 0 or 1. What follows is 0 without one.
+     */
+    int32_t spooled;
+    /**
+     * How many records this process has written to it.
+     */
+    uint64_t records;
+    /**
+     * How many it could not write; `luigi_engine_status` says of what.
+     */
+    uint64_t records_lost;
+    /**
+     * How many of these were of privileged requests that the rules let pass. They were denied with `LUIGI_REASON_AUDIT_UNAVAILABLE`, unless the policy is only observed or their scopes say
+     * `audit = "best-effort"`.
+     */
+    uint64_t privileged_records_lost;
+    /**
+     * How many bytes are in the directory, by whomever they were written.
+     */
+    uint64_t spool_bytes;
+    /**
+     * How many may be.
+     */
+    uint64_t spool_limit_bytes;
 } luigi_statistics;
 
 /**
@@ -1063,9 +1101,13 @@ typedef struct {
 } luigi_field;
 
 /**
- * A client certificate, as far as the caller knows it.
+ * A client certificate, as far as the caller knows it. Zero it, set `struct_size`, and what is known.
  */
 typedef struct {
+    /**
+     * `sizeof(luigi_certificate)`, set by the caller.
+     */
+    size_t struct_size;
     /**
      * A `luigi_certificate_state`. What follows counts only if it is `LUIGI_CERTIFICATE_VERIFIED`; what is left out is unknown.
      */
@@ -1373,9 +1415,9 @@ const char *luigi_reason_name(int32_t reason);
  * Returns
  * `LUIGI_STATUS_OK`;
  * `LUIGI_STATUS_POLICY_ERRORS` if the policy has errors;
- * `LUIGI_STATUS_UNUSABLE` if a file or feed cannot be read or a key or signature is wrong;
- * `LUIGI_STATUS_INVALID_ARGUMENT` if both or neither of `policy` and `feed` are set, a member is set that is for the other, or `mode` is none;
- * `LUIGI_STATUS_INVALID_UTF8` if `environment` or the name of an issuer is not UTF-8;
+ * `LUIGI_STATUS_UNUSABLE` if a file, feed or spool cannot be read, is of the wrong kind, or a key or signature is wrong;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if both or neither of `policy` and `feed` are set, a member is set that is for another, `mode` is none, or a pointer is not aligned;
+ * `LUIGI_STATUS_INVALID_UTF8` if `environment`, `node` or the name of an issuer is not UTF-8;
  * `LUIGI_STATUS_UNSUPPORTED` for a `policy` if the library lacks `LUIGI_FEATURE_POLICY_FILES`;
  * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_TOO_MANY`, `LUIGI_STATUS_INTERNAL`.
  */
@@ -1404,6 +1446,7 @@ luigi_status luigi_engine_close(luigi_engine engine);
  *
  * Returns
  * `LUIGI_STATUS_OK`;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if a pointer is not aligned;
  * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_engine_statistics(luigi_engine engine,
@@ -1419,13 +1462,13 @@ luigi_status luigi_engine_statistics(luigi_engine engine,
  *
  * Returns
  * `LUIGI_STATUS_OK`;
- * `LUIGI_STATUS_INVALID_ARGUMENT` if `format` is none;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if `format` is none, or a pointer is not aligned;
  * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_engine_status(luigi_engine engine, int32_t format, luigi_string *text);
 
 /**
- * Looks whether the feed has a new version and works on it. For an engine on a policy file there is nothing to do. What happened goes to the log.
+ * Looks whether the feed has a new version and works on it; an engine on a policy file has none. Looks after the spool, if there is one. What happened goes to the log.
  * Decisions go on meanwhile and never wait. While one thread polls an engine, others that do find nothing to do.
  *
  * `how`: a `luigi_poll`. `LUIGI_POLL_ALL` may take seconds for a large policy.
@@ -1435,7 +1478,7 @@ luigi_status luigi_engine_status(luigi_engine engine, int32_t format, luigi_stri
  *
  * Returns
  * `LUIGI_STATUS_OK`, also if a new version was refused and the last good one stays: the log and `luigi_engine_statistics` tell;
- * `LUIGI_STATUS_INVALID_ARGUMENT` if `how` is none;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if `how` is none, or `next_milliseconds` is not aligned;
  * `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_engine_poll(luigi_engine engine,
@@ -1453,6 +1496,7 @@ luigi_status luigi_engine_poll(luigi_engine engine,
  * Returns
  * `LUIGI_STATUS_OK`;
  * `LUIGI_STATUS_SYSTEM` if the thread cannot be started;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if `error` is not aligned;
  * `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_engine_start_polling(luigi_engine engine,
@@ -1478,14 +1522,15 @@ luigi_status luigi_engine_stop_polling(luigi_engine engine);
  *
  * Returns
  * `LUIGI_STATUS_OK`;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if a pointer is not aligned;
  * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_TOO_MANY`, `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_context_open(luigi_engine engine,
                                 luigi_context *context);
 
 /**
- * Lets go of a version of the policy that is no longer in force. A context does so by itself with its next decision; call this if
- * there may be none for long, so that the old version's memory can be freed.
+ * Lets go of a version of the policy that is no longer in force, and writes to the spool what is to be told there of lost and counted records. A context does so by itself with
+ * its next decision; call this if there may be none for long, so that the old version's memory can be freed.
  *
  * One thread at a time for a context.
  *
@@ -1496,7 +1541,7 @@ luigi_status luigi_context_open(luigi_engine engine,
 luigi_status luigi_context_refresh(luigi_context context);
 
 /**
- * Closes a context. What it counted stays in the statistics of its engine.
+ * Closes a context. What it counted stays in the statistics of its engine; what it has still to tell the spool is written.
  *
  * One thread at a time for a context.
  *
@@ -1519,10 +1564,11 @@ luigi_status luigi_context_close(luigi_context context);
  * Returns
  * `LUIGI_STATUS_OK`: there is a decision, whatever it says;
  * `LUIGI_STATUS_NULL` if `request` or `decision` is NULL, or its method or target is none;
- * `LUIGI_STATUS_BUFFER_TOO_SMALL` if the canonical path does not fit into `path`: the request was decided, counted as it was decided, and recorded as refused;
- * `LUIGI_STATUS_INVALID_ARGUMENT` if a number in the request is none of its enum, or a fingerprint is none;
+ * `LUIGI_STATUS_BUFFER_TOO_SMALL` if the canonical path does not fit into `path`: the request was decided, and is recorded and counted as refused;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if a number in the request is none of its enum, a fingerprint is none, or a pointer is not aligned;
+ * `LUIGI_STATUS_INVALID_UTF8` if the name of a certificate's subject is not UTF-8;
  * `LUIGI_STATUS_CLOSED` if the context, its engine, or the identity in the request was closed;
- * `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`, `LUIGI_STATUS_INTERNAL`.
+ * `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`, `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_decide(luigi_context context,
                           const luigi_request *request,
@@ -1539,7 +1585,9 @@ luigi_status luigi_decide(luigi_context context,
  *
  * Returns
  * `LUIGI_STATUS_OK` if each request was decided, also if there are none;
- * else the status of the first that was not, or why none was.
+ * else the status of the first that was not, or why none was, as of `luigi_decide`: `LUIGI_STATUS_BUFFER_TOO_SMALL`, `LUIGI_STATUS_INVALID_ARGUMENT`,
+ * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`,
+ * `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_decide_many(luigi_context context,
                                const luigi_request *requests,
@@ -1561,6 +1609,26 @@ luigi_status luigi_decide_many(luigi_context context,
 luigi_status luigi_evaluation_id_text(const uint8_t *evaluation_id, char *text);
 
 /**
+ * Records in the spool how a request ended that was decided before: what HAProxy records of each privileged request that passed. Nothing if the engine has no spool. That the
+ * record could not be taken is no failure of the call, since the request has been answered: the statistics count it.
+ *
+ * `evaluation_id`: that of the decision, 16 bytes.
+ * `http_status`: the status code of HTTP that the caller was sent.
+ * `backend`: the name of who answered; may be none. What is longer than 1,024 bytes is cut.
+ *
+ * One thread at a time for a context. Takes no lock and allocates nothing; the one call of the system is the `write` to a file of the context's own.
+ *
+ * Returns
+ * `LUIGI_STATUS_OK`;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if `http_status` is not between 100 and 599;
+ * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_BUSY`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_INTERNAL`.
+ */
+luigi_status luigi_record_response(luigi_context context,
+                                   const uint8_t *evaluation_id,
+                                   int32_t http_status,
+                                   luigi_text backend);
+
+/**
  * Makes an identity of what the caller vouches for. Nothing of it is verified: only what the program has verified by its own means may stand in it, and
  * nothing that a client merely says.
  *
@@ -1572,7 +1640,8 @@ luigi_status luigi_evaluation_id_text(const uint8_t *evaluation_id, char *text);
  *
  * Returns
  * `LUIGI_STATUS_OK`;
- * `LUIGI_STATUS_INVALID_ARGUMENT` if something mandatory is missing or empty, `claims` is no JSON object, a number is none of its enum, or an actor is given by half;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if something mandatory is missing or empty, `claims` is no JSON object, a number is none of its enum, an actor is given by half, or a pointer
+ * is not aligned;
  * `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_TOO_MANY`, `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_identity_open(const luigi_assertion *assertion,
@@ -1603,8 +1672,9 @@ luigi_status luigi_identity_close(luigi_identity identity);
  *
  * Returns
  * `LUIGI_STATUS_OK`;
- * `LUIGI_STATUS_INVALID_ARGUMENT` also if `decision` is no denial: it allows, or its call failed;
- * else as `luigi_decide`.
+ * `LUIGI_STATUS_INVALID_ARGUMENT` as of `luigi_decide`, and if `decision` is no denial: it allows, or its call failed;
+ * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`,
+ * `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_reply(luigi_context context,
                          const luigi_request *request,
@@ -1620,7 +1690,8 @@ luigi_status luigi_reply(luigi_context context,
  * Returns
  * `LUIGI_STATUS_OK`;
  * `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already;
- * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`.
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if a pointer is not aligned;
+ * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_http_reply_free(luigi_http_reply *reply);
 
@@ -1636,9 +1707,10 @@ luigi_status luigi_http_reply_free(luigi_http_reply *reply);
  * Returns
  * `LUIGI_STATUS_OK`;
  * `LUIGI_STATUS_INVALID_ARGUMENT` if `format` or a number in the request is none of its enum, or the request is malformed: its method is no token, or it has
- * two `Host` headers;
+ * two `Host` headers; or if a fingerprint is none, or a pointer is not aligned;
  * `LUIGI_STATUS_UNSUPPORTED` if the library lacks `LUIGI_FEATURE_EXPLAIN`;
- * else as `luigi_decide`.
+ * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`,
+ * `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_explain(luigi_context context,
                            const luigi_request *request,
@@ -1657,8 +1729,8 @@ luigi_status luigi_explain(luigi_context context,
  * Returns
  * `LUIGI_STATUS_OK` if the policy can be used, whatever warnings there are;
  * `LUIGI_STATUS_POLICY_ERRORS` if it has errors: the report has them;
- * `LUIGI_STATUS_UNUSABLE` if it cannot be read;
- * `LUIGI_STATUS_INVALID_ARGUMENT` if `policy` is missing or `format` is none of `luigi_format`;
+ * `LUIGI_STATUS_UNUSABLE` if it cannot be read, or is neither a regular file nor a directory;
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if `policy` is missing, `format` is none of `luigi_format`, or a pointer is not aligned;
  * `LUIGI_STATUS_UNSUPPORTED` if the library lacks `LUIGI_FEATURE_POLICY_FILES`;
  * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INTERNAL`.
  */
@@ -1673,8 +1745,9 @@ luigi_status luigi_policy_check(const luigi_check_options *options,
  *
  * Returns
  * `LUIGI_STATUS_OK`;
- * `LUIGI_STATUS_NULL` or `LUIGI_STATUS_STRUCT_SIZE` for what is no error;
- * `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already.
+ * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE` or, if the pointer is not aligned, `LUIGI_STATUS_INVALID_ARGUMENT` for what is no error;
+ * `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already;
+ * `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_error_free(luigi_error *error);
 
@@ -1686,7 +1759,9 @@ luigi_status luigi_error_free(luigi_error *error);
  * Returns
  * `LUIGI_STATUS_OK`;
  * `LUIGI_STATUS_NULL` if `string` is NULL;
- * `LUIGI_STATUS_INVALID_HANDLE` if Luigi did not make this string or has it back already; nothing is changed then.
+ * `LUIGI_STATUS_INVALID_ARGUMENT` if the pointer is not aligned;
+ * `LUIGI_STATUS_INVALID_HANDLE` if Luigi did not make this string or has it back already; nothing is changed then;
+ * `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_string_free(luigi_string *string);
 

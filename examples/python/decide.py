@@ -49,6 +49,7 @@ class EngineOptions(Sized):
     _fields_ = [
         ("struct_size", c_size_t), ("policy", Text), ("feed", Text), ("public_key", Text), ("environment", Text), ("keys", c_void_p), ("key_count", c_size_t),
         ("mode", c_int32), ("stale_after_seconds", c_uint32), ("log", c_void_p), ("log_data", c_void_p), ("record", c_void_p), ("record_data", c_void_p),
+        ("spool", Text), ("spool_limit_bytes", c_uint64), ("node", Text),
     ]
 
 

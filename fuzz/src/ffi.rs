@@ -291,6 +291,7 @@ impl World<'_> {
             .collect();
         let facts = [luigi_field { name: text(b"country"), value: text(if more & 4 != 0 { b"DE" } else { value }) }];
         let certificate = luigi_certificate {
+            struct_size: size_of::<luigi_certificate>(),
             state: i32::from(more >> 3 & 7),
             subject_dn: text(value),
             fingerprint_sha256: luigi_text { data: null(), length: 0 },

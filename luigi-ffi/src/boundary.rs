@@ -1,5 +1,6 @@
 //! Where C comes in: no panic gets past, and what went wrong becomes a status and, where the caller wants it, words.
 
+use crate::faults::{Fault, panic_at};
 use crate::numbers::luigi_status::{self, LUIGI_STATUS_INTERNAL, LUIGI_STATUS_OK};
 use crate::pointers;
 use crate::types::{luigi_error, luigi_string};
@@ -9,7 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[inline]
 pub(crate) fn guarded(function: impl FnOnce() -> Result<(), luigi_status>) -> luigi_status {
     // What a panic leaves half-done: contexts begin each evaluation anew and throw away what one left in doubt; outputs are set last.
-    match catch_unwind(AssertUnwindSafe(function)) {
+    match catch_unwind(AssertUnwindSafe(|| {
+        panic_at(Fault::Call);
+        function()
+    })) {
         Ok(Ok(())) => LUIGI_STATUS_OK,
         Ok(Err(status)) => status,
         Err(_) => LUIGI_STATUS_INTERNAL,
@@ -50,7 +54,10 @@ pub(crate) unsafe fn explained(
         Ok(error) => error,
         Err(status) => return status,
     };
-    let failure = match catch_unwind(AssertUnwindSafe(function)) {
+    let failure = match catch_unwind(AssertUnwindSafe(|| {
+        panic_at(Fault::Call);
+        function()
+    })) {
         Ok(result) => result.err(),
         Err(_) => Some(LUIGI_STATUS_INTERNAL.into()),
     };
@@ -72,8 +79,9 @@ pub(crate) unsafe fn explained(
 ///
 /// Returns
 /// `LUIGI_STATUS_OK`;
-/// `LUIGI_STATUS_NULL` or `LUIGI_STATUS_STRUCT_SIZE` for what is no error;
-/// `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already.
+/// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE` or, if the pointer is not aligned, `LUIGI_STATUS_INVALID_ARGUMENT` for what is no error;
+/// `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already;
+/// `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_error_free(error: *mut luigi_error) -> luigi_status {
     guarded(|| {

@@ -16,8 +16,8 @@ use crate::types::{luigi_check_options, luigi_check_report, luigi_error, luigi_s
 /// Returns
 /// `LUIGI_STATUS_OK` if the policy can be used, whatever warnings there are;
 /// `LUIGI_STATUS_POLICY_ERRORS` if it has errors: the report has them;
-/// `LUIGI_STATUS_UNUSABLE` if it cannot be read;
-/// `LUIGI_STATUS_INVALID_ARGUMENT` if `policy` is missing or `format` is none of `luigi_format`;
+/// `LUIGI_STATUS_UNUSABLE` if it cannot be read, or is neither a regular file nor a directory;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if `policy` is missing, `format` is none of `luigi_format`, or a pointer is not aligned;
 /// `LUIGI_STATUS_UNSUPPORTED` if the library lacks `LUIGI_FEATURE_POLICY_FILES`;
 /// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]

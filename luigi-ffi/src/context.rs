@@ -25,6 +25,7 @@ pub(crate) static CONTEXTS: Slab<ContextRecord, Exclusive> = Slab::new(2);
 ///
 /// Returns
 /// `LUIGI_STATUS_OK`;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if a pointer is not aligned;
 /// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_TOO_MANY`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_context_open(engine: luigi_engine, context: *mut luigi_context) -> luigi_status {
@@ -38,8 +39,8 @@ pub unsafe extern "C" fn luigi_context_open(engine: luigi_engine, context: *mut 
     })
 }
 
-/// Lets go of a version of the policy that is no longer in force. A context does so by itself with its next decision; call this if
-/// there may be none for long, so that the old version's memory can be freed.
+/// Lets go of a version of the policy that is no longer in force, and writes to the spool what is to be told there of lost and counted records. A context does so by itself with
+/// its next decision; call this if there may be none for long, so that the old version's memory can be freed.
 ///
 /// One thread at a time for a context.
 ///
@@ -54,7 +55,7 @@ pub extern "C" fn luigi_context_refresh(context: luigi_context) -> luigi_status 
     })
 }
 
-/// Closes a context. What it counted stays in the statistics of its engine.
+/// Closes a context. What it counted stays in the statistics of its engine; what it has still to tell the spool is written.
 ///
 /// One thread at a time for a context.
 ///

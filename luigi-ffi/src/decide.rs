@@ -2,8 +2,9 @@
 
 use crate::boundary::guarded;
 use crate::context::{CONTEXTS, ContextRecord};
-use crate::engine::still_open;
-use crate::numbers::luigi_status::{self, LUIGI_STATUS_NULL, LUIGI_STATUS_OK};
+use crate::engine::{EngineRecord, still_open};
+use crate::faults::{Fault, panic_at};
+use crate::numbers::luigi_status::{self, LUIGI_STATUS_INTERNAL, LUIGI_STATUS_NULL, LUIGI_STATUS_OK};
 use crate::numbers::{
     LUIGI_REVISION_SIZE, advice_number, answer_number, credential_number, luigi_answer, luigi_credential,
     luigi_log_level, luigi_outcome, luigi_reason, mode_number, outcome_number, reason_number,
@@ -15,8 +16,9 @@ use crate::types::{luigi_context, luigi_decision, luigi_missing, luigi_request};
 use luigi_core::decide::{Advice, Reason};
 use luigi_core::policy::model::{Policy, RuleId};
 use luigi_core::target::{Readings, Target};
-use luigi_runtime::{Answer, Timestamp};
+use luigi_runtime::{Answer, Delivery, Timestamp};
 use std::ffi::c_char;
+use std::sync::Arc;
 
 /// Decides one request.
 ///
@@ -29,10 +31,11 @@ use std::ffi::c_char;
 /// Returns
 /// `LUIGI_STATUS_OK`: there is a decision, whatever it says;
 /// `LUIGI_STATUS_NULL` if `request` or `decision` is NULL, or its method or target is none;
-/// `LUIGI_STATUS_BUFFER_TOO_SMALL` if the canonical path does not fit into `path`: the request was decided, counted as it was decided, and recorded as refused;
-/// `LUIGI_STATUS_INVALID_ARGUMENT` if a number in the request is none of its enum, or a fingerprint is none;
+/// `LUIGI_STATUS_BUFFER_TOO_SMALL` if the canonical path does not fit into `path`: the request was decided, and is recorded and counted as refused;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if a number in the request is none of its enum, a fingerprint is none, or a pointer is not aligned;
+/// `LUIGI_STATUS_INVALID_UTF8` if the name of a certificate's subject is not UTF-8;
 /// `LUIGI_STATUS_CLOSED` if the context, its engine, or the identity in the request was closed;
-/// `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`, `LUIGI_STATUS_INTERNAL`.
+/// `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_decide(
     context: luigi_context,
@@ -46,11 +49,15 @@ pub unsafe extern "C" fn luigi_decide(
         Ok(decision) => decision,
         Err(status) => return status,
     };
-    guarded_decision(decision, |decision| {
+    let status = guarded_decision(decision, |decision| {
         let mut context = CONTEXTS.enter(context.id)?;
         // SAFETY: as above.
         unsafe { decide(&mut context, request, decision) }
-    })
+    });
+    if status == LUIGI_STATUS_INTERNAL {
+        failed(|| CONTEXTS.enter(context.id).map(|context| Arc::clone(&context.record)));
+    }
+    status
 }
 
 /// Decides several requests, in order, as `luigi_decide` does each.
@@ -63,7 +70,9 @@ pub unsafe extern "C" fn luigi_decide(
 ///
 /// Returns
 /// `LUIGI_STATUS_OK` if each request was decided, also if there are none;
-/// else the status of the first that was not, or why none was.
+/// else the status of the first that was not, or why none was, as of `luigi_decide`: `LUIGI_STATUS_BUFFER_TOO_SMALL`, `LUIGI_STATUS_INVALID_ARGUMENT`,
+/// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`,
+/// `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_decide_many(
     context: luigi_context,
@@ -86,6 +95,9 @@ pub unsafe extern "C" fn luigi_decide_many(
                 // SAFETY: as above.
                 unsafe { decide(&mut context, requests.wrapping_add(n), decision) }
             });
+            if status == LUIGI_STATUS_INTERNAL {
+                failed(|| Ok(Arc::clone(&context.record)));
+            }
             if first == LUIGI_STATUS_OK {
                 first = status;
             }
@@ -111,6 +123,23 @@ fn guarded_decision(
         undecided(decision, status);
     }
     status
+}
+
+/// Counts a failure of Luigi itself that came to no answer, and tells the log.
+#[cold]
+fn failed(engine: impl FnOnce() -> Result<Arc<EngineRecord>, luigi_status>) {
+    // Whatever is wrong may be so here, too: the caller has been told already.
+    guarded(|| {
+        let record = engine()?;
+        record.engine.count_failure();
+        tell_of_failure(&record);
+        Ok(())
+    });
+}
+
+fn tell_of_failure(record: &EngineRecord) {
+    let message = "a failure inside luigi; the standard error has a line about it";
+    record.callbacks.log(luigi_log_level::LUIGI_LOG_ERROR, message);
 }
 
 #[cold]
@@ -163,25 +192,22 @@ unsafe fn decide(
     let decide = |asked: Asked<'_>| {
         #[cfg(test)]
         tests::fail_if_asked_to(asked.target);
-        let answer = match asked.facts {
-            Ok(facts) => context.evaluate_for(asked.caller, facts, asked.time),
-            Err(why) => context.evaluate_malformed(why, asked.time),
-        };
-        clear(decision);
         let mut told = Ok(());
-        if let Some(path) = path(&answer) {
-            // SAFETY: passed on.
-            told = unsafe { pointers::put_path(request.path, request.path_size, path) };
-            decision.path_length = path.len();
-        }
+        // What the service is told is what is recorded and counted.
+        let deliver = |answer: &Answer<'_>| {
+            panic_at(Fault::Delivery);
+            if let Some(path) = path(answer) {
+                // SAFETY: passed on.
+                told = unsafe { pointers::put_path(request.path, request.path_size, path) };
+            }
+            if told.is_ok() { Delivery::Done } else { Delivery::Failed }
+        };
+        let answer = context.evaluate_and_deliver(asked.caller, asked.facts, asked.time, deliver);
+        clear(decision);
+        decision.path_length = path(&answer).map_or(0, str::len);
         fill(decision, &answer, asked.time);
-        if told.is_err() {
-            // What the service is told is what is recorded.
-            decision.outcome = luigi_outcome::LUIGI_REFUSE as i32;
-        }
         if answer.decision().reason == Reason::InternalError {
-            let message = "a failure inside luigi; the standard error has a line about it";
-            record.callbacks.log(luigi_log_level::LUIGI_LOG_ERROR, message);
+            tell_of_failure(record);
         }
         if record.callbacks.wants_records() {
             record::tell(&record.callbacks, decision, &answer, &asked);
@@ -301,11 +327,11 @@ pub unsafe extern "C" fn luigi_evaluation_id_text(evaluation_id: *const u8, text
         // SAFETY: the caller's promise, as the header states it.
         let (id, text) = unsafe {
             (
-                pointers::optional(evaluation_id.cast::<[u8; 16]>())?.ok_or(LUIGI_STATUS_NULL)?,
+                pointers::evaluation_id(evaluation_id)?,
                 pointers::place(text.cast::<[c_char; crate::numbers::LUIGI_EVALUATION_ID_SIZE]>())?,
             )
         };
-        put(text, &luigi_runtime::EvaluationId::from_bytes(*id).to_string());
+        put(text, &luigi_runtime::EvaluationId::from_bytes(id).to_string());
         Ok(())
     })
 }

@@ -5,11 +5,12 @@ use crate::handles::{Shared, Slab};
 use crate::numbers::luigi_status::{
     self, LUIGI_STATUS_CLOSED, LUIGI_STATUS_INVALID_ARGUMENT, LUIGI_STATUS_POLICY_ERRORS, LUIGI_STATUS_UNUSABLE,
 };
-use crate::numbers::{luigi_format, luigi_mode, mode_number, reason_number};
+use crate::numbers::{luigi_format, luigi_mode, luigi_reason, mode_number, reason_number};
 use crate::pointers::{self, Callbacks};
 use crate::polling::PollThread;
 use crate::types::{luigi_engine, luigi_engine_options, luigi_error, luigi_statistics, luigi_string, luigi_text};
 use luigi_core::decide::Reason;
+use luigi_runtime::spool::{MAX_NODE_BYTES, MIN_LIMIT_BYTES, SpoolConfig, SpoolStatus};
 use luigi_runtime::{Carried, DEFAULT_STALE_AFTER, Engine, FeedConfig, Mode, OpenError, PolicyFileConfig};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -51,9 +52,9 @@ pub(crate) fn engine(handle: luigi_engine) -> Result<Arc<EngineRecord>, luigi_st
 /// Returns
 /// `LUIGI_STATUS_OK`;
 /// `LUIGI_STATUS_POLICY_ERRORS` if the policy has errors;
-/// `LUIGI_STATUS_UNUSABLE` if a file or feed cannot be read or a key or signature is wrong;
-/// `LUIGI_STATUS_INVALID_ARGUMENT` if both or neither of `policy` and `feed` are set, a member is set that is for the other, or `mode` is none;
-/// `LUIGI_STATUS_INVALID_UTF8` if `environment` or the name of an issuer is not UTF-8;
+/// `LUIGI_STATUS_UNUSABLE` if a file, feed or spool cannot be read, is of the wrong kind, or a key or signature is wrong;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if both or neither of `policy` and `feed` are set, a member is set that is for another, `mode` is none, or a pointer is not aligned;
+/// `LUIGI_STATUS_INVALID_UTF8` if `environment`, `node` or the name of an issuer is not UTF-8;
 /// `LUIGI_STATUS_UNSUPPORTED` for a `policy` if the library lacks `LUIGI_FEATURE_POLICY_FILES`;
 /// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_TOO_MANY`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
@@ -93,6 +94,8 @@ unsafe fn opened(options: &luigi_engine_options) -> Result<Engine, Failure> {
     let (policy, feed) = (path(options.policy)?, path(options.feed)?);
     let public_key = path(options.public_key)?;
     // SAFETY: passed on.
+    let spool = unsafe { spool_of(options) }?;
+    // SAFETY: passed on.
     let (environment, keys) = unsafe {
         (pointers::text(options.environment)?, pointers::array(options.keys, options.key_count)?.unwrap_or_default())
     };
@@ -124,7 +127,7 @@ unsafe fn opened(options: &luigi_engine_options) -> Result<Engine, Failure> {
                 jwks,
                 mode: mode.unwrap_or(Mode::Observe),
                 carried: Carried::Everything,
-                spool: None,
+                spool,
             })
         }
         (None, Some(_)) if environment.is_some() => {
@@ -138,10 +141,39 @@ unsafe fn opened(options: &luigi_engine_options) -> Result<Engine, Failure> {
                 0 => DEFAULT_STALE_AFTER,
                 seconds => Duration::from_secs(seconds.into()),
             };
-            let config = FeedConfig { directory, public_key, stale_after, carried: Carried::Everything, spool: None };
+            let config = FeedConfig { directory, public_key, stale_after, carried: Carried::Everything, spool };
             Engine::open_feed(&config).map_err(|error| unusable(&error))
         }
     }
+}
+
+/// Where decisions are recorded, if anywhere.
+///
+/// # Safety
+/// The caller's promise about the texts in `options`.
+unsafe fn spool_of(options: &luigi_engine_options) -> Result<Option<SpoolConfig>, Failure> {
+    let wrong = |message: String| Failure::new(LUIGI_STATUS_INVALID_ARGUMENT, message);
+    // SAFETY: passed on.
+    let (directory, node) = unsafe { (pointers::bytes(options.spool)?, pointers::text(options.node)?) };
+    let Some(directory) = path_of(directory)? else {
+        return match (options.spool_limit_bytes, node) {
+            (0, None) => Ok(None),
+            (0, Some(_)) => Err(wrong("`node` is for `spool`".to_owned())),
+            (_, _) => Err(wrong("`spool_limit_bytes` is for `spool`".to_owned())),
+        };
+    };
+    let mut config = SpoolConfig { node: node.map(str::to_owned), ..SpoolConfig::new(directory) };
+    match options.spool_limit_bytes {
+        0 => {}
+        limit if limit < MIN_LIMIT_BYTES => {
+            return Err(wrong(format!("`spool_limit_bytes` is {limit}; it must be at least {MIN_LIMIT_BYTES}")));
+        }
+        limit => config.limit_bytes = limit,
+    }
+    if node.is_some_and(|node| node.is_empty() || node.len() > MAX_NODE_BYTES) {
+        return Err(wrong(format!("`node` must have 1 to {MAX_NODE_BYTES} bytes")));
+    }
+    Ok(Some(config))
 }
 
 #[cfg(feature = "policy-files")]
@@ -196,6 +228,7 @@ pub extern "C" fn luigi_engine_close(engine: luigi_engine) -> luigi_status {
 ///
 /// Returns
 /// `LUIGI_STATUS_OK`;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if a pointer is not aligned;
 /// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_engine_statistics(
@@ -225,7 +258,17 @@ pub unsafe extern "C" fn luigi_engine_statistics(
             out.decisions[place] = counters.decisions.get(reason.as_str()).copied().unwrap_or(0);
             out.candidates[place] = counters.candidates.get(reason.as_str()).copied().unwrap_or(0);
         }
+        out.decisions[luigi_reason::LUIGI_REASON_NONE as usize] = counters.undelivered;
+        out.candidates[luigi_reason::LUIGI_REASON_NONE as usize] = counters.undelivered;
         pointers::put(&mut out.revision, &status.revision);
+        out.spooled = i32::from(status.audit.is_some());
+        let spool = status.audit.as_ref();
+        let of_spool = |of: fn(&SpoolStatus) -> u64| spool.map_or(0, of);
+        out.records = of_spool(|spool| spool.records);
+        out.records_lost = of_spool(|spool| spool.lost.total());
+        out.privileged_records_lost = of_spool(|spool| spool.lost.privileged);
+        out.spool_bytes = of_spool(|spool| spool.bytes);
+        out.spool_limit_bytes = of_spool(|spool| spool.limit_bytes);
         Ok(())
     })
 }
@@ -239,7 +282,7 @@ pub unsafe extern "C" fn luigi_engine_statistics(
 ///
 /// Returns
 /// `LUIGI_STATUS_OK`;
-/// `LUIGI_STATUS_INVALID_ARGUMENT` if `format` is none;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if `format` is none, or a pointer is not aligned;
 /// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_engine_status(

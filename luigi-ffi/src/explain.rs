@@ -19,9 +19,10 @@ use crate::types::{luigi_context, luigi_request, luigi_string};
 /// Returns
 /// `LUIGI_STATUS_OK`;
 /// `LUIGI_STATUS_INVALID_ARGUMENT` if `format` or a number in the request is none of its enum, or the request is malformed: its method is no token, or it has
-/// two `Host` headers;
+/// two `Host` headers; or if a fingerprint is none, or a pointer is not aligned;
 /// `LUIGI_STATUS_UNSUPPORTED` if the library lacks `LUIGI_FEATURE_EXPLAIN`;
-/// else as `luigi_decide`.
+/// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`,
+/// `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_explain(
     context: luigi_context,
@@ -34,6 +35,9 @@ pub unsafe extern "C" fn luigi_explain(
         let place = unsafe { pointers::place(text) }?;
         *place = luigi_string::NONE;
         let json = wants_json(format)?;
+        if cfg!(not(feature = "explain")) {
+            return Err(luigi_status::LUIGI_STATUS_UNSUPPORTED);
+        }
         let mut context = CONTEXTS.enter(context.id)?;
         still_open(&context.record)?;
         // SAFETY: as above.

@@ -4,6 +4,7 @@
 //! no lock: the state of its slot is one atomic word. Values come in two kinds. An [`Exclusive`] one serves one caller at a time, others are told that it is
 //! busy; a [`Shared`] one serves all, and is freed by the last who leaves after it was closed.
 
+use crate::faults::Fault;
 use crate::numbers::luigi_status::{
     self, LUIGI_STATUS_BUSY, LUIGI_STATUS_CLOSED, LUIGI_STATUS_INVALID_HANDLE, LUIGI_STATUS_TOO_MANY,
 };
@@ -79,6 +80,9 @@ impl<T: Send, Use> Slab<T, Use> {
 
     /// Keeps a value; its handle.
     pub(crate) fn insert(&self, value: T) -> Result<u64, luigi_status> {
+        if Fault::Handles.is_asked_for() {
+            return Err(LUIGI_STATUS_TOO_MANY);
+        }
         let index = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             match free.left.pop() {
@@ -173,9 +177,8 @@ impl<T: Send + Sync> Slab<T, Shared> {
             if state & (GENERATION | OPEN) != open {
                 return Err(refused(state, open));
             }
-            if state & USERS == USERS {
-                return Err(LUIGI_STATUS_TOO_MANY);
-            }
+            // More users than threads there cannot be, nested calls of callbacks included; a program that finds a way is told of a failure.
+            assert!(state & USERS < USERS, "two thousand million calls use one handle at once");
             match slot.state.compare_exchange_weak(state, state + 1, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Ok(Among { slab: self, slot, index }),
                 Err(now) => state = now,

@@ -22,7 +22,8 @@ pub(crate) static IDENTITIES: Slab<Identity, Shared> = Slab::new(3);
 ///
 /// Returns
 /// `LUIGI_STATUS_OK`;
-/// `LUIGI_STATUS_INVALID_ARGUMENT` if something mandatory is missing or empty, `claims` is no JSON object, a number is none of its enum, or an actor is given by half;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if something mandatory is missing or empty, `claims` is no JSON object, a number is none of its enum, an actor is given by half, or a pointer
+/// is not aligned;
 /// `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_TOO_MANY`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_identity_open(

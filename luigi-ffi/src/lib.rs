@@ -12,13 +12,15 @@
 //! | `engine`, `polling` | engines, and how they follow a feed |
 //! | `context`, `request`, `decide` | from a request to a decision |
 //! | `identity` | whom the embedder vouches for |
-//! | `record`, `reply`, `explain` | what else there is to say of a decision |
+//! | `record`, `response`, `reply`, `explain` | what else there is to say of a decision |
 //! | `check` | checking a policy |
 //! | `about` | version, features, names of numbers |
+//! | `faults` | failures on demand, for tests |
 
 #![allow(non_camel_case_types, reason = "these are the names that C sees")]
 #![allow(clippy::missing_safety_doc, reason = "what C promises stands at the head of the header and in `pointers`")]
 
+mod faults;
 mod handles;
 mod pointers;
 mod record;
@@ -38,6 +40,8 @@ mod polling;
 mod context;
 
 mod decide;
+
+mod response;
 
 mod identity;
 
@@ -62,5 +66,6 @@ pub use identity::{luigi_identity_close, luigi_identity_open};
 pub use numbers::*;
 pub use polling::{luigi_engine_poll, luigi_engine_start_polling, luigi_engine_stop_polling};
 pub use reply::{luigi_http_reply_free, luigi_reply};
+pub use response::luigi_record_response;
 pub use texts::luigi_string_free;
 pub use types::*;

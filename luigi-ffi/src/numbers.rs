@@ -9,7 +9,7 @@ use std::ffi::CStr;
 
 /// The version of the ABI that this header describes; compare it with what `luigi_abi_version` says of the library. While Luigi is at 0.x the
 /// two must be equal.
-pub const LUIGI_ABI_VERSION: u32 = 1;
+pub const LUIGI_ABI_VERSION: u32 = 2;
 
 /// The version of Luigi that this header belongs to: the first number.
 pub const LUIGI_VERSION_MAJOR: u32 = 0;

@@ -11,8 +11,8 @@ use crate::numbers::luigi_status::{
 };
 use crate::numbers::{LUIGI_MAX_ITEMS, LUIGI_MAX_TEXT, luigi_answer, luigi_log_level, luigi_outcome};
 use crate::types::{
-    luigi_assertion, luigi_check_options, luigi_check_report, luigi_decision, luigi_engine_options, luigi_error,
-    luigi_field, luigi_http_reply, luigi_log_callback, luigi_record, luigi_record_callback, luigi_request,
+    luigi_assertion, luigi_certificate, luigi_check_options, luigi_check_report, luigi_decision, luigi_engine_options,
+    luigi_error, luigi_field, luigi_http_reply, luigi_log_callback, luigi_record, luigi_record_callback, luigi_request,
     luigi_statistics, luigi_text,
 };
 use std::ffi::{c_char, c_void};
@@ -37,6 +37,7 @@ macro_rules! extensible {
 
 extensible!(
     luigi_assertion,
+    luigi_certificate,
     luigi_check_options,
     luigi_check_report,
     luigi_decision,
@@ -97,17 +98,26 @@ pub(crate) unsafe fn optional_output<'a, T: Extensible>(pointer: *mut T) -> Resu
     unsafe { output(pointer) }.map(Some)
 }
 
-/// A struct without a size to read; `None` for NULL.
+/// A struct to read that may be NULL.
 ///
 /// # Safety
-/// The caller's promise, see the head of this file; any bytes are a `T`.
-pub(crate) unsafe fn optional<'a, T: Copy>(pointer: *const T) -> Result<Option<&'a T>, luigi_status> {
+/// The caller's promise, see the head of this file.
+pub(crate) unsafe fn optional_input<'a, T: Extensible>(pointer: *const T) -> Result<Option<&'a T>, luigi_status> {
     if pointer.is_null() {
         return Ok(None);
     }
+    // SAFETY: passed on.
+    unsafe { input(pointer) }.map(Some)
+}
+
+/// The bytes of an evaluation id.
+///
+/// # Safety
+/// The caller's promise, see the head of this file: there are 16 bytes.
+pub(crate) unsafe fn evaluation_id(pointer: *const u8) -> Result<[u8; 16], luigi_status> {
     usable(pointer)?;
-    // SAFETY: it is not NULL, aligned, and by the promise of the caller a whole `T`.
-    Ok(Some(unsafe { &*pointer }))
+    // SAFETY: it is not NULL, bytes need no alignment, and by the promise of the caller there are that many.
+    Ok(unsafe { pointer.cast::<[u8; 16]>().read() })
 }
 
 /// A place for a handle, a number or a string.

@@ -2,6 +2,7 @@
 
 use crate::boundary::{Failure, explained, guarded};
 use crate::engine::{EngineRecord, engine};
+use crate::faults::Fault;
 use crate::numbers::luigi_status::{self, LUIGI_STATUS_INVALID_ARGUMENT, LUIGI_STATUS_SYSTEM};
 use crate::numbers::{luigi_log_level, luigi_poll};
 use crate::pointers::{self, Callbacks};
@@ -10,7 +11,7 @@ use luigi_runtime::{Budget, Poll, PollEvent};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-/// Looks whether the feed has a new version and works on it. For an engine on a policy file there is nothing to do. What happened goes to the log.
+/// Looks whether the feed has a new version and works on it; an engine on a policy file has none. Looks after the spool, if there is one. What happened goes to the log.
 /// Decisions go on meanwhile and never wait. While one thread polls an engine, others that do find nothing to do.
 ///
 /// `how`: a `luigi_poll`. `LUIGI_POLL_ALL` may take seconds for a large policy.
@@ -20,7 +21,7 @@ use std::thread::JoinHandle;
 ///
 /// Returns
 /// `LUIGI_STATUS_OK`, also if a new version was refused and the last good one stays: the log and `luigi_engine_statistics` tell;
-/// `LUIGI_STATUS_INVALID_ARGUMENT` if `how` is none;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if `how` is none, or `next_milliseconds` is not aligned;
 /// `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_engine_poll(
@@ -81,6 +82,7 @@ fn log(callbacks: &Callbacks, event: &PollEvent) {
 /// Returns
 /// `LUIGI_STATUS_OK`;
 /// `LUIGI_STATUS_SYSTEM` if the thread cannot be started;
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if `error` is not aligned;
 /// `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_engine_start_polling(engine: luigi_engine, error: *mut luigi_error) -> luigi_status {
@@ -122,6 +124,9 @@ pub(crate) struct PollThread {
 
 impl PollThread {
     fn start(record: &Arc<EngineRecord>) -> std::io::Result<Self> {
+        if Fault::Thread.is_asked_for() {
+            return Err(std::io::ErrorKind::WouldBlock.into());
+        }
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (record, stopped) = (Arc::downgrade(record), Arc::clone(&stop));
         let _blocked = BlockedSignals::all();

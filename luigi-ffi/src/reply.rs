@@ -3,9 +3,9 @@
 use crate::boundary::guarded;
 use crate::context::CONTEXTS;
 use crate::engine::still_open;
-use crate::numbers::{luigi_answer, luigi_status};
+use crate::numbers::{luigi_answer, luigi_reason, luigi_status};
 use crate::pointers;
-use crate::request::with_request;
+use crate::request::{Asked, with_request};
 use crate::types::{luigi_context, luigi_decision, luigi_http_reply, luigi_request, luigi_string, luigi_text};
 use luigi_runtime::{EvaluationId, Timestamp, reply};
 
@@ -21,8 +21,9 @@ use luigi_runtime::{EvaluationId, Timestamp, reply};
 ///
 /// Returns
 /// `LUIGI_STATUS_OK`;
-/// `LUIGI_STATUS_INVALID_ARGUMENT` also if `decision` is no denial: it allows, or its call failed;
-/// else as `luigi_decide`.
+/// `LUIGI_STATUS_INVALID_ARGUMENT` as of `luigi_decide`, and if `decision` is no denial: it allows, or its call failed;
+/// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_CLOSED`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_TOO_LONG`, `LUIGI_STATUS_INVALID_UTF8`, `LUIGI_STATUS_INVALID_HANDLE`, `LUIGI_STATUS_BUSY`,
+/// `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_reply(
     context: luigi_context,
@@ -50,7 +51,13 @@ pub unsafe extern "C" fn luigi_reply(
         // SAFETY: as above.
         let made = unsafe {
             with_request(request, |asked| {
-                let answer = context.context.review_for(id, asked.caller, asked.facts, time);
+                let Asked { caller, facts, .. } = asked;
+                let unrecorded = decision.reason == luigi_reason::LUIGI_REASON_AUDIT_UNAVAILABLE as i32;
+                let answer = if unrecorded {
+                    context.context.review_unrecorded_for(id, caller, facts, time)
+                } else {
+                    context.context.review_for(id, caller, facts, time)
+                };
                 Ok(reply::render(&answer, asked.facts.ok(), accept, time))
             })
         }?;
@@ -68,7 +75,8 @@ pub unsafe extern "C" fn luigi_reply(
 /// Returns
 /// `LUIGI_STATUS_OK`;
 /// `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already;
-/// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`.
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if a pointer is not aligned;
+/// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_http_reply_free(reply: *mut luigi_http_reply) -> luigi_status {
     guarded(|| {

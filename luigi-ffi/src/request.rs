@@ -1,5 +1,6 @@
 //! From a `luigi_request` to what the runtime takes.
 
+use crate::faults::{Fault, panic_at};
 use crate::identity::IDENTITIES;
 use crate::numbers::luigi_status::{self, LUIGI_STATUS_INVALID_ARGUMENT, LUIGI_STATUS_NULL};
 use crate::numbers::{luigi_certificate_state, luigi_upgrade};
@@ -126,7 +127,7 @@ impl Own<'_> {
             Ok(Self {
                 headers: Fields::new(request.headers, request.header_count)?,
                 facts: Fields::new(request.facts, request.fact_count)?,
-                certificate: match pointers::optional(request.certificate)? {
+                certificate: match pointers::optional_input(request.certificate)? {
                     None => ClientCertificate::NotPassed,
                     Some(certificate) => self::certificate(certificate)?,
                 },
@@ -168,6 +169,7 @@ unsafe fn certificate<'a>(certificate: &luigi_certificate) -> Result<ClientCerti
 
 impl FactSource for Own<'_> {
     fn value(&self, key: FactKey<'_>) -> FactValue<'_> {
+        panic_at(Fault::Evaluation);
         let (fields, wanted) = match key {
             FactKey::Header(name) => (self.headers, name),
             FactKey::Named(name) => (self.facts, name),

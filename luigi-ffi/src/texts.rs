@@ -43,7 +43,9 @@ impl luigi_string {
 /// Returns
 /// `LUIGI_STATUS_OK`;
 /// `LUIGI_STATUS_NULL` if `string` is NULL;
-/// `LUIGI_STATUS_INVALID_HANDLE` if Luigi did not make this string or has it back already; nothing is changed then.
+/// `LUIGI_STATUS_INVALID_ARGUMENT` if the pointer is not aligned;
+/// `LUIGI_STATUS_INVALID_HANDLE` if Luigi did not make this string or has it back already; nothing is changed then;
+/// `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_string_free(string: *mut luigi_string) -> luigi_status {
     crate::boundary::guarded(|| {

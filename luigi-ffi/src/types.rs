@@ -126,6 +126,13 @@ pub struct luigi_engine_options {
     pub record: luigi_record_callback,
     /// Handed to `record`, which must be able to use it from any thread.
     pub record_data: *mut c_void,
+    /// The directory to which decisions are recorded that must be kept, see docs/SPOOL.md; none to record nothing. It must be there, and writable. A privileged request
+    /// whose record cannot be taken is denied with `LUIGI_REASON_AUDIT_UNAVAILABLE`. Each context writes files of its own.
+    pub spool: luigi_text,
+    /// How many bytes may be in that directory, by whomever they were written, at least 1 MiB; 0 is 256 MiB.
+    pub spool_limit_bytes: u64,
+    /// What this machine is called in records; none for what it calls itself.
+    pub node: luigi_text,
 }
 
 /// Somebody whom the caller vouches for: it has verified by its own means who that is. Zero it, set `struct_size`, and what is known.
@@ -170,10 +177,12 @@ pub struct luigi_assertion {
     pub actor_subject: luigi_text,
 }
 
-/// A client certificate, as far as the caller knows it.
+/// A client certificate, as far as the caller knows it. Zero it, set `struct_size`, and what is known.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct luigi_certificate {
+    /// `sizeof(luigi_certificate)`, set by the caller.
+    pub struct_size: usize,
     /// A `luigi_certificate_state`. What follows counts only if it is `LUIGI_CERTIFICATE_VERIFIED`; what is left out is unknown.
     pub state: i32,
     /// The subject's distinguished name in the form of RFC 2253: `CN=web,O=Example`.
@@ -363,18 +372,31 @@ pub struct luigi_statistics {
     pub live_versions: u64,
     /// Requests that passed.
     pub passed: u64,
-    /// Requests that were refused.
+    /// Requests that were refused, those that were told `LUIGI_STATUS_BUFFER_TOO_SMALL` among them. Calls that failed before anything was decided are in no count.
     pub refused: u64,
     /// Requests that passed only because the policy is observed.
     pub would_be_refused: u64,
     /// Failures of Luigi itself.
     pub failures: u64,
-    /// Decisions by the number of their `luigi_reason`.
+    /// Decisions by the number of their `luigi_reason`; at `LUIGI_REASON_NONE` those that were told `LUIGI_STATUS_BUFFER_TOO_SMALL`.
     pub decisions: [u64; LUIGI_REASON_COUNT],
-    /// Candidate decisions by the number of their `luigi_reason`.
+    /// Candidate decisions by the number of their `luigi_reason`, likewise.
     pub candidates: [u64; LUIGI_REASON_COUNT],
     /// The revision in force.
     pub revision: [c_char; LUIGI_REVISION_SIZE],
+    /// Whether there is a spool: 0 or 1. What follows is 0 without one.
+    pub spooled: i32,
+    /// How many records this process has written to it.
+    pub records: u64,
+    /// How many it could not write; `luigi_engine_status` says of what.
+    pub records_lost: u64,
+    /// How many of these were of privileged requests that the rules let pass. They were denied with `LUIGI_REASON_AUDIT_UNAVAILABLE`, unless the policy is only observed or their scopes say
+    /// `audit = "best-effort"`.
+    pub privileged_records_lost: u64,
+    /// How many bytes are in the directory, by whomever they were written.
+    pub spool_bytes: u64,
+    /// How many may be.
+    pub spool_limit_bytes: u64,
 }
 
 /// What to check.

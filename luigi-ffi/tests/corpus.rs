@@ -296,6 +296,7 @@ impl Certificate {
             if self.state == luigi_certificate_state::LUIGI_CERTIFICATE_VERIFIED { value } else { NONE }
         };
         luigi_certificate {
+            struct_size: size_of::<luigi_certificate>(),
             state: self.state as i32,
             subject_dn: known(text(&self.subject_dn)),
             fingerprint_sha256: known(text(&self.fingerprint)),

@@ -93,6 +93,15 @@ impl Judged<'_> {
     }
 }
 
+/// Whether an embedder could hand an answer on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Whoever asked has it.
+    Done,
+    /// Whoever asked does not get it, and is told to refuse.
+    Failed,
+}
+
 /// What an evaluation is for.
 #[derive(Clone, Copy)]
 enum Purpose {
@@ -138,6 +147,22 @@ impl Context {
         self.answer(Purpose::Decide, caller, Ok(facts), now)
     }
 
+    /// As [`evaluate_for`](Self::evaluate_for), for embedders that may fail to hand an answer on. They are shown it before it is recorded and counted; what they cannot
+    /// deliver is refused, whatever the mode, and recorded and counted so. `facts` may be malformed, too.
+    ///
+    /// # Allocation
+    /// As [`evaluate`](Self::evaluate).
+    #[inline]
+    pub fn evaluate_and_deliver<'a>(
+        &'a mut self,
+        caller: Caller<'a>,
+        facts: Result<&Facts<'a>, Malformed>,
+        now: Timestamp,
+        deliver: impl FnOnce(&Answer<'a>) -> Delivery,
+    ) -> Answer<'a> {
+        self.answer_and(Purpose::Decide, caller, facts, now, deliver)
+    }
+
     /// The answer for facts that do not have the form they must have.
     pub fn evaluate_malformed(&mut self, why: Malformed, now: Timestamp) -> Answer<'_> {
         self.answer(Purpose::Decide, Caller::InFacts, Err(why), now)
@@ -161,7 +186,18 @@ impl Context {
         facts: Result<&Facts<'a>, Malformed>,
         now: Timestamp,
     ) -> Answer<'a> {
-        self.answer(Purpose::ReviewUnrecorded(id), Caller::InFacts, facts, now)
+        self.review_unrecorded_for(id, Caller::InFacts, facts, now)
+    }
+
+    /// As [`review_unrecorded`](Self::review_unrecorded), for a request of a caller whom the embedder may vouch for.
+    pub fn review_unrecorded_for<'a>(
+        &'a mut self,
+        id: EvaluationId,
+        caller: Caller<'a>,
+        facts: Result<&Facts<'a>, Malformed>,
+        now: Timestamp,
+    ) -> Answer<'a> {
+        self.answer(Purpose::ReviewUnrecorded(id), caller, facts, now)
     }
 
     /// As [`review`](Self::review), for a request of a caller whom the embedder may vouch for.
@@ -196,8 +232,20 @@ impl Context {
         facts: Result<&Facts<'a>, Malformed>,
         now: Timestamp,
     ) -> Answer<'a> {
+        self.answer_and(purpose, caller, facts, now, |_| Delivery::Done)
+    }
+
+    #[inline]
+    fn answer_and<'a>(
+        &'a mut self,
+        purpose: Purpose,
+        caller: Caller<'a>,
+        facts: Result<&Facts<'a>, Malformed>,
+        now: Timestamp,
+        deliver: impl FnOnce(&Answer<'a>) -> Delivery,
+    ) -> Answer<'a> {
         let recorded = facts.ok().map(|facts| (facts, now));
-        self.guarded(purpose, recorded, |version, tools, no_grants, shared| {
+        let judge = |version: &'a Version, tools: &'a mut Tools, no_grants: &'a GrantSet, shared: &Shared| {
             let facts = match facts {
                 Ok(facts) if facts.host_count <= 1 => facts,
                 Ok(_) => return Judged::refused(Reason::MalformedFacts, Some(Malformed::RepeatedHost)),
@@ -208,7 +256,8 @@ impl Context {
             let Known { credential, source, target } = known;
             let rewritten = rewritten(facts.target, &target);
             Judged { evaluation, credential, source, target: Some(target), rewritten, malformed: None }
-        })
+        };
+        self.guarded(purpose, recorded, judge, deliver)
     }
 
     /// Lets go of a version that is no longer in force, and tells the spool what could not be recorded; for threads without requests.
@@ -235,6 +284,7 @@ impl Context {
         purpose: Purpose,
         recorded: Option<(&Facts<'a>, Timestamp)>,
         judge: impl FnOnce(&'a Version, &'a mut Tools, &'a GrantSet, &Shared) -> Judged<'a>,
+        deliver: impl FnOnce(&Answer<'a>) -> Delivery,
     ) -> Answer<'a> {
         let Self { version, ids, tally, tools, in_doubt, no_grants, shared, writer } = self;
         let version: &'a Version = version.load();
@@ -261,12 +311,22 @@ impl Context {
         let mut answer = Answer { id, outcome, evaluation, credential, source, target, rewritten, malformed, version };
         match purpose {
             Purpose::Decide => {
+                let delivery = deliver(&answer);
+                if delivery == Delivery::Failed {
+                    answer.outcome = Outcome::Refuse;
+                }
                 if let Some(writer) = writer
                     && record(writer, &answer, recorded) == Recorded::Unavailable
                 {
                     answer = unrecorded(answer);
                 }
-                tally.count(&answer);
+                match delivery {
+                    Delivery::Done => tally.count(&answer),
+                    Delivery::Failed => {
+                        answer.outcome = Outcome::Refuse;
+                        tally.count_undelivered();
+                    }
+                }
             }
             Purpose::Review(_) => {}
             Purpose::ReviewUnrecorded(_) => answer = unrecorded(answer),
@@ -426,10 +486,11 @@ mod tests {
             let engine = engine(mode);
             let mut context = engine.context();
             let limits = TokenCacheLimits { entries: 64, ..TokenCacheLimits::default() };
-            let answer = context.guarded(Purpose::Decide, None, |_, tools, _, _| {
+            let judge = |_: &_, tools: &mut Tools, _: &_, _: &_| {
                 tools.tokens = TokenCache::new(limits);
                 panic!("in the middle of an evaluation")
-            });
+            };
+            let answer = context.guarded(Purpose::Decide, None, judge, |_| Delivery::Done);
             assert_eq!((answer.decision().reason, answer.outcome()), (Reason::InternalError, outcome));
             assert_eq!(answer.status_code(), 503);
             assert!(context.in_doubt);
@@ -443,6 +504,29 @@ mod tests {
             drop(context);
             engine.count_failure();
             assert_eq!(engine.status().counters.failures, 2, "what a context counted stays when it is gone");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_delivered_is_refused_and_counted_so() {
+        for mode in [Mode::Observe, Mode::Enforce] {
+            let engine = engine(mode);
+            let mut context = engine.context();
+            let (facts, now) = (open(), crate::now());
+            let mut shown = None;
+            let answer = context.evaluate_and_deliver(Caller::InFacts, Ok(&facts), now, |answer| {
+                shown = Some((answer.id(), answer.outcome()));
+                Delivery::Failed
+            });
+            assert_eq!((answer.decision().reason, answer.outcome()), (Reason::AllowedByRule, Outcome::Refuse));
+            assert_eq!(shown, Some((answer.id(), Outcome::Pass)));
+            let answer = context.evaluate_and_deliver(Caller::InFacts, Ok(&facts), now, |_| Delivery::Done);
+            assert_eq!(answer.outcome(), Outcome::Pass);
+            let counters = engine.status().counters;
+            assert_eq!((counters.passed, counters.refused, counters.undelivered), (1, 1, 1), "{mode:?}");
+            assert_eq!((counters.would_be_refused, counters.decisions["allowed-by-rule"]), (0, 1));
+            drop(context);
+            assert_eq!(engine.status().counters, counters, "what a context counted stays when it is gone");
         }
     }
 

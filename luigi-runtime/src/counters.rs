@@ -22,6 +22,8 @@ pub struct Counters {
     pub passed: u64,
     /// Requests that were refused.
     pub refused: u64,
+    /// Requests that were refused because the embedder could not hand the answer on; they are in the counts of no reason.
+    pub undelivered: u64,
     /// Requests that passed only because the policy is observed: enforcing would have refused them.
     pub would_be_refused: u64,
     /// Requests whose decision is `ambiguous-target`, by the class of the target; every class is there.
@@ -50,6 +52,7 @@ pub(crate) struct Tally {
     candidates: [AtomicU64; REASONS],
     passed: AtomicU64,
     refused: AtomicU64,
+    undelivered: AtomicU64,
     would_be_refused: AtomicU64,
     /// By class: refused, would be refused.
     ambiguous_targets: [[AtomicU64; 2]; CLASSES],
@@ -84,6 +87,13 @@ impl Tally {
         }
     }
 
+    /// Counts a request that was refused because its answer could not be handed on. Only the thread that owns the context may call it.
+    #[cold]
+    pub(crate) fn count_undelivered(&self) {
+        add(&self.refused, 1);
+        add(&self.undelivered, 1);
+    }
+
     fn add_to(&self, sum: &mut Counters) {
         let counts = |into: &mut BTreeMap<&'static str, u64>, from: &[AtomicU64; REASONS]| {
             for (reason, count) in Reason::ALL.iter().zip(from) {
@@ -94,6 +104,7 @@ impl Tally {
         counts(&mut sum.candidates, &self.candidates);
         sum.passed += self.passed.load(Ordering::Relaxed);
         sum.refused += self.refused.load(Ordering::Relaxed);
+        sum.undelivered += self.undelivered.load(Ordering::Relaxed);
         sum.would_be_refused += self.would_be_refused.load(Ordering::Relaxed);
         for (class, [refused, would_be_refused]) in Ambiguity::ALL.iter().zip(&self.ambiguous_targets) {
             let of_class = sum.ambiguous_targets.entry(class.as_str()).or_default();
@@ -108,6 +119,7 @@ impl Tally {
         let pairs = pairs.chain([
             (&self.passed, &other.passed),
             (&self.refused, &other.refused),
+            (&self.undelivered, &other.undelivered),
             (&self.would_be_refused, &other.would_be_refused),
             (&self.failures, &other.failures),
         ]);

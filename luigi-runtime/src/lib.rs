@@ -32,7 +32,7 @@ mod version;
 pub use answer::{Answer, Challenge, Outcome};
 pub use carried::Carried;
 pub use config::{DEFAULT_STALE_AFTER, EngineConfig, FeedConfig, OpenError, PolicyFileConfig};
-pub use context::Context;
+pub use context::{Context, Delivery};
 pub use counters::{AmbiguousTargets, Counters};
 pub use engine::{Budget, Engine, Poll, PollEvent};
 pub use evaluation_id::EvaluationId;

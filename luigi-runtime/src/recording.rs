@@ -79,8 +79,10 @@ fn worth(answer: &Answer<'_>) -> Option<Worth> {
         (true, false, _) => Some(Worth::PrivilegedDenial),
         (false, false, Outcome::Refuse) => Some(Worth::Denial),
         (false, false, Outcome::Pass) => Some(Worth::WouldBeDenial),
-        (false, true, _) if !evaluation.candidate.allows() => Some(Worth::WouldBeDenial),
-        (false, true, _) => is_sampled(answer).then_some(Worth::Allow),
+        // Allowed, and not delivered to whoever asked.
+        (false, true, Outcome::Refuse) => Some(Worth::Denial),
+        (false, true, Outcome::Pass) if !evaluation.candidate.allows() => Some(Worth::WouldBeDenial),
+        (false, true, Outcome::Pass) => is_sampled(answer).then_some(Worth::Allow),
     }
 }
 

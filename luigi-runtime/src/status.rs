@@ -137,6 +137,9 @@ impl Status {
         line("versions in memory", &self.live_versions);
         line("passed", &self.counters.passed);
         line("refused", &self.counters.refused);
+        if self.counters.undelivered > 0 {
+            line("undelivered", &self.counters.undelivered);
+        }
         line("would be refused", &self.counters.would_be_refused);
         line("failures", &self.counters.failures);
         for (class, AmbiguousTargets { refused, would_be_refused }) in &self.counters.ambiguous_targets {
@@ -210,6 +213,7 @@ mod tests {
                 candidates: BTreeMap::from([("allowed-by-rule", 100)]),
                 passed: 90,
                 refused: 10,
+                undelivered: 0,
                 would_be_refused: 0,
                 ambiguous_targets: BTreeMap::from([
                     ("backslash", AmbiguousTargets { refused: 0, would_be_refused: 7 }),

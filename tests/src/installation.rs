@@ -85,6 +85,20 @@ pub fn luigi() -> PathBuf {
         .clone()
 }
 
+/// The shared C library with other features than its own, built here for the same reason.
+///
+/// # Panics
+/// If it does not build.
+#[must_use]
+pub fn c_library(features: &[&str]) -> PathBuf {
+    let _lock = Lock::take("modules");
+    let joined = features.join(",");
+    let built = build(&["--package", "luigi-ffi", "--no-default-features", "--features", &joined]);
+    let kept = target_folder().join("luigi-c-libraries").join(format!("libluigi-{}.so", features.join("-")));
+    put(&built.join("libluigi_ffi.so"), &kept);
+    kept
+}
+
 /// Runs `make install` into a folder, as a package would be made, and without optimising.
 ///
 /// # Panics

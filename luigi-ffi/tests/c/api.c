@@ -292,7 +292,7 @@ static void facts(luigi_context context) {
 
     /* A certificate. */
     request = get("/machines");
-    memset(&certificate, 0, sizeof certificate);
+    START(certificate);
     decide(context, &request, LUIGI_REASON_ALLOW_RULE_UNKNOWN, "web-machines");
     request.certificate = &certificate;
     certificate.subject_dn = luigi_text_of("CN=web");

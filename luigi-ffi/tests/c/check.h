@@ -15,9 +15,31 @@
         }                                                                                                              \
     } while (0)
 
+/*
+ * Where LUIGI_PROVOKED says, a line for each function and status that IS has seen, so that a test can compare them with what the header promises.
+ */
+static FILE *provoked_to;
+
+static inline void note_what_is_provoked(void) {
+    const char *path = getenv("LUIGI_PROVOKED");
+    if (path != NULL) {
+        provoked_to = fopen(path, "a");
+        CHECK(provoked_to != NULL);
+    }
+}
+
+static inline int provoked(const char *call, int status) {
+    FILE *file = provoked_to;
+    if (file != NULL) {
+        fprintf(file, "%.*s %s\n", (int)strcspn(call, "("), call, luigi_status_name(status));
+        fflush(file);
+    }
+    return status;
+}
+
 #define IS(call, status)                                                                                               \
     do {                                                                                                               \
-        int found_ = (call);                                                                                           \
+        int found_ = provoked(#call, call);                                                                            \
         if (found_ != (status)) {                                                                                      \
             fprintf(stderr, "%s:%d: %s is %s and not " #status "\n", __FILE__, __LINE__, #call,                        \
                     luigi_status_name(found_));                                                                        \
@@ -55,6 +77,14 @@ static inline luigi_request get(const char *target) {
     request.host = luigi_text_of("shop.example.com");
     request.upgrade = LUIGI_UPGRADE_NO;
     return request;
+}
+
+/* What an engine has counted. */
+static inline luigi_statistics statistics_of(luigi_engine engine) {
+    luigi_statistics statistics;
+    START(statistics);
+    IS(luigi_engine_statistics(engine, &statistics), LUIGI_STATUS_OK);
+    return statistics;
 }
 
 /* An engine on a policy file that is enforced. */

@@ -1,6 +1,7 @@
-/* Misuse is answered.  misuse POLICY */
+/* Misuse is answered.  misuse POLICY PIPE */
 
 #include "check.h"
+#include <unistd.h>
 
 static luigi_engine engine;
 static luigi_context context;
@@ -111,6 +112,7 @@ static void sizes(const char *policy) {
     luigi_identity identity;
     luigi_error error;
     luigi_text none = {NULL, 0};
+    luigi_certificate certificate;
     size_t wrong[4] = {0, 1, (size_t)-1, 0};
     size_t n;
     for (n = 0; n < 8; n++) {
@@ -149,6 +151,11 @@ static void sizes(const char *policy) {
         IS(luigi_error_free(&error), LUIGI_STATUS_STRUCT_SIZE);
         IS(luigi_decide(context, &request, &decision), LUIGI_STATUS_STRUCT_SIZE);
         CHECK(decision.decision == LUIGI_DENY && decision.outcome == LUIGI_REFUSE);
+        START(certificate);
+        certificate.state = LUIGI_CERTIFICATE_ABSENT;
+        WRONG(certificate);
+        request.certificate = &certificate;
+        denied(context, &request, LUIGI_STATUS_STRUCT_SIZE);
         WRONG(request);
         denied(context, &request, LUIGI_STATUS_STRUCT_SIZE);
     }
@@ -169,6 +176,7 @@ static void arguments(const char *policy) {
     luigi_certificate certificate;
     luigi_string text;
     luigi_key_file keys;
+    luigi_statistics before, after;
     luigi_text latin;
     luigi_text long_text;
     luigi_field field;
@@ -181,17 +189,20 @@ static void arguments(const char *policy) {
     START(error);
 
     /* Options that contradict each other. */
-    for (n = 0; n < 8; n++) {
+    for (n = 0; n < 11; n++) {
         START(options);
-        options.policy = luigi_text_of(n == 0 || n > 3 ? NULL : policy);
-        options.feed = luigi_text_of(n == 1 || n > 3 ? "feed" : NULL);
-        options.public_key = luigi_text_of(n == 2 || n > 4 ? "key" : NULL);
+        options.policy = luigi_text_of(n == 0 || (n > 3 && n < 8) ? NULL : policy);
+        options.feed = luigi_text_of(n == 1 || (n > 3 && n < 8) ? "feed" : NULL);
+        options.public_key = luigi_text_of(n == 2 || (n > 4 && n < 8) ? "key" : NULL);
         options.mode = n == 3 ? 99 : n == 5 ? LUIGI_MODE_ENFORCE : 0;
         options.environment = luigi_text_of(n == 6 ? "production" : NULL);
         keys.issuer = luigi_text_of("corp");
         keys.path = luigi_text_of("keys");
         options.keys = n == 7 ? &keys : NULL;
         options.key_count = n == 7 ? 1 : 0;
+        options.spool_limit_bytes = n == 8 ? 1 << 20 : n == 10 ? 1 : 0;
+        options.node = luigi_text_of(n == 9 ? "edge-1" : NULL);
+        options.spool = luigi_text_of(n == 10 ? "." : NULL);
         IS(luigi_engine_open(&options, &other, &error), LUIGI_STATUS_INVALID_ARGUMENT);
         CHECK(other.id == 0 && error.message.data[0] == (n == 0 ? 'n' : n == 1 ? 'b' : '`'));
         IS(luigi_error_free(&error), LUIGI_STATUS_OK);
@@ -251,7 +262,7 @@ static void arguments(const char *policy) {
     request.upgrade = -1;
     denied(context, &request, LUIGI_STATUS_INVALID_ARGUMENT);
     request = get("/open");
-    memset(&certificate, 0, sizeof certificate);
+    START(certificate);
     request.certificate = &certificate;
     denied(context, &request, LUIGI_STATUS_INVALID_ARGUMENT);
     certificate.state = LUIGI_CERTIFICATE_VERIFIED;
@@ -297,7 +308,15 @@ static void arguments(const char *policy) {
     request = get("/open");
     request.path = small;
     request.path_size = sizeof small;
+    before = statistics_of(engine);
     denied(context, &request, LUIGI_STATUS_BUFFER_TOO_SMALL);
+    /* It is counted as what the service is told. */
+    after = statistics_of(engine);
+    CHECK(after.passed == before.passed && after.refused == before.refused + 1);
+    CHECK(after.decisions[LUIGI_REASON_NONE] == before.decisions[LUIGI_REASON_NONE] + 1);
+    CHECK(after.candidates[LUIGI_REASON_NONE] == before.candidates[LUIGI_REASON_NONE] + 1);
+    CHECK(after.decisions[LUIGI_REASON_ALLOWED_BY_RULE] == before.decisions[LUIGI_REASON_ALLOWED_BY_RULE]);
+    CHECK(after.would_be_refused == before.would_be_refused && after.failures == before.failures);
     free(block);
 
     /* Nothing of a length of zero is an empty text: an empty Host is one. */
@@ -516,8 +535,52 @@ static void replies(void) {
     CHECK(reply.status == 0 && reply.body.data == NULL);
 }
 
+/* Paths to what is no file, and would hold who opens or reads it for ever. */
+static void pipes(const char *policy, const char *pipe) {
+    luigi_engine_options options;
+    luigi_engine other;
+    luigi_key_file keys;
+    luigi_check_options check;
+    luigi_check_report report;
+    luigi_error error;
+    int n;
+    START(error);
+    for (n = 0; n < 6; n++) {
+        START(options);
+        keys.issuer = luigi_text_of("corp");
+        keys.path = luigi_text_of(n == 2 ? pipe : "/dev/zero");
+        options.policy = luigi_text_of(n == 0 ? pipe : n == 1 ? "/dev/zero" : n < 4 ? policy : NULL);
+        options.keys = n == 2 || n == 3 ? &keys : NULL;
+        options.key_count = n == 2 || n == 3 ? 1 : 0;
+        options.feed = luigi_text_of(n < 4 ? NULL : ".");
+        options.public_key = luigi_text_of(n < 4 ? NULL : n == 4 ? pipe : "/dev/zero");
+        IS(luigi_engine_open(&options, &other, &error), LUIGI_STATUS_UNUSABLE);
+        CHECK(strstr(error.message.data, n % 2 == 0 ? "it is a pipe" : "it is a device") != NULL);
+        CHECK(strstr(error.message.data, n % 2 == 0 ? pipe : "/dev/zero") != NULL);
+        IS(luigi_error_free(&error), LUIGI_STATUS_OK);
+    }
+    /* A spool is a directory that is there. */
+    for (n = 0; n < 3; n++) {
+        START(options);
+        options.policy = luigi_text_of(policy);
+        options.spool = luigi_text_of(n == 0 ? pipe : n == 1 ? policy : "/nowhere/spool");
+        IS(luigi_engine_open(&options, &other, &error), LUIGI_STATUS_UNUSABLE);
+        CHECK(strstr(error.message.data, "cannot use the spool") != NULL);
+        IS(luigi_error_free(&error), LUIGI_STATUS_OK);
+    }
+    START(check);
+    START(report);
+    check.policy = luigi_text_of(pipe);
+    IS(luigi_policy_check(&check, &report, &error), LUIGI_STATUS_UNUSABLE);
+    CHECK(strstr(error.message.data, "it is a pipe") != NULL);
+    IS(luigi_error_free(&error), LUIGI_STATUS_OK);
+}
+
 int main(int count, char **words) {
-    CHECK(count == 2);
+    CHECK(count == 3);
+    /* What waits for ever is a failure of this program. */
+    alarm(300);
+    note_what_is_provoked();
     nulls(words[1]);
     sizes(words[1]);
     arguments(words[1]);
@@ -527,5 +590,6 @@ int main(int count, char **words) {
     IS(luigi_context_close(context), LUIGI_STATUS_OK);
     IS(luigi_engine_close(engine), LUIGI_STATUS_OK);
     from_within(words[1]);
+    pipes(words[1], words[2]);
     return 0;
 }

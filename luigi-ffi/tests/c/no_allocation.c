@@ -1,4 +1,4 @@
-/* A decision allocates nothing: this program's malloc counts.  no_allocation POLICY KEYS TOKEN */
+/* A decision allocates nothing: this program's malloc counts.  no_allocation POLICY KEYS TOKEN [SPOOL] */
 
 #include "check.h"
 
@@ -60,7 +60,7 @@ int main(int count, char **words) {
     char path[256];
     int n, round;
     int allowed = 0;
-    CHECK(count == 4);
+    CHECK(count == 4 || count == 5);
     snprintf(authorization, sizeof authorization, "Bearer %s", words[3]);
     START(options);
     keys.issuer = luigi_text_of("corp");
@@ -70,6 +70,7 @@ int main(int count, char **words) {
     options.key_count = 1;
     options.mode = LUIGI_MODE_ENFORCE;
     options.record = record;
+    options.spool = luigi_text_of(count == 5 ? words[4] : NULL);
     IS(luigi_engine_open(&options, &engine, NULL), LUIGI_STATUS_OK);
     IS(luigi_context_open(engine, &context), LUIGI_STATUS_OK);
     START(assertion);
@@ -86,7 +87,7 @@ int main(int count, char **words) {
     headers[1].value = luigi_text_of("*/*");
     headers[2].name = luigi_text_of("country");
     headers[2].value = luigi_text_of("DE");
-    memset(&certificate, 0, sizeof certificate);
+    START(certificate);
     certificate.state = LUIGI_CERTIFICATE_VERIFIED;
     certificate.subject_dn = luigi_text_of("CN=web");
 
@@ -127,10 +128,17 @@ int main(int count, char **words) {
                 fprintf(stderr, "request %d: %lu allocations\n", n, allocations - before);
                 return 1;
             }
+            IS(luigi_record_response(context, decision.evaluation_id, 200, luigi_text_of("shop-1")), LUIGI_STATUS_OK);
+            if (round > 0 && allocations != before) {
+                fprintf(stderr, "response %d: %lu allocations\n", n, allocations - before);
+                return 1;
+            }
             allowed += decision.outcome == LUIGI_PASS;
         }
     }
     CHECK(allowed == 3 * 8 && records == 3 * 12);
+    /* With a spool there were records: of what is denied, would be denied, or is privileged; and one of each response. */
+    CHECK(statistics_of(engine).records >= (count == 5 ? 3 * 16u : 0) && (count == 5) == (statistics_of(engine).records > 0));
     /* Failures neither. */
     before = allocations;
     decision.struct_size = sizeof decision;

@@ -79,11 +79,35 @@ pub(crate) struct Workshop {
 
 impl Workshop {
     pub(crate) fn new() -> Self {
+        Self::with(&shared_library())
+    }
+
+    /// With another build of the library.
+    pub(crate) fn with(library: &Path) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         for name in ["libluigi.so", "libluigi.so.0.1"] {
-            std::os::unix::fs::symlink(shared_library(), folder.path().join(name)).expect("our own folder");
+            std::os::unix::fs::symlink(library, folder.path().join(name)).expect("our own folder");
         }
         Self { folder }
+    }
+
+    /// A new folder.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir(&path).expect("our own folder");
+        path
+    }
+
+    /// A pipe that nobody writes to.
+    pub(crate) fn pipe(&self) -> PathBuf {
+        let path = self.path("pipe");
+        run(Command::new("mkfifo").arg(&path));
+        path
+    }
+
+    /// A policy with two errors, the first in line 4.
+    pub(crate) fn broken(&self) -> PathBuf {
+        self.write("broken.toml", "schema = 1\n[[rules]]\nid = \"lockdown\"\neffect = \"denny\"\nscopes = \"al\"\n")
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -1,10 +1,13 @@
 //! The ABI is the one that is written down: symbols, signatures, numbers, sizes and offsets against `abi.txt`, as the compiler of C sees them.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p luigi-ffi --test abi` writes the table. Whoever does that raises `LUIGI_ABI_VERSION` and says in docs/ABI.md what changed.
+//! `UPDATE_GOLDEN=1 cargo test -p luigi-ffi --test abi` writes the table, and a line of `abi-history.txt` for its version; it refuses while the version is that of another table.
+//! docs/ABI.md and CHANGELOG.md must say what changed.
 
+mod history;
+#[path = "../support/mod.rs"]
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 use support::{Build, Workshop, here, run, shared_library, static_library, workspace};
@@ -13,7 +16,7 @@ use support::{Build, Workshop, here, run, shared_library, static_library, worksp
 #[derive(Debug)]
 enum Item {
     Constant(String),
-    Number(String),
+    Number { of: String, name: String },
     Struct { name: String, members: Vec<String> },
     Function { name: String, signature: String },
 }
@@ -22,6 +25,7 @@ enum Item {
 fn items() -> Vec<Item> {
     let header = std::fs::read_to_string(workspace().join("include/luigi.h")).expect("the header");
     let mut items = Vec::new();
+    let mut of = String::new();
     let mut lines = header.lines().filter(|line| !line.trim_start().starts_with(['*', '/']));
     let word =
         |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').find(|w| !w.is_empty()).map(str::to_owned);
@@ -30,8 +34,10 @@ fn items() -> Vec<Item> {
             if let Some((name, _)) = rest.split_once(' ') {
                 items.push(Item::Constant(format!("LUIGI_{name}")));
             }
+        } else if let Some(name) = line.strip_prefix("enum ") {
+            name.clone_into(&mut of);
         } else if line.starts_with("    LUIGI_") {
-            items.push(Item::Number(word(line).expect("a name")));
+            items.push(Item::Number { of: of.clone(), name: word(line).expect("a name") });
         } else if line == "typedef struct {" {
             let member = |line: &str| {
                 let declared = line.trim().strip_suffix(';')?.split('[').next()?;
@@ -73,7 +79,7 @@ fn program(items: &[Item]) -> String {
             Item::Constant(name) => {
                 writeln!(text, "    printf(\"constant {name} %llu\\n\", (unsigned long long){name});")
             }
-            Item::Number(name) => writeln!(text, "    printf(\"number {name} %d\\n\", (int){name});"),
+            Item::Number { name, .. } => writeln!(text, "    printf(\"number {name} %d\\n\", (int){name});"),
             Item::Struct { name, members } => writeln!(text, "    printf(\"struct {name} %zu\\n\", sizeof({name}));")
                 .and_then(|()| {
                     members.iter().try_for_each(|member| {
@@ -96,7 +102,7 @@ fn the_abi_is_the_one_that_is_written_down() {
     let count = |wanted: fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count();
     assert!(count(|item| matches!(item, Item::Struct { .. })) >= 18, "{items:?}");
     assert!(count(|item| matches!(item, Item::Function { .. })) >= 26, "{items:?}");
-    assert!(count(|item| matches!(item, Item::Number(_))) >= 70, "{items:?}");
+    assert!(count(|item| matches!(item, Item::Number { .. })) >= 70, "{items:?}");
     let workshop = Workshop::new();
     let source = workshop.write("table.c", program(&items));
     let mut tables = BTreeSet::new();
@@ -106,15 +112,40 @@ fn the_abi_is_the_one_that_is_written_down() {
     }
     assert_eq!(tables.len(), 1, "C and C++ see the same");
     let made = tables.pop_first().expect("one");
-    let path = here().join("abi.txt");
+    let (path, of_history) = (here().join("abi.txt"), here().join("abi-history.txt"));
+    let history = std::fs::read_to_string(&of_history).expect("the history");
+    let luigi = format!("{}.{}", luigi_ffi::LUIGI_VERSION_MAJOR, luigi_ffi::LUIGI_VERSION_MINOR);
+    let numbers = numbers(&items, &made);
+    let new = history::updated(&history, &made, &numbers, luigi_ffi::LUIGI_ABI_VERSION, &luigi);
+    let new = new.unwrap_or_else(|why| panic!("{why}"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &made).expect("the table can be written");
+        std::fs::write(&of_history, &new).expect("the history can be written");
+    } else {
+        assert_eq!(
+            new, history,
+            "`UPDATE_GOLDEN=1 cargo test -p luigi-ffi --test abi` writes what is new in abi-history.txt"
+        );
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     for (n, (is, was)) in made.lines().zip(committed.lines()).enumerate() {
-        assert_eq!(is, was, "abi.txt, line {}: raise LUIGI_ABI_VERSION and say so in docs/ABI.md", n + 1);
+        assert_eq!(is, was, "abi.txt, line {}", n + 1);
     }
-    assert_eq!(made, committed, "something came or went: raise LUIGI_ABI_VERSION and say so in docs/ABI.md");
+    assert_eq!(made, committed, "abi.txt: something came or went");
+}
+
+/// The numbers of a table with their enums; features are an enum, too.
+fn numbers<'a>(items: &'a [Item], table: &'a str) -> Vec<history::Number<'a>> {
+    let enums: BTreeMap<&str, &str> = items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Number { of, name } => Some((name.as_str(), of.as_str())),
+            Item::Constant(name) if name.starts_with("LUIGI_FEATURE_") => Some((name, "luigi_features")),
+            Item::Constant(_) | Item::Struct { .. } | Item::Function { .. } => None,
+        })
+        .collect();
+    let lines = table.lines().filter_map(|line| line.split_once(' ')?.1.split_once(' '));
+    lines.filter_map(|(name, value)| Some((*enums.get(name)?, name, value))).collect()
 }
 
 #[test]
@@ -124,6 +155,13 @@ fn the_version_of_the_abi_is_told_of() {
     let rows: Vec<&str> =
         page.lines().filter(|line| line.starts_with("| ") && line[2..3].parse::<u8>().is_ok()).collect();
     assert!(rows.last().is_some_and(|last| last.starts_with(&row)), "docs/ABI.md has no row `{row}`: {rows:?}");
+    assert_eq!(rows.len(), luigi_ffi::LUIGI_ABI_VERSION as usize, "docs/ABI.md has a row for each version");
+    let changes = std::fs::read_to_string(workspace().join("CHANGELOG.md")).expect("the changelog");
+    let said = format!("version {} of its ABI", luigi_ffi::LUIGI_ABI_VERSION);
+    assert!(
+        luigi_ffi::LUIGI_ABI_VERSION == 1 || changes.contains(&said),
+        "CHANGELOG.md does not say what is new in {said}"
+    );
 }
 
 /// The functions of the header, and no other symbol.
@@ -133,7 +171,7 @@ fn nothing_is_exported_but_what_the_header_has() {
         .into_iter()
         .filter_map(|item| match item {
             Item::Function { name, .. } => Some(name),
-            Item::Constant(_) | Item::Number(_) | Item::Struct { .. } => None,
+            Item::Constant(_) | Item::Number { .. } | Item::Struct { .. } => None,
         })
         .collect();
     let symbols = run(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(shared_library()));
