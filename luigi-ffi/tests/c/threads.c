@@ -8,6 +8,9 @@
 #include <pthread.h>
 
 #define DECIDERS 4
+#define MOVERS 3
+#define POOL 5
+#define CLOSED_UNDER 6
 
 static luigi_engine engine;
 
@@ -108,6 +111,102 @@ static void *replace(void *none) {
     return none;
 }
 
+/* Contexts that belong to no thread: whoever is free takes one, uses it, and lays it down for another. */
+static struct {
+    luigi_context context;
+    uint64_t last;
+} pool[POOL];
+static int pooled;
+static int moved;
+
+static void *move(void *none) {
+    luigi_request request = get("/open");
+    luigi_decision decision;
+    luigi_context context;
+    uint64_t last;
+    int n;
+    while (!over()) {
+        pthread_mutex_lock(&lock);
+        context = pool[--pooled].context;
+        last = pool[pooled].last;
+        pthread_mutex_unlock(&lock);
+        for (n = 0; n < 20; n++) {
+            decision.struct_size = sizeof decision;
+            IS(luigi_decide(context, &request, &decision), LUIGI_STATUS_OK);
+            whole(&decision);
+            CHECK(decision.generation >= last);
+            last = decision.generation;
+        }
+        IS(luigi_context_refresh(context), LUIGI_STATUS_OK);
+        pthread_mutex_lock(&lock);
+        /* Below the others, so that each is taken by all in turn. */
+        memmove(pool + 1, pool, (size_t)pooled * sizeof pool[0]);
+        pool[0].context = context;
+        pool[0].last = last;
+        pooled++;
+        moved++;
+        pthread_cond_broadcast(&change);
+        pthread_mutex_unlock(&lock);
+    }
+    return none;
+}
+
+/* An identity that others use, and that is closed and replaced. */
+static luigi_identity person;
+
+static luigi_identity somebody(void) {
+    luigi_assertion assertion;
+    luigi_identity identity;
+    START(assertion);
+    assertion.asserted_by = luigi_text_of("test");
+    assertion.issuer = luigi_text_of("https://login.example.com");
+    assertion.subject = luigi_text_of("ada");
+    assertion.expires_at = (int64_t)1 << 40;
+    IS(luigi_identity_open(&assertion, &identity, NULL), LUIGI_STATUS_OK);
+    return identity;
+}
+
+static void *vouch(void *none) {
+    luigi_context context;
+    luigi_request request = get("/open");
+    luigi_decision decision;
+    IS(luigi_context_open(engine, &context), LUIGI_STATUS_OK);
+    while (!over()) {
+        int status;
+        pthread_mutex_lock(&lock);
+        request.identity = person;
+        pthread_mutex_unlock(&lock);
+        decision.struct_size = sizeof decision;
+        status = luigi_decide(context, &request, &decision);
+        CHECK(status == LUIGI_STATUS_OK || status == LUIGI_STATUS_CLOSED);
+        CHECK((status == LUIGI_STATUS_OK) == (decision.outcome == LUIGI_PASS));
+    }
+    IS(luigi_context_close(context), LUIGI_STATUS_OK);
+    return none;
+}
+
+static void *replace_person(void *none) {
+    while (!over()) {
+        luigi_identity old, new_one = somebody();
+        pthread_mutex_lock(&lock);
+        old = person;
+        person = new_one;
+        pthread_mutex_unlock(&lock);
+        IS(luigi_identity_close(old), LUIGI_STATUS_OK);
+        IS(luigi_identity_close(old), LUIGI_STATUS_CLOSED);
+    }
+    return none;
+}
+
+/* Stops the thread that polls, and starts another. */
+static void *restart(void *none) {
+    while (!over()) {
+        IS(luigi_engine_stop_polling(engine), LUIGI_STATUS_OK);
+        IS(luigi_engine_start_polling(engine, NULL), LUIGI_STATUS_OK);
+    }
+    return none;
+}
+
 /* Asks for what takes locks. */
 static void *look(void *none) {
     while (!over()) {
@@ -121,6 +220,55 @@ static void *look(void *none) {
         IS(luigi_engine_poll(engine, LUIGI_POLL_SLICE, NULL), LUIGI_STATUS_OK);
     }
     return none;
+}
+
+/* Does one thing with an engine until it is closed under it; then it says so, and goes on saying so. */
+static int until_now[CLOSED_UNDER];
+
+static int one_thing(int which) {
+    luigi_statistics statistics;
+    luigi_context context;
+    luigi_string text;
+    int status;
+    switch (which) {
+    case 0:
+        START(statistics);
+        return luigi_engine_statistics(engine, &statistics);
+    case 1:
+        status = luigi_engine_status(engine, LUIGI_FORMAT_TEXT, &text);
+        if (status == LUIGI_STATUS_OK) {
+            IS(luigi_string_free(&text), LUIGI_STATUS_OK);
+        }
+        return status;
+    case 2:
+        return luigi_engine_poll(engine, LUIGI_POLL_ALL, NULL);
+    case 3:
+        return luigi_engine_start_polling(engine, NULL);
+    case 4:
+        return luigi_engine_stop_polling(engine);
+    default:
+        status = luigi_context_open(engine, &context);
+        if (status == LUIGI_STATUS_OK) {
+            IS(luigi_context_close(context), LUIGI_STATUS_OK);
+        }
+        return status;
+    }
+}
+
+static void *again_and_again(void *data) {
+    int which = *(int *)data;
+    int status, n = 0;
+    while ((status = one_thing(which)) == LUIGI_STATUS_OK) {
+        if (++n == 3) {
+            pthread_mutex_lock(&lock);
+            until_now[which] = 1;
+            pthread_cond_broadcast(&change);
+            pthread_mutex_unlock(&lock);
+        }
+    }
+    IS(status, LUIGI_STATUS_CLOSED);
+    IS(one_thing(which), LUIGI_STATUS_CLOSED);
+    return NULL;
 }
 
 /* Decides until the engine is closed under it. */
@@ -141,9 +289,10 @@ static void *until_closed(void *data) {
 
 int main(int count, char **words) {
     luigi_engine_options options;
-    pthread_t threads[DECIDERS + 4];
-    pthread_t last[2];
+    pthread_t threads[DECIDERS + MOVERS + 9];
+    pthread_t last[2], closed_under[CLOSED_UNDER];
     luigi_context contexts[2];
+    int which[CLOSED_UNDER];
     int n = 0;
     long wanted, n_seen;
     CHECK(count == 4);
@@ -156,6 +305,11 @@ int main(int count, char **words) {
     IS(luigi_engine_open(&options, &engine, NULL), LUIGI_STATUS_OK);
     IS(luigi_context_open(engine, &shared), LUIGI_STATUS_OK);
     IS(luigi_engine_start_polling(engine, NULL), LUIGI_STATUS_OK);
+    person = somebody();
+    for (pooled = 0; pooled < POOL; pooled++) {
+        pool[pooled].last = 0;
+        IS(luigi_context_open(engine, &pool[pooled].context), LUIGI_STATUS_OK);
+    }
     while (n < DECIDERS) {
         CHECK(pthread_create(&threads[n++], NULL, decide, NULL) == 0);
     }
@@ -163,9 +317,17 @@ int main(int count, char **words) {
     CHECK(pthread_create(&threads[n++], NULL, jostle, NULL) == 0);
     CHECK(pthread_create(&threads[n++], NULL, replace, NULL) == 0);
     CHECK(pthread_create(&threads[n++], NULL, look, NULL) == 0);
+    CHECK(pthread_create(&threads[n++], NULL, look, NULL) == 0);
+    CHECK(pthread_create(&threads[n++], NULL, restart, NULL) == 0);
+    CHECK(pthread_create(&threads[n++], NULL, vouch, NULL) == 0);
+    CHECK(pthread_create(&threads[n++], NULL, vouch, NULL) == 0);
+    CHECK(pthread_create(&threads[n++], NULL, replace_person, NULL) == 0);
+    while (n < DECIDERS + MOVERS + 9) {
+        CHECK(pthread_create(&threads[n++], NULL, move, NULL) == 0);
+    }
 
     pthread_mutex_lock(&lock);
-    while (deciding < DECIDERS) {
+    while (deciding < DECIDERS || moved < 2 * POOL) {
         pthread_cond_wait(&change, &lock);
     }
     pthread_mutex_unlock(&lock);
@@ -196,7 +358,26 @@ int main(int count, char **words) {
             IS(luigi_engine_statistics(engine, &now), LUIGI_STATUS_OK);
         } while (now.passed < before.passed + 100);
     }
+    for (n = 0; n < CLOSED_UNDER; n++) {
+        which[n] = n;
+        CHECK(pthread_create(&closed_under[n], NULL, again_and_again, &which[n]) == 0);
+    }
+    pthread_mutex_lock(&lock);
+    for (n = 0; n < CLOSED_UNDER; n++) {
+        while (!until_now[n]) {
+            pthread_cond_wait(&change, &lock);
+        }
+    }
+    pthread_mutex_unlock(&lock);
     IS(luigi_engine_close(engine), LUIGI_STATUS_OK);
+    for (n = 0; n < CLOSED_UNDER; n++) {
+        CHECK(pthread_join(closed_under[n], NULL) == 0);
+    }
+    CHECK(pooled == POOL);
+    for (n = 0; n < POOL; n++) {
+        IS(luigi_context_close(pool[n].context), LUIGI_STATUS_OK);
+    }
+    IS(luigi_identity_close(person), LUIGI_STATUS_OK);
     CHECK(pthread_join(last[0], NULL) == 0);
     CHECK(pthread_join(last[1], NULL) == 0);
     IS(luigi_context_close(shared), LUIGI_STATUS_OK);
