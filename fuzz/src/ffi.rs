@@ -1,20 +1,22 @@
-//! Sequences of calls of the C ABI: engines, contexts and identities that are opened, used, closed and used again, with any bytes, numbers, sizes and handles.
+//! Sequences of calls of the C ABI: engines, contexts and identities that are opened, used, closed and used again, with any bytes, numbers, sizes and handles; on a policy file and on a
+//! feed, which is published and spoilt meanwhile.
 //!
 //! An input is a list of calls, each a byte that says which and what it needs. The claims: a call is answered with a status that there is, and never
-//! with a failure of Luigi's own; what is open works, what was closed is told so; and a decision is Deny unless the call succeeded.
+//! with a failure of Luigi's own; what is open works, what was closed is told so; a decision is Deny unless the call succeeded; and an engine follows what was published whole, and
+//! keeps to it whatever becomes of the feed.
 
+use super::feed::Folder;
 use super::input::Input;
 use luigi_ffi::luigi_status::{
     LUIGI_STATUS_BUFFER_TOO_SMALL, LUIGI_STATUS_CLOSED, LUIGI_STATUS_INTERNAL, LUIGI_STATUS_INVALID_ARGUMENT,
     LUIGI_STATUS_INVALID_HANDLE, LUIGI_STATUS_INVALID_UTF8, LUIGI_STATUS_NULL, LUIGI_STATUS_OK,
-    LUIGI_STATUS_STRUCT_SIZE, LUIGI_STATUS_TOO_LONG,
+    LUIGI_STATUS_STRUCT_SIZE, LUIGI_STATUS_TOO_LONG, LUIGI_STATUS_UNUSABLE,
 };
 use luigi_ffi::*;
+use luigi_runtime::Mode;
 use std::ffi::c_char;
 use std::mem::zeroed;
-use std::path::PathBuf;
 use std::ptr::{null, null_mut};
-use std::sync::LazyLock;
 
 const POLICY: &str = r#"
 schema = 1
@@ -37,17 +39,17 @@ subject = { groups = ["staff"] }
 require = { facts = { country = ["DE"] } }
 "#;
 
-/// The policy as a file, one for each process that fuzzes.
-static PATH: LazyLock<PathBuf> = LazyLock::new(|| {
-    let path = std::env::temp_dir().join(format!("luigi-fuzz-ffi-{}.toml", std::process::id()));
-    std::fs::write(&path, POLICY).expect("a temporary file");
-    path
-});
-
 const MOMENT: i64 = 1_772_442_000;
 
 pub(crate) fn run(bytes: &[u8]) {
-    let mut world = World { input: Input(bytes), engines: Vec::new(), contexts: Vec::new(), identities: Vec::new() };
+    let mut world = World {
+        input: Input(bytes),
+        folder: Folder::new(POLICY),
+        feed_is_whole: true,
+        engines: Vec::new(),
+        contexts: Vec::new(),
+        identities: Vec::new(),
+    };
     for _ in 0..64 {
         if world.input.0.is_empty() {
             break;
@@ -62,10 +64,21 @@ pub(crate) fn run(bytes: &[u8]) {
 struct Held<H> {
     handle: H,
     open: bool,
+    /// The generation of the feed that it is known to have seen; 0 for what follows none.
+    generation: u64,
+}
+
+impl<H> Held<H> {
+    fn new(handle: H) -> Self {
+        Self { handle, open: true, generation: 0 }
+    }
 }
 
 struct World<'i> {
     input: Input<'i>,
+    folder: Folder,
+    /// Whether the feed is as it was published last.
+    feed_is_whole: bool,
     engines: Vec<Held<luigi_engine>>,
     /// With the place of its engine.
     contexts: Vec<(Held<luigi_context>, usize)>,
@@ -76,6 +89,18 @@ fn text(bytes: &[u8]) -> luigi_text {
     luigi_text { data: bytes.as_ptr().cast(), length: bytes.len() }
 }
 
+/// Polls an engine on a feed until nothing is left to do; the generation in force, whether a newer one was refused, and the mode.
+fn polled(engine: luigi_engine) -> (u64, i32, i32) {
+    // SAFETY: all zeros are a value of the struct; the pointer leads to it.
+    unsafe {
+        assert_eq!(told(luigi_engine_poll(engine, luigi_poll::LUIGI_POLL_ALL as i32, null_mut())), LUIGI_STATUS_OK);
+        let mut statistics: luigi_statistics = zeroed();
+        statistics.struct_size = size_of::<luigi_statistics>();
+        assert_eq!(told(luigi_engine_statistics(engine, &raw mut statistics)), LUIGI_STATUS_OK);
+        (statistics.generation, statistics.refused_version, statistics.mode)
+    }
+}
+
 /// Says what a call came to.
 fn told(status: luigi_status) -> luigi_status {
     assert!((0..16).contains(&(status as i32)) && status != LUIGI_STATUS_INTERNAL, "{status:?}");
@@ -84,7 +109,7 @@ fn told(status: luigi_status) -> luigi_status {
 
 impl World<'_> {
     fn step(&mut self) {
-        match self.input.byte() % 12 {
+        match self.input.byte() % 16 {
             0 => self.open_engine(),
             1 => self.close_engine(),
             2 | 3 => self.open_context(),
@@ -93,6 +118,10 @@ impl World<'_> {
             6 => self.close_identity(),
             7 => self.ask_engine(),
             8 => self.forge(),
+            12 => self.follow(),
+            13 => self.publish(),
+            14 => self.spoil(),
+            15 => self.record_response(),
             _ => self.decide(),
         }
     }
@@ -107,7 +136,8 @@ impl World<'_> {
         unsafe {
             let mut options: luigi_engine_options = zeroed();
             options.struct_size = size_of::<luigi_engine_options>();
-            let path = PATH.to_str().expect("a printable path");
+            let path = self.folder.policy();
+            let path = path.to_str().expect("a printable path");
             options.policy = text(path.as_bytes());
             let sound = how.is_multiple_of(4);
             match how % 4 {
@@ -125,9 +155,80 @@ impl World<'_> {
             assert_eq!((error.status, error.message.data.is_null()), (status as i32, status == LUIGI_STATUS_OK));
             assert_eq!(luigi_error_free(&raw mut error), LUIGI_STATUS_OK);
             if status == LUIGI_STATUS_OK {
-                self.engines.push(Held { handle, open: true });
+                self.engines.push(Held::new(handle));
             }
         }
+    }
+
+    /// An engine on the feed.
+    fn follow(&mut self) {
+        if self.engines.len() == 4 {
+            return;
+        }
+        let how = self.input.byte();
+        let (feed, key) = (self.folder.feed(), self.folder.public_key());
+        // SAFETY: all zeros are a value of the struct; the pointers lead to values of this function.
+        unsafe {
+            let mut options: luigi_engine_options = zeroed();
+            options.struct_size = size_of::<luigi_engine_options>();
+            options.feed = text(feed.as_os_str().as_encoded_bytes());
+            let key = if how.is_multiple_of(8) { &feed } else { &key };
+            options.public_key = text(key.as_os_str().as_encoded_bytes());
+            options.stale_after_seconds = u32::from(how);
+            let mut handle = luigi_engine::default();
+            let status = told(luigi_engine_open(&raw const options, &raw mut handle, null_mut()));
+            let sound = self.feed_is_whole && self.folder.generation > 0 && !how.is_multiple_of(8);
+            assert!(status == LUIGI_STATUS_OK || !sound, "{status:?}");
+            assert!(matches!(status, LUIGI_STATUS_OK | LUIGI_STATUS_UNUSABLE), "{status:?}");
+            if status == LUIGI_STATUS_OK {
+                // It is of what was published last, or of what stood there before it was spoilt in a way that nobody sees.
+                let generation = self.folder.generation;
+                self.engines.push(Held { handle, open: true, generation });
+            }
+        }
+    }
+
+    /// The next version; whoever follows sees it.
+    fn publish(&mut self) {
+        let how = self.input.byte();
+        self.folder.publish(how, if how & 2 == 0 { Mode::Enforce } else { Mode::Observe });
+        self.feed_is_whole = true;
+        for held in &mut self.engines {
+            if held.open && held.generation > 0 {
+                held.generation = self.folder.generation;
+                assert_eq!(polled(held.handle), (self.folder.generation, 0, if how & 2 == 0 { 2 } else { 1 }));
+            }
+        }
+    }
+
+    /// Somebody changes the feed who may not: what is in force stays.
+    fn spoil(&mut self) {
+        let which = self.input.byte();
+        if self.folder.spoil(which, &mut self.input) {
+            self.feed_is_whole = false;
+        }
+        for held in self.engines.iter().filter(|held| held.open && held.generation > 0) {
+            assert_eq!(polled(held.handle).0, held.generation);
+        }
+    }
+
+    /// Nothing is recorded here, and the call is answered all the same.
+    fn record_response(&mut self) {
+        let Some(which) = self.context() else { return };
+        let (context, engine) = self.contexts[which];
+        let status_code = i32::from(self.input.byte()) * 4;
+        let backend = text(self.input.field());
+        let id = [self.input.byte(); 16];
+        // SAFETY: the pointers lead to values of this function.
+        let status = told(unsafe { luigi_record_response(context.handle, id.as_ptr(), status_code, backend) });
+        let expected = if !(100..600).contains(&status_code) {
+            LUIGI_STATUS_INVALID_ARGUMENT
+        } else if context.open && self.engines[engine].open {
+            LUIGI_STATUS_OK
+        } else {
+            LUIGI_STATUS_CLOSED
+        };
+        assert_eq!(status, expected);
     }
 
     /// One of the engines, if there is any.
@@ -138,7 +239,7 @@ impl World<'_> {
 
     fn close_engine(&mut self) {
         let Some(which) = self.engine() else { return };
-        let Held { handle, open } = self.engines[which];
+        let Held { handle, open, .. } = self.engines[which];
         let status = told(luigi_engine_close(handle));
         assert_eq!(status, if open { LUIGI_STATUS_OK } else { LUIGI_STATUS_CLOSED });
         self.engines[which].open = false;
@@ -154,7 +255,7 @@ impl World<'_> {
         let status = told(unsafe { luigi_context_open(self.engines[which].handle, &raw mut handle) });
         assert_eq!(status, if self.engines[which].open { LUIGI_STATUS_OK } else { LUIGI_STATUS_CLOSED });
         if status == LUIGI_STATUS_OK {
-            self.contexts.push((Held { handle, open: true }, which));
+            self.contexts.push((Held::new(handle), which));
         }
     }
 
@@ -165,7 +266,7 @@ impl World<'_> {
 
     fn close_context(&mut self) {
         let Some(which) = self.context() else { return };
-        let Held { handle, open } = self.contexts[which].0;
+        let Held { handle, open, .. } = self.contexts[which].0;
         let expected = if open { LUIGI_STATUS_OK } else { LUIGI_STATUS_CLOSED };
         assert_eq!(told(luigi_context_refresh(handle)), expected);
         assert_eq!(told(luigi_context_close(handle)), expected);
@@ -200,7 +301,7 @@ impl World<'_> {
             let expected = [LUIGI_STATUS_OK, LUIGI_STATUS_INVALID_ARGUMENT, LUIGI_STATUS_INVALID_UTF8];
             assert!(expected.contains(&status), "{status:?}");
             if status == LUIGI_STATUS_OK {
-                self.identities.push(Held { handle, open: true });
+                self.identities.push(Held::new(handle));
             }
         }
     }
@@ -212,7 +313,7 @@ impl World<'_> {
 
     fn close_identity(&mut self) {
         let Some(which) = self.identity() else { return };
-        let Held { handle, open } = self.identities[which];
+        let Held { handle, open, .. } = self.identities[which];
         let expected = if open { LUIGI_STATUS_OK } else { LUIGI_STATUS_CLOSED };
         assert_eq!(told(luigi_identity_close(handle)), expected);
         self.identities[which].open = false;
@@ -221,7 +322,7 @@ impl World<'_> {
     /// What an engine says of itself.
     fn ask_engine(&mut self) {
         let Some(which) = self.engine() else { return };
-        let Held { handle, open } = self.engines[which];
+        let Held { handle, open, .. } = self.engines[which];
         let how = self.input.byte();
         let expected = if open { LUIGI_STATUS_OK } else { LUIGI_STATUS_CLOSED };
         // SAFETY: all zeros are a value of each struct; the pointers lead to values of this function.

@@ -5,6 +5,7 @@
 
 mod decide;
 mod facts;
+mod feed;
 mod ffi;
 mod haproxy;
 mod input;
