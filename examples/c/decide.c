@@ -19,8 +19,13 @@ int main(int count, char **words) {
     luigi_decision decision;
     luigi_status status;
 
-    if (count != 5 || luigi_abi_version() != LUIGI_ABI_VERSION) {
+    if (count != 5) {
         fprintf(stderr, "usage: decide POLICY METHOD HOST TARGET\n");
+        return 2;
+    }
+    if (luigi_abi_version() != LUIGI_ABI_VERSION) {
+        fprintf(stderr, "libluigi has version %u of the ABI, and this program is for %u\n",
+                (unsigned)luigi_abi_version(), (unsigned)LUIGI_ABI_VERSION);
         return 2;
     }
 

@@ -2,13 +2,15 @@
  * A small HTTP service whose every route is guarded, on libmicrohttpd:
  *
  *     cc guard.c $(pkg-config --cflags --libs luigi libmicrohttpd) -pthread -o guard
- *     ./guard 8080 /var/lib/luigi/feed /var/lib/luigi/feed.pub
+ *     ./guard 8080 /var/lib/luigi/feed /var/lib/luigi/feed.pub /run/luigi/spool
  *
- * It follows the feed: `luigi apply` changes the policy while requests are answered. What it shows:
+ * It listens on IPv6 and IPv4. It follows the feed: `luigi apply` changes the policy while requests are answered. With a spool, decisions are recorded there. What it shows:
  *
  * - one engine, a thread of Luigi's that polls, and one context for each thread that answers, kept by the thread;
  * - the request as it was received: libmicrohttpd decodes paths, so the target is taken before it does;
  * - what is served is the canonical path, which is the one that was decided;
+ * - where a request comes from, for rules about networks, over IPv6 and IPv4;
+ * - how a privileged request ended, for the record;
  * - a refusal is answered with what Luigi makes of it; a failure is an answer of its own, and never a pass.
  */
 
@@ -79,6 +81,19 @@ static void request_ends(void *nothing, struct MHD_Connection *connection, void 
     }
 }
 
+/* The peer's address as text. Without one, rules about networks are unknown. */
+static const char *address_of(const struct sockaddr *peer, char *text, socklen_t size) {
+    switch (peer == NULL ? AF_UNSPEC : peer->sa_family) {
+    case AF_INET:
+        return inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, text, size);
+    case AF_INET6:
+        /* Of a client that came over IPv4 it is `::ffff:192.0.2.1`, which Luigi takes for 192.0.2.1. */
+        return inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, text, size);
+    default:
+        return NULL;
+    }
+}
+
 struct headers {
     luigi_field fields[MAX_HEADERS];
     size_t count;
@@ -146,7 +161,7 @@ static enum MHD_Result handle(void *nothing, struct MHD_Connection *connection, 
     luigi_decision decision;
     luigi_http_reply reply = {0};
     luigi_status status;
-    char source[INET6_ADDRSTRLEN] = "";
+    char source[INET6_ADDRSTRLEN];
     char path[MAX_PATH];
     enum MHD_Result queued;
     (void)nothing;
@@ -166,14 +181,11 @@ static enum MHD_Result handle(void *nothing, struct MHD_Connection *connection, 
     if (headers.too_many) {
         return failed(connection, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "too many headers\n");
     }
-    if (peer != NULL && peer->client_addr->sa_family == AF_INET) {
-        inet_ntop(AF_INET, &((struct sockaddr_in *)peer->client_addr)->sin_addr, source, sizeof source);
-    }
 
     request.struct_size = sizeof request;
     request.method = luigi_text_of(method);
     request.target = luigi_text_of(received->target);
-    request.source = luigi_text_of(source);
+    request.source = luigi_text_of(address_of(peer == NULL ? NULL : peer->client_addr, source, sizeof source));
     request.headers = headers.fields;
     request.header_count = headers.count;
     request.path = path;
@@ -184,7 +196,11 @@ static enum MHD_Result handle(void *nothing, struct MHD_Connection *connection, 
         return failed(connection, MHD_HTTP_SERVICE_UNAVAILABLE, luigi_status_name(status));
     }
     if (decision.outcome == LUIGI_PASS) {
-        return serve(connection, decision.path_length > 0 ? path : "nothing", &decision);
+        queued = serve(connection, decision.path_length > 0 ? path : "nothing", &decision);
+        if (decision.privileged) {
+            luigi_record_response(thread->context, decision.evaluation_id, MHD_HTTP_OK, luigi_text_of("guard"));
+        }
+        return queued;
     }
 
     reply.struct_size = sizeof reply;
@@ -203,6 +219,12 @@ static void log_line(void *nothing, int32_t level, luigi_text message) {
     fprintf(stderr, "%s: %.*s\n", level == LUIGI_LOG_NOTICE ? "notice" : "alert", (int)message.length, message.data);
 }
 
+static struct MHD_Daemon *start(unsigned port, unsigned flags) {
+    return MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, handle, NULL, MHD_OPTION_THREAD_POOL_SIZE,
+                            (unsigned)THREADS, MHD_OPTION_URI_LOG_CALLBACK, request_begins, NULL,
+                            MHD_OPTION_NOTIFY_COMPLETED, request_ends, NULL, MHD_OPTION_END);
+}
+
 int main(int count, char **words) {
     luigi_engine_options options = {0};
     luigi_error error = {0};
@@ -210,9 +232,15 @@ int main(int count, char **words) {
     const union MHD_DaemonInfo *info;
     sigset_t ends;
     int which;
+    unsigned port;
 
-    if (count != 4 || luigi_abi_version() != LUIGI_ABI_VERSION) {
-        fprintf(stderr, "usage: guard PORT FEED PUBLIC-KEY\n");
+    if (count < 4 || count > 5) {
+        fprintf(stderr, "usage: guard PORT FEED PUBLIC-KEY [SPOOL]\n");
+        return 2;
+    }
+    if (luigi_abi_version() != LUIGI_ABI_VERSION) {
+        fprintf(stderr, "libluigi has version %u of the ABI, and this program is for %u\n",
+                (unsigned)luigi_abi_version(), (unsigned)LUIGI_ABI_VERSION);
         return 2;
     }
     sigemptyset(&ends);
@@ -223,6 +251,7 @@ int main(int count, char **words) {
     options.struct_size = sizeof options;
     options.feed = luigi_text_of(words[2]);
     options.public_key = luigi_text_of(words[3]);
+    options.spool = luigi_text_of(count == 5 ? words[4] : NULL);
     options.log = log_line;
     error.struct_size = sizeof error;
     if (luigi_engine_open(&options, &engine, &error) != LUIGI_STATUS_OK ||
@@ -232,10 +261,12 @@ int main(int count, char **words) {
     }
     pthread_key_create(&context_key, thread_ends);
 
-    daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, (uint16_t)strtoul(words[1], NULL, 10), NULL, NULL,
-                              handle, NULL, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
-                              MHD_OPTION_URI_LOG_CALLBACK, request_begins, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-                              request_ends, NULL, MHD_OPTION_END);
+    port = (unsigned)strtoul(words[1], NULL, 10);
+    daemon = start(port, MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_DUAL_STACK);
+    if (daemon == NULL) {
+        /* A machine without IPv6. */
+        daemon = start(port, MHD_USE_INTERNAL_POLLING_THREAD);
+    }
     if (daemon == NULL) {
         fprintf(stderr, "cannot listen on port %s\n", words[1]);
         return 1;

@@ -10,7 +10,7 @@ import os
 import sys
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p, sizeof
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 MODE_ENFORCE = 2
 UPGRADE_NO = 1
 PASS = 1
@@ -80,7 +80,7 @@ def load():
     luigi = ctypes.CDLL(os.environ.get("LUIGI_LIBRARY", "libluigi.so.0.1"))
     luigi.luigi_abi_version.restype = c_uint32
     if luigi.luigi_abi_version() != ABI_VERSION:
-        raise RuntimeError("libluigi has another version of the ABI")
+        raise RuntimeError(f"libluigi has version {luigi.luigi_abi_version()} of the ABI, and this program is for {ABI_VERSION}")
     luigi.luigi_status_name.restype = luigi.luigi_reason_name.restype = c_char_p
     luigi.luigi_engine_open.argtypes = [POINTER(EngineOptions), POINTER(Handle), POINTER(Error)]
     luigi.luigi_error_free.argtypes = [POINTER(Error)]

@@ -4,10 +4,11 @@
 use luigi_tests::client::{Client, Response, request};
 use luigi_tests::feed::{Feed, numbered_policy};
 use luigi_tests::installation::{install_library, workspace};
+use luigi_tests::spooled::Spooled;
 use luigi_tests::tokens::Signer;
 use luigi_tests::wait;
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -218,7 +219,7 @@ impl Drop for Guard {
 
 impl Guard {
     /// `None`, with a word on the standard error, if libmicrohttpd cannot be had here.
-    fn start(folder: &Path, feed: &Feed) -> Option<Self> {
+    fn start(folder: &Path, feed: &Feed, spool: Option<&Path>) -> Option<Self> {
         let need = Command::new(workspace().join("tests/tools/need")).arg(":libmicrohttpd-dev").status();
         if !need.is_ok_and(|status| status.success()) {
             eprintln!("SKIPPED: libmicrohttpd cannot be had here, the HTTP service in C was not tried");
@@ -232,7 +233,7 @@ impl Guard {
         compile.args(STRICT).arg("-D_DEFAULT_SOURCE").arg(installed.example("c/guard.c"));
         run(compile.args(flags).args(["-lmicrohttpd", "-pthread", "-o"]).arg(&program));
         let mut command = installed.command(&program);
-        command.arg("0").arg(feed.feed()).arg(feed.path("state/signing.pub")).stdout(Stdio::piped());
+        command.arg("0").arg(feed.feed()).arg(feed.path("state/signing.pub")).args(spool).stdout(Stdio::piped());
         let mut process = command.spawn().expect("it was compiled");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("it is piped")).read_line(&mut line).expect("a line");
@@ -242,8 +243,21 @@ impl Guard {
     }
 
     fn get(&self, target: &str, fields: &[(&str, &str)]) -> Response {
-        Client::connect(self.address).exchange(&request("GET", target, "app.example.com", fields))
+        Self::get_from(self.address, target, fields)
     }
+
+    fn get_from(address: SocketAddr, target: &str, fields: &[(&str, &str)]) -> Response {
+        Client::connect(address).exchange(&request("GET", target, "app.example.com", fields))
+    }
+}
+
+/// The credential of somebody in `staff`.
+fn bearer(signer: &Signer) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let claims = serde_json::json!({
+        "iss": "https://id.example.com", "aud": "app", "sub": "ada", "groups": ["staff"], "exp": now + 600,
+    });
+    format!("Bearer {}", signer.token(&claims))
 }
 
 #[test]
@@ -251,7 +265,7 @@ fn the_http_service_follows_the_feed_under_load() {
     let (folder, feed, signer) = (TempDir::new().expect("a temporary folder"), Feed::new(), Signer::es256("one"));
     feed.apply_in(&numbered_policy(1), luigi_runtime::Mode::Enforce).expect("the policy is sound");
     feed.apply_with_keys(&numbered_policy(1), &[&signer]).expect("the policy is sound");
-    let Some(guard) = Guard::start(folder.path(), &feed) else { return };
+    let Some(guard) = Guard::start(folder.path(), &feed, None) else { return };
 
     // Each answer is of one version, and none of an older one than the answer before on the same connection has been.
     let (done, answers) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -285,11 +299,7 @@ fn the_http_service_follows_the_feed_under_load() {
     });
     assert!(answers.load(Ordering::Relaxed) > 20);
 
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-    let claims = serde_json::json!({
-        "iss": "https://id.example.com", "aud": "app", "sub": "ada", "groups": ["staff"], "exp": now + 600,
-    });
-    let bearer = format!("Bearer {}", signer.token(&claims));
+    let bearer = bearer(&signer);
     let staff = guard.get("/staff/a", &[("authorization", &bearer)]);
     assert_eq!((staff.status, staff.header("x-rule")), (200, Some("staff")), "{}", staff.head);
     let nobody = guard.get("/staff/a", &[("accept", "text/html")]);
@@ -305,5 +315,73 @@ fn the_http_service_follows_the_feed_under_load() {
         let response = guard.get(target, fields);
         assert_eq!(response.status, status, "{target}: {}", response.head);
         assert_eq!(response.header("content-type"), Some("application/problem+json"), "{}", response.head);
+    }
+}
+
+/// Each path is for one family of addresses, and recorded.
+const BY_ADDRESS: &str = r#"
+schema = 1
+[issuers.corp]
+url = "https://id.example.com"
+audiences = ["app"]
+[groups]
+staff = "staff"
+[networks]
+four = ["127.0.0.0/8"]
+six = ["::1/128"]
+[scopes.four]
+hosts = ["app.example.com"]
+operations = ["GET /four"]
+privileged = true
+[scopes.six]
+hosts = ["app.example.com"]
+operations = ["GET /six"]
+privileged = true
+[[rules]]
+id = "over-ipv4"
+effect = "allow"
+scopes = ["four"]
+subject = { groups = ["staff"] }
+from = ["four"]
+[[rules]]
+id = "over-ipv6"
+effect = "allow"
+scopes = ["six"]
+subject = { groups = ["staff"] }
+from = ["six"]
+"#;
+
+#[test]
+fn the_http_service_knows_where_requests_come_from_and_records_them() {
+    let (folder, feed, signer) = (TempDir::new().expect("a temporary folder"), Feed::new(), Signer::es256("one"));
+    feed.apply_in(BY_ADDRESS, luigi_runtime::Mode::Enforce).expect("the policy is sound");
+    feed.apply_with_keys(BY_ADDRESS, &[&signer]).expect("the policy is sound");
+    let bearer = bearer(&signer);
+    let spool = folder.path().join("spool");
+    std::fs::create_dir(&spool).expect("our own folder");
+    let Some(guard) = Guard::start(folder.path(), &feed, Some(&spool)) else { return };
+    let mut sources = vec![(guard.address, "/four", "/six")];
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        sources.push((SocketAddr::from((Ipv6Addr::LOCALHOST, guard.address.port())), "/six", "/four"));
+    } else {
+        eprintln!("SKIPPED: there is no IPv6 here, the HTTP service in C was tried over IPv4 only");
+    }
+    for (address, passes, is_refused) in &sources {
+        let passed = Guard::get_from(*address, passes, &[("authorization", &bearer)]);
+        assert_eq!(passed.status, 200, "{address} {passes}: {}", passed.head);
+        let refused = Guard::get_from(*address, is_refused, &[("authorization", &bearer)]);
+        assert_eq!(refused.status, 403, "{address} {is_refused}: {}", refused.head);
+    }
+    drop(guard);
+    let spooled = Spooled::read(&spool);
+    assert_eq!(spooled.decisions.len(), 2 * sources.len(), "{spooled:?}");
+    for decided in &spooled.decisions {
+        assert!(decided.privileged, "{decided:?}");
+        assert!(decided.source.is_some_and(|source| source.is_loopback()), "{decided:?}");
+        assert_eq!(decided.passed, spooled.response_to(&decided.evaluation) == Some((200, "guard")), "{decided:?}");
+        assert_eq!(
+            decided.passed,
+            decided.request.ends_with("/six") == decided.source.is_some_and(|source| source.is_ipv6())
+        );
     }
 }
