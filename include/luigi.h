@@ -16,6 +16,7 @@
  *     request.method = luigi_text_of("GET");
  *     request.target = luigi_text_of("/orders/7");
  *     request.host = luigi_text_of("shop.example.com");
+ *     request.upgrade = LUIGI_UPGRADE_NO;        (or pass the headers)
  *     luigi_decision decision;
  *     decision.struct_size = sizeof decision;
  *     luigi_decide(context, &request, &decision);
@@ -1197,7 +1198,8 @@ typedef struct {
      */
     luigi_identity identity;
     /**
-     * A `luigi_upgrade`.
+     * A `luigi_upgrade`. Say `LUIGI_UPGRADE_NO` of what asks for none unless `headers` are passed: privileged scopes refuse what may be an upgrade, with
+     * `LUIGI_REASON_UPGRADE_REFUSED`.
      */
     int32_t upgrade;
     /**

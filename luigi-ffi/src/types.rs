@@ -227,7 +227,8 @@ pub struct luigi_request {
     pub frontend: luigi_text,
     /// Who asks, if the caller vouches for somebody: `Authorization` is not looked at then.
     pub identity: luigi_identity,
-    /// A `luigi_upgrade`.
+    /// A `luigi_upgrade`. Say `LUIGI_UPGRADE_NO` of what asks for none unless `headers` are passed: privileged scopes refuse what may be an upgrade, with
+    /// `LUIGI_REASON_UPGRADE_REFUSED`.
     pub upgrade: i32,
     /// When, in seconds since the Unix epoch; 0 is now.
     pub time: i64,

@@ -254,6 +254,10 @@ impl Engine {
     pub fn status(&self) -> Status {
         let version = self.version();
         let now = crate::now().unix_seconds();
+        if let Some(spool) = &self.shared.spool {
+            // Whoever asks need not have polled.
+            spool.measure_if_due(now);
+        }
         Status {
             mode: version.mode(),
             revision: version.revision().to_owned(),
