@@ -22,7 +22,9 @@ on_each_haproxy!(
     an_answer_before_the_decision_is_given_to_anybody,
     a_header_chooses_the_servers_of_another_host,
     a_frontend_chooses_the_servers_of_another_host,
-    a_spelling_of_the_host_chooses_the_servers_of_another_host
+    a_spelling_of_the_host_chooses_the_servers_of_another_host,
+    a_query_chooses_the_servers_of_another_host,
+    a_host_that_no_line_names_gets_to_the_servers_of_another_host
 );
 
 /// Anybody may read `/public` at one host, and anything at another; nobody may anything else.
@@ -249,4 +251,67 @@ fn a_spelling_of_the_host_chooses_the_servers_of_another_host(release: Release) 
         assert_eq!(get(&haproxy, "/admin/", host, &[]).status, 200);
         assert_eq!(site.upstream().count_with(b"GET /admin/"), before + 1, "{condition}: {host} has those of another");
     }
+}
+
+/// Anybody may have anything on any host, but for one.
+const DENYING: &str = r#"
+schema = 1
+[scopes.site]
+hosts = "any"
+paths = ["/**"]
+methods = ["GET"]
+[scopes.console]
+hosts = ["console.example.com"]
+paths = ["/**"]
+methods = "any"
+[[rules]]
+id = "anybody"
+effect = "allow"
+scopes = ["site"]
+subject = "anyone"
+[[rules]]
+id = "nobody"
+effect = "deny"
+scopes = ["console"]
+"#;
+
+/// What is in front of the servers of the console, which are those of the backend `echo`, and what is found in it.
+fn before_the_console(site: &Site, release: Release, frontend: &str) -> Option<(Haproxy, Upstream, Vec<&'static str>)> {
+    site.apply(DENYING, Some(Mode::Enforce));
+    let open = Upstream::start();
+    let sections = format!("backend open\n    server open {}\n", open.address());
+    let setup = Setup { frontend: frontend.to_owned(), sections, ..site.setup(release) };
+    let haproxy = site.start(setup)?;
+    let found = found(site, DENYING);
+    Some((haproxy, open, found))
+}
+
+fn a_query_chooses_the_servers_of_another_host(release: Release) {
+    let site = Site::new();
+    let by_query = "    use_backend open unless { urlp(console) 1 } or { req.hdr(host),host_only,lower -m str console.example.com console.example.com. }\n";
+    let Some((haproxy, _open, found)) = before_the_console(&site, release, by_query) else { return };
+    assert_eq!(found, ["undecided-routing"]);
+    assert_eq!(get(&haproxy, "/a", "console.example.com", &[]).status, 403);
+    assert_eq!(get(&haproxy, "/a?console=1", "www.example.com", &[]).status, 200);
+    assert!(served(site.upstream(), "/a?console=1"));
+}
+
+fn a_host_that_no_line_names_gets_to_the_servers_of_another_host(release: Release) {
+    let site = Site::new();
+    let open = "    use_backend open if { req.hdr(host),host_only,lower -m str www.example.com www.example.com. }\n";
+    let Some((haproxy, _open, found)) = before_the_console(&site, release, open) else { return };
+    assert_eq!(found, ["left-over-host"]);
+    assert_eq!(get(&haproxy, "/a", "console.example.com", &[]).status, 403);
+    assert_eq!(get(&haproxy, "/a", "made-up.example.com", &[]).status, 200);
+    assert!(served(site.upstream(), "/a"));
+    drop(haproxy);
+
+    let refused = format!(
+        "    http-request deny unless {{ req.hdr(host),host_only,lower -m str www.example.com www.example.com. console.example.com console.example.com. }}\n{open}"
+    );
+    let Some((haproxy, open, found)) = before_the_console(&site, release, &refused) else { return };
+    assert_eq!(found, [""; 0]);
+    assert_eq!(get(&haproxy, "/b", "made-up.example.com", &[]).status, 403);
+    assert_eq!(get(&haproxy, "/b", "www.example.com", &[]).status, 200);
+    assert!(!served(site.upstream(), "/b") && served(&open, "/b"));
 }

@@ -58,12 +58,13 @@ pub(super) struct Comparison {
 const MATCHING_SUFFIXES: [&str; 8] = ["beg", "dir", "dom", "end", "len", "reg", "sub", "str"];
 
 /// Fetches that such an ending can follow.
-const MATCHING_FETCHES: [&str; 12] = [
+const MATCHING_FETCHES: [&str; 13] = [
     "base",
     "capture.req.hdr",
     "cook",
     "hdr",
     "path",
+    "pathq",
     "req.cook",
     "req.fhdr",
     "req.hdr",
@@ -191,8 +192,13 @@ impl Sample {
 
     /// Whether it is a header, and which one, in lower case.
     pub(super) fn header(&self) -> Option<String> {
-        let name = self.argument.split(',').next().unwrap_or_default().trim();
-        matches!(self.fetch.as_str(), "hdr" | "req.hdr" | "req.fhdr").then(|| name.to_ascii_lowercase())
+        let is_header = matches!(self.fetch.as_str(), "hdr" | "req.hdr" | "req.fhdr");
+        is_header.then(|| self.first_argument().to_ascii_lowercase())
+    }
+
+    /// The first of its arguments; empty if it has none.
+    pub(super) fn first_argument(&self) -> &str {
+        self.argument.split(',').next().unwrap_or_default().trim()
     }
 
     /// As it is written.

@@ -40,6 +40,15 @@ pub(super) struct Requests<'r> {
     pub(super) sni: Option<&'r str>,
 }
 
+/// What of a request the decision sees beside its target and method.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Decided {
+    /// Headers, in lower case.
+    pub(super) headers: BTreeSet<String>,
+    /// Parameters of the query.
+    pub(super) parameters: BTreeSet<String>,
+}
+
 /// What is known about every request of a section.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -47,8 +56,8 @@ pub(super) struct Known {
     variables: BTreeMap<String, Sample>,
     /// Whether connections are encrypted, if all are or none is.
     is_tls: Option<bool>,
-    /// Headers that facts carry.
-    headers: BTreeSet<String>,
+    /// What facts carry.
+    decided: Decided,
 }
 
 impl Outcome {
@@ -82,8 +91,8 @@ impl Outcome {
 }
 
 impl Known {
-    /// What is known where requests come in, and the headers that the policy's facts carry.
-    pub(super) fn of(proxy: Proxy<'_>, headers: BTreeSet<String>) -> Self {
+    /// What is known where requests come in, and what the policy's facts carry.
+    pub(super) fn of(proxy: Proxy<'_>, decided: Decided) -> Self {
         let binds = proxy.with("bind");
         let has_tls = |line: &Line| line.words.iter().any(|word| word.text == "ssl");
         let encrypted = binds.iter().filter(|(_, line)| has_tls(line)).count();
@@ -114,7 +123,7 @@ impl Known {
                 }
             }
         }
-        Self { variables, is_tls, headers }
+        Self { variables, is_tls, decided }
     }
 
     /// What the condition of a rule comes to; a rule without one always holds.
@@ -156,7 +165,7 @@ impl Known {
             _ if sample.header().as_deref() == Some("host") => Some(requests.host),
             _ => None,
         };
-        let Some(received) = received else { return Outcome::depends_on(self.reason(&sample)) };
+        let Some(received) = received else { return Outcome::depends_on(self.reason_of(&sample, comparison)) };
         let converted = sample
             .converters
             .iter()
@@ -178,8 +187,7 @@ impl Known {
 
     /// The sample itself, or what the variable that it takes is always set to.
     fn resolved(&self, sample: &Sample) -> Sample {
-        let name = sample.argument.split(',').next().unwrap_or_default();
-        let set = (sample.fetch == "var").then(|| self.variables.get(name)).flatten();
+        let set = (sample.fetch == "var").then(|| self.variables.get(sample.first_argument())).flatten();
         match set {
             // One step is enough: `txn.host` is not set from another variable.
             Some(set) => {
@@ -190,6 +198,17 @@ impl Known {
         }
     }
 
+    /// Why a comparison has no certain result.
+    fn reason_of(&self, sample: &Sample, comparison: &Comparison) -> Reason {
+        // What `path_beg` would say, too.
+        let is_about_path = sample.fetch == "pathq"
+            && sample.converters.is_empty()
+            && comparison.method == "beg"
+            && !comparison.has_files
+            && comparison.values.iter().all(|value| value.starts_with('/') && !value.contains('?'));
+        if is_about_path { Reason::Decided } else { self.reason(sample) }
+    }
+
     /// Why a sample has no certain value.
     pub(super) fn reason(&self, sample: &Sample) -> Reason {
         let fetch = sample.fetch.as_str();
@@ -197,13 +216,18 @@ impl Known {
         if let Some(header) = sample.header() {
             return match header.as_str() {
                 "host" => Reason::NotUnderstood(sample.shown()),
-                _ if self.headers.contains(&header) => Reason::Decided,
+                _ if self.decided.headers.contains(&header) => Reason::Decided,
                 _ => Reason::Undecided(sample.shown()),
             };
         }
         match fetch {
-            "path" | "pathq" | "query" | "method" | "url" | "urlp" | "url_param" | "capture.req.uri"
-            | "capture.req.method" => Reason::Decided,
+            "path" | "method" | "capture.req.method" => Reason::Decided,
+            // Rules see the parameters that they ask for, nothing else of a query.
+            "urlp" | "url_param" if self.decided.parameters.contains(sample.first_argument()) => Reason::Decided,
+            // A client chooses whether a scheme and a host stand before the path.
+            "pathq" | "query" | "urlp" | "url_param" | "url" | "url_ip" | "url_port" | "capture.req.uri" => {
+                Reason::Undecided(sample.shown())
+            }
             "var" if sample.argument.starts_with("txn.luigi") => Reason::Decided,
             "src" | "src_port" | "src_is_local" | "so_id" | "so_name" | "cook" | "req.cook" => {
                 Reason::Undecided(sample.shown())
@@ -277,8 +301,7 @@ fn matches(text: &str, value: &str, method: &str, ignores_case: bool) -> Option<
         return None;
     }
     if method == "reg" {
-        return expression(value, ignores_case)
-            .map(|expression| expression.is_match(&mut expression.create_cache(), text));
+        return fits(value, ignores_case, text);
     }
     let fold = |text: &str| if ignores_case { text.to_ascii_lowercase() } else { text.to_owned() };
     let (text, value) = (fold(text), fold(value));
@@ -291,6 +314,12 @@ fn matches(text: &str, value: &str, method: &str, ignores_case: bool) -> Option<
         "dir" => Some(has_word(&text, &value, &['/', '?'])),
         _ => None,
     }
+}
+
+/// Whether a regular expression of HAProxy's finds something in a text; `None` if it is not understood.
+pub(super) fn fits(value: &str, ignores_case: bool, text: &str) -> Option<bool> {
+    let expression = expression(value, ignores_case)?;
+    Some(expression.is_match(&mut expression.create_cache(), text))
 }
 
 /// A regular expression of HAProxy's; `None` if it has something that only some libraries understand, or is very large.
@@ -331,7 +360,8 @@ mod tests {
         sources.add("haproxy.cfg", format!("{LINES} use_backend b {condition}\n"));
         let config = Config::read(&sources);
         let proxy = config.entrances().next().unwrap();
-        let known = Known::of(proxy, ["x-team".to_owned()].into());
+        let decided = Decided { headers: ["x-team".to_owned()].into(), parameters: ["tenant".to_owned()].into() };
+        let known = Known::of(proxy, decided);
         let (section, line) = proxy.with("use_backend")[0];
         let outcome = known.outcome(Condition::of(line, section).as_ref(), Requests { host, sni: None });
         match (outcome.can_hold, outcome.can_fail) {
@@ -379,6 +409,16 @@ mod tests {
     fn what_a_condition_depends_on_is_kept() {
         for (condition, expected) in [
             ("if { path_beg /a } METH_GET", "[Decided]"),
+            ("if { pathq_beg /a }", "[Decided]"),
+            ("if { pathq -m beg /a /b }", "[Decided]"),
+            ("if { pathq -m beg /a?b }", "[Undecided(\"pathq\")]"),
+            ("if { pathq -m end /a }", "[Undecided(\"pathq\")]"),
+            ("if { url_beg /a }", "[Undecided(\"url\")]"),
+            ("if { query -m sub admin=1 }", "[Undecided(\"query\")]"),
+            ("if { urlp(admin) 1 }", "[Undecided(\"urlp(admin)\")]"),
+            ("if { url_param(admin) -m found }", "[Undecided(\"url_param(admin)\")]"),
+            ("if { urlp(tenant) a }", "[Decided]"),
+            ("if { urlp(tenant,;) a }", "[Decided]"),
             ("if { nbsrv(app) lt 1 }", "[Circumstance]"),
             ("if { ssl_fc_sni a } { path /a }", "[Decided, Undecided(\"ssl_fc_sni\")]"),
             ("if { dst_port 443 }", "[Undecided(\"dst_port\")]"),

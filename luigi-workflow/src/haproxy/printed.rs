@@ -107,7 +107,10 @@ impl Printed {
             carried = carried.take().or(facts);
             (section, line, which)
         });
-        let rules: Vec<_> = rules.collect();
+        let mut rules: Vec<_> = rules.collect();
+        // Anybody may switch strict mode before Luigi's lines; theirs stand behind others of them.
+        let before = rules.iter_mut().take_while(|(_, line, which)| which.is_none() || line.action() == "strict-mode");
+        before.for_each(|(_, _, which)| *which = None);
         let is_gate = |(_, line, _): &(&Section, &Line, Option<usize>)| is_gate(line);
         let asks = |(_, line, _): &(&Section, &Line, Option<usize>)| line.word(1) == "set-var(txn.luigi.out)";
         let first = rules.iter().position(is_gate)?;

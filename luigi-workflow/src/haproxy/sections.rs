@@ -177,9 +177,9 @@ impl Config {
         self.sections.push(Section { kind: *kind, name, header: line.span(), lines: Vec::new(), parent });
     }
 
-    /// The frontends and `listen` sections: where requests come in.
+    /// The frontends and `listen` sections: where requests come in. Not those that are `disabled`: HAProxy does not start them.
     pub(super) fn entrances(&self) -> impl Iterator<Item = Proxy<'_>> {
-        self.proxies(|kind| matches!(kind, Kind::Frontend | Kind::Listen))
+        self.proxies(|kind| matches!(kind, Kind::Frontend | Kind::Listen)).filter(|proxy| !proxy.is_disabled())
     }
 
     /// The backend or `listen` section of a name.
@@ -283,6 +283,11 @@ impl<'c> Proxy<'c> {
         lines
     }
 
+    fn is_disabled(self) -> bool {
+        let lines = self.lines().into_iter().map(|(_, line)| line.word(0));
+        lines.filter(|word| matches!(*word, "disabled" | "enabled")).last() == Some("disabled")
+    }
+
     /// Whether it is in http mode. HAProxy's default is tcp.
     pub(super) fn is_http(self) -> bool {
         self.with("mode").last().is_some_and(|(_, line)| line.word(1) == "http")
@@ -371,6 +376,13 @@ backend app from base
         let app = config.backend("app").unwrap();
         assert!(app.has_servers() && app.option("httpslog").is_some());
         assert!(config.backend("www").is_none());
+    }
+
+    #[test]
+    fn what_is_disabled_takes_no_requests() {
+        let (config, _) =
+            config("defaults\n disabled\nfrontend a\n bind :1\nfrontend b\n enabled\nlisten c\n enabled\n disabled\n");
+        assert_eq!(config.entrances().map(|proxy| proxy.name()).collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ backend shop
 "#;
     /// Something that decides where requests go and is not understood.
     HaproxyNotUnderstood = "haproxy-not-understood", Warning:
-        "What happens here depends on something that is not worked out: a map, a list in a file, a fetch that is not known, an action of another \
+        "What happens here depends on something that is not worked out: a map, a list in a file, a fetch or an action that is not known, a \
          Lua program, a block between `.if` and `.endif` of which both branches were read. Nothing is guessed, so something may be wrong here and \
          not be reported. Look at it yourself, and accept the finding with what you have found.",
         wrong r#"frontend www
@@ -80,6 +80,21 @@ backend shop
 
 frontend internal
     bind 10.0.0.1:8080
+    # Luigi's lines
+    default_backend shop
+
+backend shop
+    server s1 192.0.2.1:8080
+"#;
+    /// No frontend with Luigi's lines.
+    NoLuigiLines = "no-luigi-lines", Warning:
+        "In these files there is no frontend with Luigi's lines, so that nothing is decided, and nothing was looked at but whether servers can be \
+         reached. A file may be missing: HAProxy reads several as one, and so does `--haproxy FILE --haproxy FILE`.",
+        wrong r#"backend shop
+    server s1 192.0.2.1:8080
+"#,
+        right r#"frontend www
+    bind :443
     # Luigi's lines
     default_backend shop
 
@@ -301,7 +316,7 @@ backend admin
 "#;
     /// Which servers get a request depends on what is not decided.
     UndecidedRouting = "undecided-routing", Warning:
-        "Scopes are told apart by Host, and here something else chooses the servers: the name in TLS (SNI), a port, an address, a header, or which \
+        "Scopes are told apart by Host, and here something else chooses the servers: the name in TLS (SNI), a port, an address, a header, the query, or which \
          frontend was connected to. A client chooses it apart from the Host, so that a request is decided by the scopes of one host and served by \
          the servers of another. Choose servers by the Host that is decided, `{ req.hdr(host),host_only,lower -m str NAME }`, or refuse other \
          hosts in the frontend. Scopes may also name the `frontends` that they are about.",
@@ -325,6 +340,37 @@ backend admin
 
 backend shop
     server s1 192.0.2.1:8080
+
+backend admin
+    server a1 192.0.2.2:8080
+"#;
+    /// A host shares servers with another one because no line names it.
+    LeftOverHost = "left-over-host", Warning:
+        "Requests for this host are left over for the last way of the frontend, and so are those for another host, about which there are other \
+         rules. Servers that get both have to tell them apart by Host, and for a host that they do not know most take one that they do: what one \
+         host is allowed is then done for the other. Reported where HAProxy itself tells hosts apart, and for `hosts = \"any\"` where that opens what \
+         rules about a named host deny or restrict. Name the hosts of these servers and let nothing be left over for them; if the servers refuse \
+         hosts that are not theirs, accept it.",
+        wrong r#"frontend www
+    bind :443
+    # Luigi's lines
+    use_backend blog if { req.hdr(host),host_only,lower -m str blog.example.com blog.example.com. }
+    default_backend admin
+
+backend blog
+    server b1 192.0.2.3:8080
+
+backend admin
+    server a1 192.0.2.2:8080
+"#,
+        right r#"frontend www
+    bind :443
+    # Luigi's lines
+    use_backend blog if { req.hdr(host),host_only,lower -m str blog.example.com blog.example.com. }
+    use_backend admin if { req.hdr(host),host_only,lower -m str admin.example.com admin.example.com. }
+
+backend blog
+    server b1 192.0.2.3:8080
 
 backend admin
     server a1 192.0.2.2:8080
@@ -401,6 +447,33 @@ backend shop
     server s1 192.0.2.1:8080
 "#,
         right r#"frontend www
+    bind :443
+    # Luigi's lines
+    default_backend shop
+
+backend shop
+    server s1 192.0.2.1:8080
+"#;
+    /// The mode cannot be chosen where HAProxy is started.
+    FixedMode = "fixed-mode", Warning:
+        "`setenv` wins over the environment that HAProxy is started with. With `LUIGI_MODE` set by it a policy file is in this mode whoever starts \
+         HAProxy: with `observe` nothing is ever refused. What is printed has `presetenv`, which gives way. A feed brings its own mode, which \
+         `luigi apply --mode` switches without a reload.",
+        wrong r#"global
+    setenv LUIGI_MODE observe
+
+frontend www
+    bind :443
+    # Luigi's lines
+    default_backend shop
+
+backend shop
+    server s1 192.0.2.1:8080
+"#,
+        right r#"global
+    presetenv LUIGI_MODE observe
+
+frontend www
     bind :443
     # Luigi's lines
     default_backend shop

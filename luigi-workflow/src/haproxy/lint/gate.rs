@@ -19,6 +19,7 @@ pub(super) fn look(look: &mut Look<'_>) {
         facts(look, proxy, gate, &mut found);
     }
     tunnels(look, &mut found);
+    modes(look, &mut found);
     // Two frontends may have the same lines from one `defaults` section.
     for problem in found {
         if !look.found.contains(&problem) {
@@ -80,6 +81,25 @@ fn sets_answer(line: &Line) -> bool {
     let about = line.word(1).split_once('(').map(|(_, rest)| rest.trim_start());
     line.action().contains("set-var")
         && about.is_some_and(|name| name.starts_with("txn.luigi.in") || name.starts_with("txn.luigi.out"))
+}
+
+/// Rules that change the map by which it is known whether failures are denied.
+fn modes(look: &Look<'_>, found: &mut Vec<Diagnostic>) {
+    if look.guarded().next().is_none() {
+        return;
+    }
+    let changes = |text: &str| {
+        let map = text.strip_prefix("set-map(").or_else(|| text.strip_prefix("del-map("));
+        map.is_some_and(|map| map.trim_end_matches(')').ends_with("modes.map"))
+    };
+    for line in look.config.sections.iter().filter(|section| section.is_proxy()).flat_map(|section| &section.lines) {
+        let Some(at) = (1..=2).find(|at| changes(line.word(*at))) else { continue };
+        let message = "this changes the map by which Luigi's lines know whether to deny when Luigi fails";
+        let problem = finding(HaproxyLint::LuigiLinesIncomplete, line.word_span(at), message);
+        found.push(
+            problem.help("remove it; Luigi keeps that map up to date, and `luigi apply --mode` switches the mode"),
+        );
+    }
 }
 
 /// Whether the lines carry what the policy asks for, and `LUIGI_FACTS` says so.

@@ -4,16 +4,22 @@
 //! |---|---|
 //! | `gate` | Luigi's lines themselves |
 //! | `around` | rules before and behind them |
+//! | `actions` | what rules can do, as far as it is known |
 //! | `frontends` | frontends that scopes name |
 //! | `ways` | which servers can be reached, and from where |
 //! | `routing` | what chooses them, against what scopes are told apart by |
+//! | `left_over` | hosts that share servers only because no line names them |
+//! | `destinations` | servers whose address a rule or a connection chooses |
 //! | `settings` | options, buffers, the statistics page |
 //! | `accept` | comments that accept findings |
 
 mod accept;
+mod actions;
 mod around;
+mod destinations;
 mod frontends;
 mod gate;
+mod left_over;
 mod routing;
 mod settings;
 mod ways;
@@ -22,10 +28,11 @@ pub use accept::Accepted;
 pub(super) use accept::accepted;
 
 use super::conditions::Sample;
+use super::evaluate::Decided;
 use super::printed::{Gate, Printed};
 use super::sections::{Broken, Config, Proxy};
 use luigi_core::policy::diagnostics::{Code, Diagnostic, HaproxyLint};
-use luigi_core::policy::model::Policy;
+use luigi_core::policy::model::{FactTest, Policy};
 use luigi_core::policy::source::Span;
 use std::collections::BTreeSet;
 
@@ -61,6 +68,7 @@ pub(super) fn look(config: &Config, policy: &Policy) -> Vec<Diagnostic> {
     frontends::look(&mut look);
     ways::look(&mut look);
     routing::look(&mut look);
+    destinations::look(&mut look);
     settings::look(&mut look);
     blocks(&mut look);
     look.found
@@ -77,11 +85,24 @@ impl<'c> Look<'c> {
         self.entrances.iter().filter_map(|entrance| Some((entrance.proxy, entrance.gate.as_ref()?)))
     }
 
-    /// Headers that are decided by, in lower case.
-    fn decided_headers(&self) -> BTreeSet<String> {
+    /// What of a request is decided by, beside its target and method.
+    fn decided(&self) -> Decided {
         let needed = self.printed.needed.to_string();
         let asked = needed.split(' ').filter_map(|name| name.strip_prefix("header:")).map(str::to_owned);
-        ["authorization", "host", "upgrade"].map(str::to_owned).into_iter().chain(asked).collect()
+        let headers = ["authorization", "host", "upgrade"].map(str::to_owned).into_iter().chain(asked).collect();
+        let conditions = self.policy.rules.iter().flat_map(|(_, rule)| {
+            let conditions = std::iter::once(&rule.when).chain(&rule.unless);
+            conditions.flat_map(|conditions| &conditions.facts).chain(&rule.require.facts)
+        });
+        let parameters = conditions.filter_map(|test| match test {
+            FactTest::Query { parameter, .. } => Some(parameter.clone()),
+            _ => None,
+        });
+        let mut parameters: BTreeSet<_> = parameters.collect();
+        if self.policy.hosts.iter().any(|(_, host)| host.refuses_method_override) {
+            parameters.insert("_method".to_owned());
+        }
+        Decided { headers, parameters }
     }
 }
 

@@ -5,7 +5,7 @@
 //! that the decision does not see. Conditions on paths and methods are no danger: the decision sees these.
 
 use super::ways::{To, Way, ends, ways};
-use super::{Look, finding, is_path};
+use super::{Look, finding, is_path, left_over};
 use crate::haproxy::conditions::{Comparison, Condition, Term, Test};
 use crate::haproxy::evaluate::{Known, Reason, Requests};
 use crate::haproxy::sections::{Line, Proxy};
@@ -19,37 +19,49 @@ const MAX_HOSTS: usize = 500;
 
 /// A host that the policy knows.
 #[derive(Clone, Debug)]
-struct Host {
+pub(super) struct Host {
     /// As the policy writes it.
-    pattern: String,
+    pub(super) pattern: String,
     /// The host itself, or one that the pattern holds.
-    name: String,
-    /// Whether it is the host itself.
-    is_exact: bool,
-    /// The scopes that decide requests for it.
-    scopes: BTreeSet<ScopeId>,
+    pub(super) name: String,
+    pub(super) kind: HostKind,
+    /// The scopes with rules that decide requests for it.
+    pub(super) scopes: BTreeSet<ScopeId>,
+    /// Whether something is allowed on it: what is not cannot get anywhere, and its servers can still be those that others must not reach.
+    pub(super) is_open: bool,
+}
+
+/// What a host of the policy stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HostKind {
+    /// Itself.
+    Exact,
+    /// Some that look like it.
+    Pattern,
+    /// Whatever no rule names.
+    Any,
 }
 
 /// A frontend, as far as it chooses servers.
-struct Plan<'c> {
+pub(super) struct Plan<'c> {
     proxy: Proxy<'c>,
     known: Known,
     ends: Vec<(&'c Line, Option<Condition>)>,
-    ways: Vec<Way<'c>>,
-    /// The hosts that can be decided here.
-    hosts: Vec<Host>,
+    pub(super) ways: Vec<Way<'c>>,
+    /// The hosts that rules are about here.
+    pub(super) hosts: Vec<Host>,
     /// The ways that requests for each of them can take.
-    taken: Vec<Vec<Route>>,
+    pub(super) taken: Vec<Vec<Route>>,
     /// Whether the host in TLS is always that of the Host.
     compares_sni: bool,
 }
 
 /// A way that requests for a host can take.
-struct Route {
+pub(super) struct Route {
     /// Which of the plan's ways.
-    way: usize,
+    pub(super) way: usize,
     /// What that depends on; empty if all the requests that get so far take it.
-    reasons: BTreeSet<Reason>,
+    pub(super) reasons: BTreeSet<Reason>,
 }
 
 pub(super) fn look(look: &mut Look<'_>) {
@@ -70,6 +82,7 @@ pub(super) fn look(look: &mut Look<'_>) {
     for plan in &plans {
         within(plan, &mut said, &mut found);
         spellings(plan, &backends, &mut found);
+        left_over::look(look.policy, plan, &said, &mut found);
     }
     between(&plans, &said, &mut found);
     received_paths(look, &mut found);
@@ -81,29 +94,41 @@ fn is_about(scope: &Scope, frontend: &str) -> bool {
     scope.frontends.is_empty() || scope.frontends.iter().any(|name| name == frontend)
 }
 
-/// The hosts that something is allowed on, where requests come in at this frontend.
+/// The scopes of the rules with one of these effects.
+pub(super) fn scopes_of(policy: &Policy, effects: &[Effect]) -> BTreeSet<ScopeId> {
+    let rules = policy.rules.iter().filter(|(_, rule)| effects.contains(&rule.effect));
+    let scopes = rules.flat_map(|(_, rule)| match &rule.scopes {
+        ScopeSelector::Named(scopes) => scopes.clone(),
+        // All requests alike.
+        ScopeSelector::All => Vec::new(),
+    });
+    scopes.collect()
+}
+
+/// The hosts that rules are about, where requests come in at this frontend.
 fn hosts_of(policy: &Policy, frontend: &str, named: &BTreeSet<String>) -> Vec<Host> {
-    let allows = policy.rules.iter().filter(|(_, rule)| rule.effect == Effect::Allow);
-    let opened: BTreeSet<ScopeId> = allows
-        .flat_map(|(_, rule)| match &rule.scopes {
-            ScopeSelector::Named(scopes) => scopes.clone(),
-            ScopeSelector::All => Vec::new(),
-        })
-        .filter(|id| is_about(&policy.scopes[*id], frontend))
-        .collect();
-    let patterns: BTreeSet<&HostPattern> = opened.iter().flat_map(|id| &policy.scopes[*id].hosts).collect();
+    let here = |effects: &[Effect]| -> BTreeSet<ScopeId> {
+        scopes_of(policy, effects).into_iter().filter(|id| is_about(&policy.scopes[*id], frontend)).collect()
+    };
+    let (opened, ruled) = (here(&[Effect::Allow]), here(&[Effect::Allow, Effect::Restrict, Effect::Deny]));
+    let patterns: BTreeSet<&HostPattern> = ruled.iter().flat_map(|id| &policy.scopes[*id].hosts).collect();
     let mut hosts: Vec<Host> = patterns
         .into_iter()
         .map(|pattern| {
             let name = sample(pattern);
             let scopes =
-                opened.iter().copied().filter(|id| policy.scopes[*id].hosts.iter().any(|held| holds(held, &name)));
-            let is_exact = matches!(pattern, HostPattern::Exact(_));
-            Host { pattern: pattern.to_string(), scopes: scopes.collect(), name, is_exact }
+                ruled.iter().copied().filter(|id| policy.scopes[*id].hosts.iter().any(|held| holds(held, &name)));
+            let scopes: BTreeSet<ScopeId> = scopes.collect();
+            let kind = match pattern {
+                HostPattern::Exact(_) => HostKind::Exact,
+                HostPattern::Any => HostKind::Any,
+                HostPattern::OneLabel(_) | HostPattern::Labels(_) | HostPattern::Capture { .. } => HostKind::Pattern,
+            };
+            Host { pattern: pattern.to_string(), is_open: !scopes.is_disjoint(&opened), scopes, name, kind }
         })
         .collect();
     // What is clearest to read comes first, and is what findings show.
-    hosts.sort_by_key(|host| (!named.contains(&host.name), !host.is_exact));
+    hosts.sort_by_key(|host| (!named.contains(&host.name), host.kind != HostKind::Exact));
     hosts
 }
 
@@ -151,7 +176,7 @@ impl<'c> Plan<'c> {
         let compares_sni = ends.iter().filter_map(|(_, condition)| condition.as_ref()).any(refuses_other_names);
         Self {
             proxy,
-            known: Known::of(proxy, look.decided_headers()),
+            known: Known::of(proxy, look.decided()),
             ends,
             ways: ways(look.config, proxy),
             hosts: hosts_of(look.policy, proxy.name(), named),
@@ -190,7 +215,7 @@ impl<'c> Plan<'c> {
         matches!(self.ways[route.way].to, To::Computed) || others.any(|(_, routes)| takes(routes))
     }
 
-    fn name(&self, route: &Route) -> &'c str {
+    pub(super) fn name(&self, route: &Route) -> &'c str {
         self.ways[route.way].name
     }
 
@@ -273,6 +298,7 @@ fn within(plan: &Plan<'_>, said: &mut BTreeSet<Span>, found: &mut Vec<Diagnostic
         let is_named = |host: &Host| values.iter().any(|value| value.eq_ignore_ascii_case(&host.name));
         let witnesses = by_undecided
             .iter()
+            .filter(|(host, _, _)| host.is_open)
             .filter_map(|(host, routes, route)| Some((*host, elsewhere(routes)?, undecided(route)?)));
         let Some((host, other, what)) = witnesses.min_by_key(|(host, _, _)| is_named(host)) else { continue };
         said.insert(way.span);
@@ -295,15 +321,15 @@ fn within(plan: &Plan<'_>, said: &mut BTreeSet<Span>, found: &mut Vec<Diagnostic
 }
 
 /// A condition that holds for every spelling of a host; for a pattern, what it looks like.
-fn condition_for(host: Option<&Host>) -> String {
-    let host = host.filter(|host| host.is_exact).map_or("NAME", |host| host.name.as_str());
+pub(super) fn condition_for(host: Option<&Host>) -> String {
+    let host = host.filter(|host| host.kind == HostKind::Exact).map_or("NAME", |host| host.name.as_str());
     format!("{{ req.hdr(host),host_only,lower -m str {host} {host}. }}")
 }
 
 /// Spellings of a host that are decided as the host and routed otherwise.
 fn spellings(plan: &Plan<'_>, backends: &Refusals<'_>, found: &mut Vec<Diagnostic>) {
     let mut said: BTreeSet<Span> = BTreeSet::new();
-    for (host, routes) in plan.hosts.iter().zip(&plan.taken) {
+    for (host, routes) in plan.hosts.iter().zip(&plan.taken).filter(|(host, _)| host.is_open) {
         let usual = plan.backends(routes);
         let name = &host.name;
         let is_address = name.starts_with('[') || name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -377,7 +403,7 @@ fn strays<'p, 'c>(here: &'p Plan<'c>, there: &'p Plan<'c>) -> Option<(&'p Way<'c
                 strays.push((host, &there.ways[last.way]));
             }
         }
-        let (host, other) = *strays.first()?;
+        let (host, other) = *strays.iter().find(|(host, _)| host.is_open)?;
         are_told_apart(strays.iter().map(|(host, _)| *host).chain(own)).then_some((way, host, other))
     })
 }

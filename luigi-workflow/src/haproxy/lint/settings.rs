@@ -30,6 +30,16 @@ pub(super) fn look(look: &mut Look<'_>) {
         let help = format!("leave it at the default of {DEFAULT_BUFFER}, or raise it");
         found.push(finding(HaproxyLint::SmallBuffer, line.span(), message).help(help));
     }
+    for line in
+        look.config.global().filter(|line| is_guarded && line.word(0) == "setenv" && line.word(1) == "LUIGI_MODE")
+    {
+        let message = match line.word(2) {
+            "observe" => "nothing is ever refused with this, whatever HAProxy is started with",
+            _ => "this wins over the mode that HAProxy is started with",
+        };
+        let help = "write `presetenv`, which gives way; or use a feed, whose mode `luigi apply --mode` switches without a reload";
+        found.push(finding(HaproxyLint::FixedMode, line.span(), message).help(help));
+    }
     found.extend(statistics(look));
     for problem in found {
         if !look.found.contains(&problem) {

@@ -2,9 +2,9 @@
 
 use super::{Look, finding};
 use crate::haproxy::conditions::Condition;
-use crate::haproxy::evaluate::{Known, Requests};
+use crate::haproxy::evaluate::{Decided, Known, Requests};
 use crate::haproxy::sections::{Config, Kind, Line, Proxy};
-use luigi_core::policy::diagnostics::{HaproxyLint, quoted};
+use luigi_core::policy::diagnostics::{Code, Diagnostic, HaproxyLint, Label, quoted};
 use luigi_core::policy::source::Span;
 use std::collections::BTreeSet;
 
@@ -110,12 +110,34 @@ pub(super) fn look(look: &mut Look<'_>) {
         };
         found.push(problem.help(help));
     }
+    if found.is_empty() && look.guarded().next().is_none() {
+        found.push(nothing_guarded(look.config));
+    }
     look.found.extend(found);
+}
+
+/// That there is no place where anything is decided.
+fn nothing_guarded(config: &Config) -> Diagnostic {
+    let lint = HaproxyLint::NoLuigiLines;
+    let message = "no frontend here has Luigi's lines, so that nothing is decided";
+    let place = config.sections.first().map(|section| Label { span: section.header, text: String::new() });
+    let problem = Diagnostic {
+        code: Code::Haproxy(lint),
+        severity: lint.severity(),
+        message: message.to_owned(),
+        primary: place,
+        secondary: Vec::new(),
+        help: None,
+        environments: Vec::new(),
+    };
+    problem.help(
+        "name every file of the configuration, in the order of `haproxy -f`; `luigi haproxy-config` prints the lines",
+    )
 }
 
 /// Whether every request is answered before it reaches a server.
 fn ends_all(proxy: Proxy<'_>) -> bool {
-    let known = Known::of(proxy, BTreeSet::new());
+    let known = Known::of(proxy, Decided::default());
     let requests = Requests { host: "", sni: None };
     ends(proxy).iter().any(|(_, condition)| {
         // A condition on the host may hold for some hosts only.
