@@ -15,6 +15,7 @@ on_each_haproxy!(
     a_path_is_routed_and_forwarded_as_it_was_decided,
     a_received_path_is_forwarded_if_that_was_asked_for,
     no_header_leads_a_backend_to_another_target,
+    a_trusted_proxy_may_name_the_host_that_backends_get,
     no_spelling_of_a_method_override_passes_a_host_that_refuses_them
 );
 
@@ -100,17 +101,63 @@ fn no_header_leads_a_backend_to_another_target(release: Release) {
         ("x-rewrite-url", "/admin"),
         ("X_Original_Url", "/admin"),
         ("x.forwarded.url", "/admin"),
+        ("X-Original-URI", "/admin"),
+        ("X-Original-Path", "/admin"),
+        ("X-Original-Method", "DELETE"),
+        ("X-Original-Request-URI", "/admin"),
+        ("X-Envoy-Original-Path", "/admin"),
+        ("X-Envoy-Original-Dst-Host", "192.0.2.1:80"),
+        ("X-Forwarded-URI", "/admin"),
+        ("X-Forwarded-Path", "/admin"),
+        ("X-Forwarded-Method", "DELETE"),
+        ("X-Forwarded-Prefix", "/public"),
+        ("X-Forwarded-PathBase", "/public"),
+        ("X-Forwarded-Path-Prefix", "/public"),
+        ("X-Forwarded-Script-Name", "/public"),
+        ("X-Forwarded-Server", "admin.example.com"),
+        ("X-Rewrite-Path", "/admin"),
+        ("X-Override-URL", "/admin"),
+        ("X-Proxy-URL", "/admin"),
+        ("X-Proxy-Host", "admin.example.com"),
+        ("X-Real-URL", "/admin"),
+        ("X-Replaced-Path", "/admin"),
+        ("X-Request-URI", "/admin"),
+        ("X-Request-Base", "https://admin.example.com/"),
+        ("X-Traversal-Path", "/admin"),
+        ("X-Matched-Path", "/admin"),
+        ("X-Invoke-Path", "/admin"),
+        ("X-Middleware-Rewrite", "/admin"),
+        ("X-Middleware-Subrequest", "middleware"),
+        ("X-HTTP-DestinationURL", "/admin"),
+        ("X-HTTP-Path-Override", "/admin"),
+        ("X-HTTP-Host-Override", "admin.example.com"),
+        ("X-Host-Override", "admin.example.com"),
+        ("X-Script-Name", "/public"),
+        ("Script_Name", "/public"),
+        ("Script-Name", "/public"),
+        ("Path_Info", "/admin"),
         ("X-Forwarded-Host", "admin.example.com"),
         ("x-original-host", "admin.example.com"),
         ("X-Host", "admin.example.com"),
         ("Forwarded", "for=192.0.2.1;Host=admin.example.com"),
+        ("Forwarded", "for=192.0.2.1, host =admin.example.com"),
+        ("Forwarded", "for=192.0.2.1;host\t=\"admin.example.com\""),
     ];
     let kept = [
         ("x-forwarded-for", "192.0.2.1"),
         ("x-forwarded-proto", "https"),
         ("forwarded", "for=192.0.2.1"),
         ("x-hostname", "1"),
-        ("x-original-uri", "1"),
+        ("x-forwarded-port", "443"),
+        ("x-real-ip", "192.0.2.1"),
+        ("x-request-id", "1"),
+        ("x-requested-with", "XMLHttpRequest"),
+        ("x-webhook-url", "https://hooks.example.com/"),
+        ("x-originals-url", "1"),
+        ("x-original-url-length", "1"),
+        ("original-url", "1"),
+        ("x-path", "1"),
+        ("script", "1"),
     ];
     for mode in [Mode::Enforce, Mode::Observe] {
         site.apply(POLICY, Some(mode));
@@ -129,6 +176,30 @@ fn no_header_leads_a_backend_to_another_target(release: Release) {
                 assert_eq!(seen.contains(&format!("{name}: {value}\r\n")), is_kept, "{mode:?} {field:?}: {seen}");
             }
         }
+    }
+}
+
+/// What docs/HAPROXY.md says of backends that need one of these headers.
+fn a_trusted_proxy_may_name_the_host_that_backends_get(release: Release) {
+    let site = Site::new();
+    site.apply(POLICY, Some(Mode::Enforce));
+    let page =
+        std::fs::read_to_string(luigi_tests::installation::workspace().join("docs/HAPROXY.md")).expect("the page");
+    let line = |beginning: &str| {
+        let line = page.lines().find(|line| line.trim_start().starts_with(beginning)).expect("the page has the line");
+        format!("    {}\n", line.trim_start())
+    };
+    let before = line("http-request set-var(txn.prefix)");
+    let behind = line("http-request set-header x-forwarded-prefix");
+    for (trusted, expected) in [("127.0.0.0/8", true), ("192.0.2.0/24", false)] {
+        let inner = Upstream::start();
+        let mut setup = site.setup(release);
+        setup.frontend = before.replace("192.0.2.0/24", trusted) + "    use_backend inner\n";
+        setup.sections = format!("backend inner\n{behind}    server inner {}\n", inner.address());
+        let Some(haproxy) = site.start(setup) else { return };
+        let bytes = request("GET", "/public/a", "shop.example.com", &[("X-Forwarded-Prefix", "/shop")]);
+        let seen = Client::connect(haproxy.address()).exchange(&bytes).text().to_lowercase();
+        assert_eq!(seen.contains("x-forwarded-prefix: /shop\r\n"), expected, "{trusted}: {seen}");
     }
 }
 

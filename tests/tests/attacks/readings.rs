@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 /// How many readings of one path are followed. Beyond that a target is refused by everybody long since.
 const MOST: usize = 400;
 
-/// Headers that some server takes the path from.
-const PATH_HEADERS: [&str; 2] = ["x-original-url", "x-rewrite-url"];
-/// Headers that some server takes the host from.
-const HOST_HEADERS: [&str; 4] = ["host", "x-forwarded-host", "x-original-host", "x-host"];
-/// Headers that some server takes the method from.
-const METHOD_HEADERS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+/// Ends of names of headers that some server takes path, host or method from, whatever stands before them. Standard headers are none of them, and identities
+/// of callers are no targets.
+const PATH_ENDINGS: [&str; 7] = ["-url", "-uri", "-path", "-rewrite", "-destinationurl", "path-info", "-path-override"];
+const HOST_ENDINGS: [&str; 3] = ["-host", "-server", "-host-override"];
+const METHOD_ENDINGS: [&str; 3] = ["-method-override", "x-http-method", "-method"];
+/// Ends of names of headers by which some server cuts something off the beginning of the path, or puts it there.
+const MOUNT_ENDINGS: [&str; 6] = ["script-name", "path-info", "-prefix", "-pathbase", "-path-prefix", "-base"];
 
 /// Where a request could lead.
 #[derive(Debug, Default)]
@@ -34,15 +35,22 @@ impl Readings {
             // CGI and its kin have one name for all of these.
             let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
             let text = String::from_utf8_lossy(value);
-            if HOST_HEADERS.contains(&name.as_str()) {
+            let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+            if name == "host" || ends(&HOST_ENDINGS) {
                 value.split(|byte| *byte == b',').for_each(|host| readings.add_host(host));
             } else if name == "forwarded" {
-                let hosts = text.split([';', ',']).filter_map(|pair| pair.trim().strip_prefix("host="));
-                hosts.for_each(|host| readings.add_host(host.trim_matches('"').as_bytes()));
-            } else if PATH_HEADERS.contains(&name.as_str()) {
+                let hosts = text.split([';', ',']).filter_map(|pair| pair.split_once('='));
+                let hosts = hosts.filter(|(name, _)| name.trim().eq_ignore_ascii_case("host"));
+                hosts.for_each(|(_, host)| readings.add_host(host.trim().trim_matches('"').as_bytes()));
+            }
+            if ends(&PATH_ENDINGS) {
                 readings.add_target(value);
-            } else if METHOD_HEADERS.contains(&name.as_str()) {
+            }
+            if ends(&METHOD_ENDINGS) {
                 readings.add_method(value);
+            }
+            if ends(&MOUNT_ENDINGS) {
+                readings.add_mounted(&request.target, value);
             }
         }
         let query = request.target.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default();
@@ -54,6 +62,21 @@ impl Readings {
             }
         }
         readings
+    }
+
+    /// A target without the beginning at which a program says that it is mounted, and with it.
+    fn add_mounted(&mut self, target: &[u8], mount: &[u8]) {
+        let mount = mount.trim_ascii();
+        let mount = position(mount, b"://").map_or(mount, |at| {
+            let rest = &mount[at + 3..];
+            &rest[rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len())..]
+        });
+        let mount = [b"/", mount.trim_ascii_start().strip_prefix(b"/").unwrap_or(mount)].concat();
+        let mount = mount.strip_suffix(b"/").unwrap_or(&mount);
+        if let Some(rest) = target.strip_prefix(mount) {
+            self.add_target(rest);
+        }
+        self.add_target(&[mount, target].concat());
     }
 
     fn add_method(&mut self, method: &[u8]) {

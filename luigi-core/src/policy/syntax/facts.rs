@@ -164,7 +164,21 @@ fn refused(name: &str) -> Option<(&'static str, &'static str)> {
     ];
     const PEOPLE: [&str; 6] =
         ["remote-user", "x-remote-user", "x-remote-groups", "x-user", "x-client-cert", "x-ssl-cert"];
-    const TARGETS: [&str; 4] = ["x-original-url", "x-rewrite-url", "x-original-host", "x-host"];
+    const TARGETS: [&str; 13] = [
+        "x-original-url",
+        "x-original-uri",
+        "x-original-path",
+        "x-original-host",
+        "x-original-method",
+        "x-envoy-original-path",
+        "x-rewrite-url",
+        "x-override-url",
+        "x-host",
+        "x-host-override",
+        "x-http-host-override",
+        "x-script-name",
+        "script_name",
+    ];
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     let what = if CREDENTIALS.contains(&name) {
         ("it carries a credential, which is verified and never compared", "ask for the identity: `subject = { ... }`")

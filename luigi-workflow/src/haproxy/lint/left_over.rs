@@ -27,16 +27,18 @@ pub(super) fn look(policy: &Policy, plan: &Plan<'_>, said: &BTreeSet<Span>, foun
     if said.contains(&way.span) {
         return;
     }
-    // What gets there by something else than its Host is said elsewhere.
-    let is_plain = |routes: &[Route]| {
-        let dangerous = |reason: &Reason| matches!(reason, Reason::Undecided(_) | Reason::NotUnderstood(_));
-        !routes.iter().flat_map(|route| &route.reasons).any(dangerous)
+    // What gets there by something else than its Host, and is said so, needs no second finding.
+    let is_news = |routes: &[Route]| {
+        let by_chance = |route: &&Route| {
+            route.reasons.iter().any(|reason| matches!(reason, Reason::Undecided(_) | Reason::NotUnderstood(_)))
+        };
+        !routes.iter().filter(by_chance).any(|route| said.contains(&plan.ways[route.way].span))
     };
     let there: Vec<(&Host, bool)> = plan
         .hosts
         .iter()
         .zip(&plan.taken)
-        .filter(|(_, routes)| is_plain(routes) && routes.iter().any(|route| plan.name(route) == way.name))
+        .filter(|(_, routes)| is_news(routes) && routes.iter().any(|route| plan.name(route) == way.name))
         .map(|(host, routes)| (host, routes.iter().any(|route| route.way == at)))
         .collect();
     let strays = there.iter().filter(|(host, is_left)| {

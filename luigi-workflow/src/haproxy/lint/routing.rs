@@ -279,6 +279,7 @@ fn within(plan: &Plan<'_>, said: &mut BTreeSet<Span>, found: &mut Vec<Diagnostic
                 ),
                 _ => format!("which servers get a request is up to {}, which is not worked out", quoted(way.name)),
             };
+            said.insert(way.span);
             let help = "see that no request for one host gets to the servers of another, and accept it with what you have found";
             found.push(finding(HaproxyLint::HaproxyNotUnderstood, way.span, message).help(help));
         }

@@ -3,6 +3,60 @@
 use super::{Attack, Class, get, raw};
 use crate::estate::{ADMIN_HOST, HOST, LEGACY_HOST};
 
+/// Headers that some server takes the path from.
+const PATH_HEADERS: [&str; 21] = [
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-uri",
+    "x-original-path",
+    "x-original-request-uri",
+    "x-envoy-original-path",
+    "x-nf-original-path",
+    "x-vercel-original-url",
+    "x-forwarded-uri",
+    "x-forwarded-url",
+    "x-forwarded-path",
+    "x-override-url",
+    "x-proxy-url",
+    "x-real-url",
+    "x-replaced-path",
+    "x-request-uri",
+    "x-http-path-override",
+    "x-http-destinationurl",
+    "x-matched-path",
+    "x-invoke-path",
+    "x-middleware-rewrite",
+];
+
+/// Headers that some server takes the beginning of the path from which it is mounted at.
+const MOUNT_HEADERS: [&str; 8] = [
+    "script-name",
+    "path-info",
+    "x-script-name",
+    "x-forwarded-script-name",
+    "x-forwarded-prefix",
+    "x-forwarded-pathbase",
+    "x-forwarded-path-prefix",
+    "x-request-base",
+];
+
+/// Headers that some server takes the method from, beside those that a host can refuse.
+const METHOD_HEADERS: [&str; 4] = ["x-original-method", "x-forwarded-method", "x-override-method", "x-rewrite-method"];
+
+/// Headers that some server takes the host from.
+const HOST_HEADERS: [&str; 10] = [
+    "x-forwarded-host",
+    "x-original-host",
+    "x-host",
+    "x-forwarded-server",
+    "x-envoy-original-dst-host",
+    "x-http-host-override",
+    "x-host-override",
+    "x-proxy-host",
+    "x-real-host",
+    "x-rewrite-host",
+];
+
 /// Spellings of a host; `H` is the host.
 const SPELLINGS: [&str; 40] = [
     "H",
@@ -123,8 +177,10 @@ fn elsewhere(all: &mut Vec<Attack>) {
             name.split('-').map(|word| format!("{}{}-", word[..1].to_uppercase(), &word[1..])).collect();
         [name.to_owned(), upper, title.trim_end_matches('-').to_owned(), name.replace('-', "_"), name.replace('-', ".")]
     };
-    for name in ["x-original-url", "x-rewrite-url"] {
-        for name in spelt(name) {
+    for (at, name) in PATH_HEADERS.iter().enumerate() {
+        // The first two in every spelling, with every value and target.
+        let known = at < 2;
+        for name in spelt(name).into_iter().take(if known { usize::MAX } else { 4 }) {
             for value in [
                 "/admin/secret.txt",
                 "/admin/",
@@ -135,14 +191,41 @@ fn elsewhere(all: &mut Vec<Attack>) {
                 "/%61dmin/secret.txt",
                 "/public/..;/admin/secret.txt",
                 "/public/..%2fadmin/secret.txt",
-            ] {
+            ]
+            .into_iter()
+            .take(if known { usize::MAX } else { 3 })
+            {
                 for target in ["/", "/public/a.txt", "/%70ublic/a.txt", "/public//a.txt"] {
                     get(all, Class::OtherTarget, target, HOST, &format!("{name}: {value}\r\n"));
                 }
             }
         }
     }
-    for name in ["x-forwarded-host", "x-original-host", "x-host"] {
+    // What is cut off the beginning: what is allowed becomes something else.
+    for name in MOUNT_HEADERS {
+        for name in spelt(name) {
+            for (mount, target) in [
+                ("/public", "/public/admin/secret.txt"),
+                ("/public/", "/public/admin/secret.txt"),
+                ("/public/x", "/public/x/admin/secret.txt"),
+                ("public", "/public/admin/secret.txt"),
+                ("/%70ublic", "/%70ublic/admin/secret.txt"),
+                ("/public/..", "/public/../public/admin/secret.txt"),
+                ("/admin", "/secret.txt"),
+            ] {
+                get(all, Class::OtherTarget, target, HOST, &format!("{name}: {mount}\r\n"));
+                get(all, Class::OtherTarget, target, HOST, &format!("{name}: /\r\n{name}: {mount}\r\n"));
+            }
+        }
+    }
+    for name in METHOD_HEADERS {
+        for name in spelt(name) {
+            for line in ["GET /orders/7", "POST /orders/7", "GET /ord%65rs/7"] {
+                raw(all, Class::OtherTarget, format!("{line} HTTP/1.1\r\nhost: {HOST}\r\n{name}: DELETE\r\n\r\n"));
+            }
+        }
+    }
+    for name in HOST_HEADERS {
         for name in spelt(name) {
             for value in
                 [ADMIN_HOST, "ADMIN.example.com:443", "admin.example.com.", "www.example.com, admin.example.com"]
@@ -160,6 +243,10 @@ fn elsewhere(all: &mut Vec<Attack>) {
             "host=admin.example.com",
             "for=192.0.2.1;host=\"admin.example.com\";proto=https",
             "for=192.0.2.1, host=admin.example.com",
+            "host =admin.example.com",
+            "for=192.0.2.1;host\t=\tadmin.example.com",
+            "for=192.0.2.1;HOST = \"admin.example.com\"",
+            "for=\"[2001:db8::1]\";by=host;Host=admin.example.com:443",
         ] {
             get(all, Class::OtherTarget, "/secret.txt", HOST, &format!("{name}: {value}\r\n"));
             get(all, Class::OtherTarget, "/secret.txt", HOST, &format!("{name}: for=192.0.2.1\r\n{name}: {value}\r\n"));
