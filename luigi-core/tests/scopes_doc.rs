@@ -119,20 +119,21 @@ fn hosts_compare_paths_as_the_page_says() {
 #[test]
 fn what_can_be_accepted_has_the_two_readings_of_the_page() {
     use luigi_core::target::{Ambiguity, Target};
-    let rows = table("| class | request | as it stands | decoded once more |\n");
+    let rows = table("| class | request | as it stands | decoded once more | cut off |\n");
     for class in Ambiguity::ACCEPTABLE {
         assert!(rows.iter().any(|row| row[0] == class.as_str() && row[2] != "refused"), "{class}");
     }
     let mut buffer = TargetBuffer::new();
     for row in rows {
-        let [class, request, stands, decoded] = &row[..] else { panic!("{row:?}") };
+        let [class, request, stands, decoded, cut] = &row[..] else { panic!("{row:?}") };
         let raw = RawTarget { method: b"GET", target: request.as_bytes(), host: Some(b"a.example.com") };
         let found = canonicalize(raw, &mut buffer);
         let class = Ambiguity::ALL.into_iter().find(|one| one.as_str() == class).unwrap();
         assert_eq!(found.ambiguity(), Some(class), "{row:?}");
         match found {
-            Target::TwoReadings(readings) => {
+            Target::Readings(readings) => {
                 assert_eq!([readings.as_it_stands.path, readings.decoded.path], [stands, decoded], "{row:?}");
+                assert_eq!(readings.cut.map(|cut| cut.path).unwrap_or(""), cut, "{row:?}");
             }
             Target::Ambiguous(_) => assert_eq!(stands, "refused", "{row:?}"),
             Target::Canonical(_) => panic!("{row:?}"),

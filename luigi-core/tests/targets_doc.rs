@@ -40,7 +40,7 @@ fn quoted(cell: &str) -> &str {
 /// The third column for a target.
 fn shown(target: &Target<'_>) -> String {
     let CanonicalTarget { host, path, query } = match target {
-        Target::TwoReadings(Readings { class, .. }) | Target::Ambiguous(class) => return format!("refused: `{class}`"),
+        Target::Readings(Readings { class, .. }) | Target::Ambiguous(class) => return format!("refused: `{class}`"),
         Target::Canonical(target) => target,
     };
     let query = query.map_or(String::new(), |query| format!("?{}", String::from_utf8_lossy(query)));

@@ -218,12 +218,15 @@ unsafe fn decide(
     unsafe { with_request(request, decide) }
 }
 
-/// The canonical path that was decided.
+/// The canonical path that was decided; where it is to be forwarded in place of the received one, with escapes of reserved characters as they were sent.
 pub(crate) fn path<'a>(answer: &Answer<'a>) -> Option<&'a str> {
+    if let Some(path) = answer.path_to_forward() {
+        return Some(path);
+    }
     match answer.target()? {
         Target::Canonical(target) => Some(target.path),
         // If such a request passes its host accepts the class, so that the backend needs what is ambiguous as it stands.
-        Target::TwoReadings(Readings { as_it_stands, .. }) => Some(as_it_stands.path),
+        Target::Readings(Readings { as_it_stands, .. }) => Some(as_it_stands.path),
         Target::Ambiguous(_) => None,
     }
 }

@@ -13,7 +13,7 @@ use std::fmt::{self, Write};
 /// Tells the embedder. Allocates nothing.
 pub(crate) fn tell(callbacks: &Callbacks, decision: &luigi_decision, answer: &Answer<'_>, asked: &Asked<'_>) {
     let host = match answer.target() {
-        Some(Target::Canonical(target) | Target::TwoReadings(Readings { as_it_stands: target, .. })) => {
+        Some(Target::Canonical(target) | Target::Readings(Readings { as_it_stands: target, .. })) => {
             match target.host {
                 Host::Absent => None,
                 Host::Name(host) | Host::Address(host) => Some(host),

@@ -149,7 +149,7 @@ impl<'a> Answer<'a> {
     }
 
     /// The path that the backend must get in place of the one that was received, so that it sees what was decided: the canonical
-    /// path, where it differs from the received one and the decision has effect. `None` while observing, which changes nothing.
+    /// path with escapes of reserved characters as they were sent, where it differs from the received one and the decision has effect. `None` while observing, which changes nothing.
     #[must_use]
     pub fn path_to_forward(&self) -> Option<&'a str> {
         match (self.outcome, self.mode()) {

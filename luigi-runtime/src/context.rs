@@ -18,7 +18,7 @@ use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Authorization, Credential, TokenCache, TokenCacheLimits, credential};
 use luigi_core::kleene::Kleene;
 use luigi_core::policy::model::{Audit, Mode};
-use luigi_core::target::{Ambiguity, RawTarget, Target, TargetBuffer, canonicalize};
+use luigi_core::target::{Ambiguity, RawTarget, Target, TargetBuffer, as_forwarded, canonicalize};
 use luigi_core::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub struct Context {
 struct Tools {
     scratch: Scratch,
     target: TargetBuffer,
+    /// The path to forward, where the received one is not canonical.
+    forward: Box<[u8]>,
     tokens: TokenCache,
     /// The client certificate of a request.
     certificate: Vec<u8>,
@@ -55,6 +57,7 @@ impl Tools {
         Self {
             scratch: Scratch::for_snapshot(version.snapshot()),
             target: TargetBuffer::new(),
+            forward: vec![0; answer_line::MAX_PATH_BYTES].into(),
             tokens: TokenCache::new(TokenCacheLimits::default()),
             certificate: Vec::new(),
             lacking_in: String::new(),
@@ -253,8 +256,7 @@ impl Context {
             };
             let decide = |request: &Request<'_>, scratch: &mut Scratch| version.snapshot().decide(request, scratch);
             let (evaluation, known) = asked(version, tools, no_grants, shared, (caller, facts, now), decide);
-            let Known { credential, source, target } = known;
-            let rewritten = rewritten(facts.target, &target);
+            let Known { credential, source, target, rewritten } = known;
             Judged { evaluation, credential, source, target: Some(target), rewritten, malformed: None }
         };
         self.guarded(purpose, recorded, judge, deliver)
@@ -369,6 +371,8 @@ struct Known<'a> {
     credential: Credential<'a>,
     source: Source,
     target: Target<'a>,
+    /// The path to forward in place of the received one.
+    rewritten: Option<&'a str>,
 }
 
 /// From the facts to a request with a canonical target, a judged credential and whatever else the policy asks for, and what `then` makes of it.
@@ -380,9 +384,9 @@ fn asked<'a, T>(
     (caller, facts, now): (Caller<'a>, &Facts<'a>, Timestamp),
     then: impl FnOnce(&Request<'_>, &mut Scratch) -> T,
 ) -> (T, Known<'a>) {
-    let Tools { scratch, target, tokens, certificate, lacking_in } = tools;
+    let Tools { scratch, target, forward, tokens, certificate, lacking_in } = tools;
     let raw = RawTarget { method: facts.method, target: facts.target, host: facts.host };
-    let target = forwardable(facts.target, canonicalize(raw, target));
+    let (target, rewritten) = forwardable(facts.target, canonicalize(raw, target), forward);
     let credential = match caller {
         Caller::InFacts => credential(authorization(facts), version.trust(), tokens, now),
         Caller::Asserted(identity) if now < identity.expires_at() => Credential::Verified(identity),
@@ -412,7 +416,7 @@ fn asked<'a, T>(
     let upgrade = facts.upgrade_count.map_or(Kleene::Unknown, |count| (count > 0).into());
     let (method, stops) = (facts.method, version.stops());
     let request = Request { method, target, upgrade, source, credential, time: now, grants, stops, facts: further };
-    (then(&request, scratch), Known { credential, source, target })
+    (then(&request, scratch), Known { credential, source, target, rewritten })
 }
 
 /// Whether the writer of the feed has been heard of lately, so that what it may have taken back meanwhile is known.
@@ -420,22 +424,23 @@ fn grants_count(version: &Version, stale_after_seconds: i64, now: Timestamp) -> 
     version.heartbeat().is_some_and(|at| now.unix_seconds().saturating_sub(at.unix_seconds()) < stale_after_seconds)
 }
 
-/// The canonical path, if it is not the one that was received.
-fn rewritten<'a>(received: &[u8], target: &Target<'a>) -> Option<&'a str> {
+/// The target, and the path that a backend is to get in place of the received one, if it is. A target whose path the backend could not be told is as good as
+/// ambiguous.
+fn forwardable<'a>(received: &[u8], target: Target<'a>, room: &'a mut [u8]) -> (Target<'a>, Option<&'a str>) {
     let path = match target {
         Target::Canonical(target) => target.path,
         // If such a request passes its host accepts the class, so that the backend needs what is ambiguous as it stands.
-        Target::TwoReadings(readings) => readings.as_it_stands.path,
-        Target::Ambiguous(_) => return None,
+        Target::Readings(readings) => readings.as_it_stands.path,
+        Target::Ambiguous(_) => return (target, None),
     };
-    (path.starts_with('/') && recording::path_of(received) != path.as_bytes()).then_some(path)
-}
-
-/// The target, unless the backend could not be told it: then it is as good as ambiguous.
-fn forwardable<'a>(received: &[u8], target: Target<'a>) -> Target<'a> {
-    match rewritten(received, &target) {
-        Some(path) if path.len() > answer_line::MAX_PATH_BYTES => Target::Ambiguous(Ambiguity::TooLong),
-        Some(_) | None => target,
+    let received = recording::path_of(received);
+    if !path.starts_with('/') || received == path.as_bytes() {
+        return (target, None);
+    }
+    match as_forwarded(received, &target, room) {
+        Ok(path) if path.as_bytes() == received => (target, None),
+        Ok(path) => (target, Some(path)),
+        Err(_) => (Target::Ambiguous(Ambiguity::TooLong), None),
     }
 }
 
@@ -582,14 +587,20 @@ mod tests {
             ("http://x.test/a/./b", Ok(Some("/a/b"))),
             ("http://x.test", Ok(Some("/"))),
             ("http://x.test?a/b", Ok(Some("/"))),
+            // Escapes of reserved characters stay as they were sent, in upper case.
+            ("/a%2Bb", Ok(None)),
+            ("/a%2bb", Ok(Some("/a%2Bb"))),
+            ("/x/../a%2Bb+c%2C%3a?d%2be", Ok(Some("/a%2Bb+c%2C%3A"))),
+            ("http://x.test/%61%40", Ok(Some("/a%40"))),
             (long.as_str(), Err(Ambiguity::TooLong)),
         ] {
             let mut buffer = TargetBuffer::new();
             let raw = RawTarget { method: b"GET", target: received.as_bytes(), host: Some(b"x.test") };
-            let target = forwardable(raw.target, canonicalize(raw, &mut buffer));
+            let mut room = [0; answer_line::MAX_PATH_BYTES];
+            let (target, rewritten) = forwardable(raw.target, canonicalize(raw, &mut buffer), &mut room);
             let found = match target {
-                Target::Canonical(_) => Ok(rewritten(raw.target, &target)),
-                Target::TwoReadings(readings) => Err(readings.class),
+                Target::Canonical(_) => Ok(rewritten),
+                Target::Readings(readings) => Err(readings.class),
                 Target::Ambiguous(why) => Err(why),
             };
             assert_eq!(found, expected, "{received:.40}");
@@ -598,7 +609,7 @@ mod tests {
             let mut buffer = TargetBuffer::new();
             let target = canonicalize(RawTarget { method, target, host: Some(b"x.test") }, &mut buffer);
             assert!(matches!(target, Target::Canonical(_)));
-            assert_eq!(rewritten(b"*", &target), None);
+            assert_eq!(forwardable(b"*", target, &mut []).1, None);
         }
     }
 

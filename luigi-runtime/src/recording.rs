@@ -200,7 +200,7 @@ fn caller<'a>(identity: &'a Identity, text: &mut impl FnMut(Option<&'a str>) -> 
 
 fn canonical(target: Option<Target<'_>>) -> Option<CanonicalTarget<'_>> {
     match target? {
-        Target::Canonical(target) | Target::TwoReadings(Readings { as_it_stands: target, .. }) => Some(target),
+        Target::Canonical(target) | Target::Readings(Readings { as_it_stands: target, .. }) => Some(target),
         Target::Ambiguous(_) => None,
     }
 }

@@ -61,6 +61,9 @@ fn a_path_is_routed_and_forwarded_as_it_was_decided(release: Release) {
         ("/public//a", "/public/a"),
         ("/%70ublic/%61", "/public/a"),
         ("/files/a|b,c", "/files/a%7Cb,c"),
+        // What RFC 3986 reserves nobody decodes on the way.
+        ("/files/a%2Bb+c", "/files/a%2Bb+c"),
+        ("/files/x/../a%2bb%2c%3A", "/files/a%2Bb%2C%3A"),
         ("http://shop.example.com/admin/../public/a", "/public/a"),
     ] {
         ask(sent);

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &WhoCan) -> Result<Found, Failure> {
         question.prepare(snapshot.policy(), deciding.trust(), None, deciding.stops()).map_err(Failure::usage)?;
     let target = match prepared.request().target {
         Target::Canonical(target) => target,
-        Target::TwoReadings(Readings { class, .. }) | Target::Ambiguous(class) => {
+        Target::Readings(Readings { class, .. }) | Target::Ambiguous(class) => {
             return Err(Failure::usage(format!("`{request}` is refused as `{}`: {}", class.as_str(), class.help())));
         }
     };

@@ -24,7 +24,7 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// What two readings of one target come to: the first denial, if there is one, and privilege if either has it.
+    /// What this reading of a target and another one come to: the first denial, if there is one, and privilege if either has it.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         let strictest = |a: Decision, b: Decision| if a.allows() && !b.allows() { b } else { a };
@@ -250,11 +250,13 @@ pub struct MissingApproval {
 /// Which reading of a target a decision is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reading {
-    /// The only one, or of two the one that keeps what is ambiguous as it stands.
+    /// The only one, or of several the one that keeps what is ambiguous as it stands.
     #[default]
     AsItStands,
-    /// Of two the one that is decoded once more.
+    /// Of several the one that is decoded once more.
     Decoded,
+    /// Of three the one that ends at the first `;`.
+    Cut,
 }
 
 impl MissingApproval {
@@ -265,8 +267,9 @@ impl MissingApproval {
     pub fn captures(&self, policy: &Policy, target: &Target<'_>) -> BTreeMap<String, String> {
         let target = match (target, self.reading) {
             (Target::Canonical(target), _) => *target,
-            (Target::TwoReadings(readings), Reading::AsItStands) => readings.as_it_stands,
-            (Target::TwoReadings(readings), Reading::Decoded) => readings.decoded,
+            (Target::Readings(readings), Reading::AsItStands) => readings.as_it_stands,
+            (Target::Readings(readings), Reading::Decoded) => readings.decoded,
+            (Target::Readings(readings), Reading::Cut) => readings.cut.unwrap_or(readings.decoded),
             (Target::Ambiguous(_), _) => return BTreeMap::new(),
         };
         let pattern = self.pattern.and_then(|id| policy.scopes.row(self.scope)?.pattern(id));

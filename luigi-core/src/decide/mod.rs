@@ -47,12 +47,14 @@ impl Snapshot {
         scratch.fit(self);
         match request.target {
             Target::Canonical(target) => self.decide_reading(request, &target, Reading::AsItStands, scratch),
-            Target::TwoReadings(readings) if self.hosts.of(readings.as_it_stands.host).accepts(readings.class) => {
+            Target::Readings(readings) if self.hosts.of(readings.as_it_stands.host).accepts(readings.class) => {
                 let first = self.decide_reading(request, &readings.as_it_stands, Reading::AsItStands, scratch);
                 let second = self.decide_reading(request, &readings.decoded, Reading::Decoded, scratch);
-                first.and(second)
+                let both = first.and(second);
+                let third = readings.cut.map(|cut| self.decide_reading(request, &cut, Reading::Cut, scratch));
+                third.map_or(both, |third| both.and(third))
             }
-            Target::TwoReadings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, Privilege::None),
+            Target::Readings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, Privilege::None),
         }
     }
 

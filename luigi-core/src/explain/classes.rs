@@ -16,45 +16,48 @@ use crate::target::{CanonicalTarget, Host, Readings, Target};
 pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     let readings = match request.target {
         Target::Canonical(target) => return explain_reading(policy, request, target, Reading::AsItStands),
-        Target::TwoReadings(readings) => readings,
+        Target::Readings(readings) => readings,
         Target::Ambiguous(_) => return refused(policy, request, Reason::AmbiguousTarget, false, Vec::new()),
     };
     if !HostWays::of(policy, readings.as_it_stands.host).accepts.contains(&readings.class) {
         return refused(policy, request, Reason::AmbiguousTarget, false, Vec::new());
     }
-    let targets = [readings.as_it_stands, readings.decoded];
-    let both = [
-        explain_reading(policy, request, readings.as_it_stands, Reading::AsItStands),
-        explain_reading(policy, request, readings.decoded, Reading::Decoded),
+    let targets = [
+        Some((readings.as_it_stands, Reading::AsItStands)),
+        Some((readings.decoded, Reading::Decoded)),
+        readings.cut.map(|cut| (cut, Reading::Cut)),
     ];
-    let traces = targets.iter().zip(&both).map(|(target, explanation)| ReadingTrace {
+    let targets: Vec<_> = targets.into_iter().flatten().collect();
+    let each = targets.iter().map(|(target, reading)| explain_reading(policy, request, *target, *reading));
+    let each: Vec<Explanation> = each.collect();
+    let traces = targets.iter().zip(&each).map(|((target, _), explanation)| ReadingTrace {
         path: target.path.to_owned(),
         decision: explanation.decision.decision,
         reason: explanation.decision.reason,
     });
     let traces: Vec<ReadingTrace> = traces.collect();
     // Of each decision the first denial holds; what is shown of the rules belongs to the reading that decides.
-    let denied = |decision: fn(&Explanation) -> Decision| both.iter().position(|one| !decision(one).allows());
+    let denied = |decision: fn(&Explanation) -> Decision| each.iter().position(|one| !decision(one).allows());
     let decides = denied(|one| one.evaluation.decision);
     let candidate = denied(|one| one.evaluation.candidate).unwrap_or(0);
     let shown = decides.unwrap_or(candidate);
-    let privileged = both.iter().any(|one| one.privileged);
-    let tunnel_seconds = both.iter().filter_map(|one| one.tunnel_seconds).min();
-    let audit = both[0].evaluation.audit.max(both[1].evaluation.audit);
+    let privileged = each.iter().any(|one| one.privileged);
+    let tunnel_seconds = each.iter().filter_map(|one| one.tunnel_seconds).min();
+    let audit = each.iter().map(|one| one.evaluation.audit).fold(Audit::BestEffort, Ord::max);
     Explanation {
         evaluation: Evaluation {
-            decision: both[decides.unwrap_or(0)].evaluation.decision,
-            candidate: both[candidate].evaluation.candidate,
+            decision: each[decides.unwrap_or(0)].evaluation.decision,
+            candidate: each[candidate].evaluation.candidate,
             privileged,
             audit,
             tunnel_seconds,
         },
-        decision: both[decides.unwrap_or(0)].decision.clone(),
-        candidate: both[candidate].candidate.clone(),
+        decision: each[decides.unwrap_or(0)].decision.clone(),
+        candidate: each[candidate].candidate.clone(),
         privileged,
         tunnel_seconds,
         readings: traces,
-        ..both[shown].clone()
+        ..each[shown].clone()
     }
 }
 
@@ -278,7 +281,7 @@ fn request_trace(policy: &Policy, request: &Request<'_>) -> RequestTrace {
             };
             quoted(&format!("{host}{}", target.path)).trim_matches('`').to_owned()
         }
-        Target::TwoReadings(Readings { class: why, .. }) | Target::Ambiguous(why) => format!("ambiguous: {why}"),
+        Target::Readings(Readings { class: why, .. }) | Target::Ambiguous(why) => format!("ambiguous: {why}"),
     };
     let identity = match Caller::of(request.credential, request.time) {
         Some(Caller::Known(identity)) => identity_trace(policy, identity),

@@ -114,8 +114,9 @@ impl Explanation {
             what = what.with(Tone::Plain, format!("  (upgraded, and closed when idle for {seconds} s)"));
         }
         let mut lines = vec![what];
-        for (n, reading) in self.readings.iter().enumerate() {
-            let how = if n == 0 { "as it stands" } else { "decoded once more" };
+        for (reading, how) in
+            self.readings.iter().zip(["as it stands", "decoded once more", "cut off at the first `;`"])
+        {
             let text = format!("{} {how}: {} ({})", quoted(&reading.path), reading.decision, reading.reason.as_str());
             lines.push(line("read").with(Tone::Plain, text));
         }

@@ -27,6 +27,8 @@ pub struct Scenario {
     ambiguous: bool,
     /// A second reading of the path, and of which class the target is.
     decoded: Option<(Ambiguity, String)>,
+    /// A third one, if there is a second.
+    cut: Option<String>,
     upgrade: Kleene,
     source: Source,
     credential: OwnedCredential,
@@ -93,6 +95,7 @@ impl Scenario {
                 Kleene::Unknown,
             ]),
             decoded: choices.chance(12).then(|| (*choices.pick(&Ambiguity::ACCEPTABLE), self::path(choices))),
+            cut: choices.chance(50).then(|| self::path(choices)),
             source,
             credential,
             time,
@@ -110,10 +113,11 @@ impl Scenario {
         match &self.decoded {
             _ if self.ambiguous => Target::Ambiguous(Ambiguity::TooLong),
             None => Target::Canonical(canonical(&self.path)),
-            Some((class, decoded)) => Target::TwoReadings(Readings {
+            Some((class, decoded)) => Target::Readings(Readings {
                 class: *class,
                 as_it_stands: canonical(&self.path),
                 decoded: canonical(decoded),
+                cut: self.cut.as_deref().map(canonical),
             }),
         }
     }

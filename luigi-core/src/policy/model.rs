@@ -326,7 +326,7 @@ pub struct HostProperties {
     pub ignores_case: bool,
     /// `trailing-slash = "distinct"`: `/a` and `/a/` are two.
     pub slash_matters: bool,
-    /// `accept-ambiguous`: targets of these classes are decided in both readings instead of refused. Sorted; each
+    /// `accept-ambiguous`: targets of these classes are decided in every reading instead of refused. Sorted; each
     /// [acceptable](crate::target::Ambiguity::is_acceptable).
     pub accepts: Vec<Ambiguity>,
     /// `method-override = "refuse"`: requests that ask for another method than their own are refused.

@@ -41,7 +41,7 @@ pub enum Ambiguity {
     NetworkPath,
     /// The authority of the request target and the `Host` field differ.
     HostMismatch,
-    /// The host is no name of letters, digits, `-`, `_` and `.`, and no address in its usual form; or the port is no port.
+    /// The host is no name of letters, digits, `-`, `_` and `.`, and no address in its usual form; or an `xn--` label encodes no name; or the port is no port.
     BadHost,
     /// A user name before the host (`user@host`): parsers disagree about where the host begins.
     Userinfo,
@@ -150,7 +150,7 @@ impl Ambiguity {
                 "the request target and the Host field name different hosts or ports; they must be the same"
             }
             Self::BadHost => {
-                "the host must be an ASCII name, a dotted IPv4 or a bracketed IPv6 address, with a port or without"
+                "the host must be an ASCII name (`xn--` as IDNA has it), a dotted IPv4 or a bracketed IPv6 address; with a port or not"
             }
             Self::Userinfo => "the host is preceded by a user name; credentials belong into the Authorization field",
             Self::UnknownScheme => "only `http` and `https` are known in a request target",

@@ -51,10 +51,11 @@ pub(super) fn canonical<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) ->
 fn joined<'a>(reading: Reading<'a>, host: Result<Host<'a>, Ambiguity>) -> Result<Target<'a>, Ambiguity> {
     match reading {
         Reading::One((path, query)) => Ok(Target::Canonical(CanonicalTarget { host: host?, path, query })),
-        Reading::Two(class, paths, query) => {
+        Reading::Several(class, paths, query) => {
             let host = host.map_err(|_| class)?;
-            let [as_it_stands, decoded] = paths.map(|path| CanonicalTarget { host, path, query });
-            Ok(Target::TwoReadings(Readings { class, as_it_stands, decoded }))
+            let target = |path| CanonicalTarget { host, path, query };
+            let (as_it_stands, decoded) = (target(paths.as_it_stands), target(paths.decoded));
+            Ok(Target::Readings(Readings { class, as_it_stands, decoded, cut: paths.cut.map(target) }))
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Hosts: names, addresses and ports, as they stand in a `Host` field or in an authority.
 //!
 //! Strict on purpose: what resolvers and proxies spell in several ways (`0x7f.1`, `127.1`, `[::ffff:127.0.0.1]`, raw or
-//! percent-encoded Unicode) has no canonical form here. Names are not resolved and A-labels (`xn--`) are not decoded: they are
-//! the ASCII form already.
+//! percent-encoded Unicode) has no canonical form here. Names are not resolved and A-labels (`xn--`) are compared as they stand: they are
+//! the ASCII form already. One that encodes no name is none.
 
-use super::{Ambiguity, Host, MAX_HOST_BYTES, words};
+use super::{Ambiguity, Host, MAX_HOST_BYTES, punycode, words};
 use std::fmt::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -132,7 +132,7 @@ fn parse_name_or_ipv4(host: &str) -> Result<Form<'_>, Ambiguity> {
         }
     }
     let last = &name[name.len() - label..];
-    if last.is_empty() {
+    if last.is_empty() || !name.split('.').all(|label| punycode::is_sound(label.as_bytes())) {
         return Err(Ambiguity::BadHost);
     }
     if !ends_in_number(last) {

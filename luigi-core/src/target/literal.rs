@@ -106,7 +106,7 @@ pub fn ambiguous_segment(text: &str, class: Ambiguity) -> Option<String> {
     let target = requested(text);
     let (mut room, mut second_room) = (vec![0; MAX_TARGET_BYTES], vec![0; MAX_TARGET_BYTES]);
     match path::read(target.as_bytes(), &mut room, &mut second_room) {
-        Ok(path::Reading::Two(found, [path, _], _)) if found == class => Some(path[1..].to_owned()),
+        Ok(path::Reading::Several(found, paths, _)) if found == class => Some(paths.as_it_stands[1..].to_owned()),
         Ok(_) | Err(_) => None,
     }
 }

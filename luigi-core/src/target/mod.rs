@@ -11,6 +11,7 @@
 //! | `words` | many bytes at a time, where nothing is remarkable |
 //! | `block` | sixteen bytes, compared at once |
 //! | `host` | names, addresses, ports |
+//! | `punycode` | whether an `xn--` label encodes a name |
 //! | `literal` | the same canonical form for what policy authors write |
 //! | `ambiguity` | why there is none |
 //!
@@ -23,6 +24,7 @@ mod form;
 mod host;
 mod literal;
 mod path;
+mod punycode;
 mod words;
 
 pub use ambiguity::Ambiguity;
@@ -83,9 +85,9 @@ impl Default for TargetBuffer {
 pub enum Target<'a> {
     /// One form on which every sensible server agrees.
     Canonical(CanonicalTarget<'a>),
-    /// Two sensible servers could read it differently, in one of exactly two ways. Refused, unless its host accepts the class: then both
+    /// Sensible servers could read it differently, in exactly these ways. Refused, unless its host accepts the class: then all
     /// readings are decided.
-    TwoReadings(Readings<'a>),
+    Readings(Readings<'a>),
     /// Two sensible servers could read it differently.
     Ambiguous(Ambiguity),
 }
@@ -96,7 +98,7 @@ impl Target<'_> {
     pub fn ambiguity(&self) -> Option<Ambiguity> {
         match self {
             Self::Canonical(_) => None,
-            Self::TwoReadings(readings) => Some(readings.class),
+            Self::Readings(readings) => Some(readings.class),
             Self::Ambiguous(class) => Some(*class),
         }
     }
@@ -112,6 +114,15 @@ pub struct Readings<'a> {
     /// As a server reads it that decodes once more than others, takes a backslash for a slash or drops parameters. It has a canonical form: what
     /// would be ambiguous even then has more than two readings.
     pub decoded: CanonicalTarget<'a>,
+    /// As a server reads it to which the path ends at the first `;`; `None` if that is one of the others.
+    pub cut: Option<CanonicalTarget<'a>>,
+}
+
+impl<'a> Readings<'a> {
+    /// Every reading, the one that is forwarded first.
+    pub fn all(&self) -> impl Iterator<Item = CanonicalTarget<'a>> + use<'a> {
+        [self.as_it_stands, self.decoded].into_iter().chain(self.cut)
+    }
 }
 
 /// Host and path in canonical form.
@@ -198,9 +209,10 @@ pub enum Host<'a> {
 /// assert_eq!(target.query, Some(&b"q=%2f"[..]));
 ///
 /// let raw = RawTarget { method: b"GET", target: b"/admin;v=1/x", host: None };
-/// let Target::TwoReadings(readings) = canonicalize(raw, &mut buffer) else { panic!() };
+/// let Target::Readings(readings) = canonicalize(raw, &mut buffer) else { panic!() };
 /// assert_eq!(readings.class, Ambiguity::MatrixParameter);
-/// assert_eq!((readings.as_it_stands.path, readings.decoded.path), ("/admin;v=1/x", "/admin/x"));
+/// let paths: Vec<&str> = readings.all().map(|reading| reading.path).collect();
+/// assert_eq!(paths, ["/admin;v=1/x", "/admin/x", "/admin"]);
 ///
 /// let raw = RawTarget { method: b"GET", target: b"/%00", host: None };
 /// assert_eq!(canonicalize(raw, &mut buffer), Target::Ambiguous(Ambiguity::ControlByte));
@@ -213,5 +225,34 @@ pub fn canonicalize<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Tar
     match form::canonical(raw, buffer) {
         Ok(target) => target,
         Err(ambiguity) => Target::Ambiguous(ambiguity),
+    }
+}
+
+/// The path as a backend is to get it: canonical, but escapes of reserved characters (`%2B`, `%3A`, `%2C` ...) stay as they were sent, in upper case.
+///
+/// Rules see `+` for `%2B`, since most servers do. What is forwarded must not decide for the others: RFC 3986, section 2.2, lets nobody decode them on the
+/// way. `path` is the path as received, without authority and query; `target` is what [`canonicalize`] made of it.
+///
+/// # Errors
+/// [`Ambiguity::TooLong`] if it is longer than the room; the class of a target that is ambiguous.
+///
+/// # Allocation
+/// None.
+///
+/// # Examples
+///
+/// ```
+/// use luigi_core::target::{RawTarget, TargetBuffer, as_forwarded, canonicalize};
+///
+/// let mut buffer = TargetBuffer::new();
+/// let target = canonicalize(RawTarget { method: b"GET", target: b"/x/../%61%2bb", host: None }, &mut buffer);
+/// assert_eq!(as_forwarded(b"/x/../%61%2bb", &target, &mut [0; 64]), Ok("/a%2Bb"));
+/// ```
+pub fn as_forwarded<'a>(path: &[u8], target: &Target<'_>, room: &'a mut [u8]) -> Result<&'a str, Ambiguity> {
+    match target {
+        Target::Canonical(_) if path.is_empty() => path::as_sent(b"/", None, room),
+        Target::Canonical(_) => path::as_sent(path, None, room),
+        Target::Readings(readings) => path::as_sent(path, Some(readings.class), room),
+        Target::Ambiguous(class) => Err(*class),
     }
 }

@@ -67,13 +67,31 @@ struct Written {
     end: usize,
 }
 
+/// What becomes of escapes of reserved characters that may stand raw in a segment: `%2B`, `%3A` and so on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reserved {
+    /// They are decoded: rules see one form of both spellings.
+    Decoded,
+    /// They stay, in upper case: RFC 3986, section 2.2, does not hold `%2B` and `+` to be the same.
+    AsSent,
+}
+
 /// What a path comes to, with the query as received.
 #[derive(Clone, Copy)]
 pub(super) enum Reading<'a> {
     /// One canonical form.
     One(PathAndQuery<'a>),
-    /// Two, if the host accepts the class: as it stands, and decoded once more.
-    Two(Ambiguity, [&'a str; 2], Option<&'a [u8]>),
+    /// Several, if the host accepts the class.
+    Several(Ambiguity, Paths<'a>, Option<&'a [u8]>),
+}
+
+/// The readings of an ambiguous path.
+#[derive(Clone, Copy)]
+pub(super) struct Paths<'a> {
+    pub(super) as_it_stands: &'a str,
+    pub(super) decoded: &'a str,
+    /// Cut off at the first `;`; `None` if that is no third reading.
+    pub(super) cut: Option<&'a str>,
 }
 
 /// The canonical form of `target`, which begins with `/`.
@@ -90,13 +108,23 @@ pub(super) fn read<'a>(
 ) -> Result<Reading<'a>, Ambiguity> {
     match write(target, room) {
         Ok(written) => finish(target, room, written).map(Reading::One),
-        Err(class) => two_readings(target, class, room, second_room).ok_or(class),
+        Err(class) => readings(target, class, room, second_room).ok_or(class),
     }
 }
 
-/// Both readings of a target that is ambiguous as `class` says; `None` if there are not exactly two.
+/// The canonical form of a path that was found to have one, or whose class is accepted, with escapes of reserved characters as they were sent.
+///
+/// # Errors
+/// [`Ambiguity::TooLong`] if it does not fit into the room.
 #[cold]
-fn two_readings<'a>(
+pub(super) fn as_sent<'a>(path: &[u8], accepted: Option<Ambiguity>, room: &'a mut [u8]) -> Result<&'a str, Ambiguity> {
+    let written = rewrite(path, 1, room, accepted, Reserved::AsSent)?;
+    str::from_utf8(&room[..written.length]).map_err(|_| Ambiguity::NonAscii)
+}
+
+/// The readings of a target that is ambiguous as `class` says; `None` if there are others than those of the class.
+#[cold]
+fn readings<'a>(
     target: &'a [u8],
     class: Ambiguity,
     room: &'a mut [u8],
@@ -107,7 +135,18 @@ fn two_readings<'a>(
     }
     // A dot segment that only comes to be when what is forwarded is decoded would be a third reading: some servers remove it, and some leave it,
     // after decoding, where it is. To these `/admin%2F../public` is in `/admin`.
-    let stands = rewrite(target, 1, room, Some(class)).ok()?;
+    let stands = rewrite(target, 1, room, Some(class), Reserved::Decoded).ok()?;
+    // Some servers take the path to end at the first `;`. Where that is another path before dot segments are removed than afterwards there is a further reading.
+    let whole = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let semicolon = |path: &[u8]| path.iter().position(|byte| *byte == b';').unwrap_or(path.len());
+    if class == Ambiguity::MatrixParameter {
+        let before = &whole[..semicolon(whole)];
+        let written = write(before, second_room).ok()?;
+        let (before, _) = finish(before, second_room, written).ok()?;
+        if before.as_bytes() != &room[..semicolon(&room[..stands.length])] {
+            return None;
+        }
+    }
     // A backslash is forwarded as an escape.
     let as_forwarded = if class == Ambiguity::Backslash { Ambiguity::EncodedBackslash } else { class };
     let length = decode_once_more(&room[..stands.length], as_forwarded, second_room)?;
@@ -116,11 +155,12 @@ fn two_readings<'a>(
     }
     // What is decoded once more is read as strictly as any path: whatever is ambiguous in it would be a third reading, too.
     let length = decode_once_more(target, class, room)?;
-    let decoded = rewrite(&room[..length], 1, second_room, None).ok()?;
-    let stands = rewrite(target, 1, room, Some(class)).ok()?;
-    let (path, query) = finish(target, room, stands).ok()?;
+    let decoded = rewrite(&room[..length], 1, second_room, None, Reserved::Decoded).ok()?;
+    let stands = rewrite(target, 1, room, Some(class), Reserved::Decoded).ok()?;
+    let (as_it_stands, query) = finish(target, room, stands).ok()?;
     let decoded = str::from_utf8(&second_room[..decoded.length]).ok()?;
-    Some(Reading::Two(class, [path, decoded], query))
+    let cut = as_it_stands.split(';').next().filter(|cut| class == Ambiguity::MatrixParameter && *cut != decoded);
+    Some(Reading::Several(class, Paths { as_it_stands, decoded, cut }, query))
 }
 
 /// Writes the path as a server reads it that decodes it once more than others, or that drops parameters; returns its length.
@@ -178,7 +218,7 @@ fn write_by_bytes(target: &[u8], mut at: usize, room: &mut [u8]) -> Result<Writt
             Class::Slash => {
                 let name = &target[segment..at];
                 if name.is_empty() || is_dot(name) || is_dot_dot(name) {
-                    return rewrite(target, segment, room, None);
+                    return rewrite(target, segment, room, None, Reserved::Decoded);
                 }
                 at += 1;
                 segment = at;
@@ -190,12 +230,12 @@ fn write_by_bytes(target: &[u8], mut at: usize, room: &mut [u8]) -> Result<Writt
             | Class::Backslash
             | Class::Hash
             | Class::Control
-            | Class::NonAscii => return rewrite(target, segment, room, None),
+            | Class::NonAscii => return rewrite(target, segment, room, None, Reserved::Decoded),
         }
     }
     let last = &target[segment..at];
     if is_dot(last) || is_dot_dot(last) {
-        return rewrite(target, segment, room, None);
+        return rewrite(target, segment, room, None, Reserved::Decoded);
     }
     Ok(Written { in_room: false, length: at, end: at })
 }
@@ -211,7 +251,13 @@ enum Before {
 /// Writes the canonical form of `target`, whose part before `segment` is canonical already (plain-prefix). What is ambiguous as `accepted` says
 /// is kept as it stands.
 #[cold]
-fn rewrite(target: &[u8], segment: usize, room: &mut [u8], accepted: Option<Ambiguity>) -> Result<Written, Ambiguity> {
+fn rewrite(
+    target: &[u8],
+    segment: usize,
+    room: &mut [u8],
+    accepted: Option<Ambiguity>,
+    reserved: Reserved,
+) -> Result<Written, Ambiguity> {
     let mut output = Output { room, length: 0 };
     for &byte in &target[..segment] {
         output.push(byte)?;
@@ -225,7 +271,7 @@ fn rewrite(target: &[u8], segment: usize, room: &mut [u8], accepted: Option<Ambi
     loop {
         // INVARIANT (open): here the output ends with `/`.
         let start = output.length;
-        at = decode_segment(target, at, &mut output, accepted)?;
+        at = decode_segment(target, at, &mut output, accepted, reserved)?;
         let is_last = target.get(at) != Some(&b'/');
         let name = output.since(start);
         if is_dot(name) || is_dot_dot(name) {
@@ -324,6 +370,7 @@ fn decode_segment(
     mut at: usize,
     output: &mut Output<'_>,
     accepted: Option<Ambiguity>,
+    reserved: Reserved,
 ) -> Result<usize, Ambiguity> {
     let start = output.length;
     let mut percent_sign = false;
@@ -341,7 +388,7 @@ fn decode_segment(
             Class::Percent => {
                 let value = escape_at(target, at).ok_or(Ambiguity::InvalidEscape)?;
                 percent_sign |= value == b'%';
-                at = decode_escape(target, at, value, output, accepted)?;
+                at = decode_escape(target, at, value, output, accepted, reserved)?;
             }
             Class::Semicolon if accepted == Some(Ambiguity::MatrixParameter) => {
                 output.push(byte)?;
@@ -367,7 +414,8 @@ fn decode_segment(
 /// Copies the escape of `value` at `at`, or the escapes of the character that begins there; returns where they end.
 ///
 /// RFC 3986 calls `%21` and `!` different, but hardly a server does: most decode the whole path and then compare. If the two were
-/// different here a rule about `/v1/jobs/1:cancel` could be passed with `%3A`. So whatever may stand raw in a segment is decoded.
+/// different here a rule about `/v1/jobs/1:cancel` could be passed with `%3A`. So whatever may stand raw in a segment is decoded, but for what is
+/// forwarded: a server that decodes paths like forms takes `+` for a space, and one that splits at commas does so before it decodes.
 /// `;` is refused in both spellings, `/` and `\` because they split. What may never stand raw in a path (`?`, `#`, space, quotes,
 /// brackets) stays an escape.
 fn decode_escape(
@@ -376,8 +424,11 @@ fn decode_escape(
     value: u8,
     output: &mut Output<'_>,
     accepted: Option<Ambiguity>,
+    reserved: Reserved,
 ) -> Result<usize, Ambiguity> {
+    let is_unreserved = value.is_ascii_alphanumeric() || b"-._~".contains(&value);
     match class(value) {
+        Class::Plain if reserved == Reserved::AsSent && !is_unreserved => output.push_escape(value)?,
         Class::Plain => output.push(value)?,
         Class::Escape | Class::Question | Class::Hash | Class::Percent => output.push_escape(value)?,
         Class::Control if value == b' ' => output.push_escape(value)?,

@@ -156,6 +156,73 @@ fn encoded(segment: &str) -> String {
         .collect()
 }
 
+/// Whether a label is no A-label, or one of a name beyond ASCII that nothing in it turns into ASCII or into a dot, hides or controls.
+fn encodes_a_name(label: &str) -> bool {
+    let Some(encoded) = label.strip_prefix("xn--") else { return true };
+    let Some(name) = unpunycoded(encoded) else { return false };
+    let odd = |c: char| {
+        let code = u32::from(c);
+        let mapped = [0x2024, 0x3002, 0xFF61].contains(&code) || (0xFF01..=0xFF5E).contains(&code);
+        let hidden = [0xAD, 0x200B, 0x200E, 0x200F, 0xFEFF].contains(&code)
+            || (0x2028..=0x202E).contains(&code)
+            || (0x2060..=0x206F).contains(&code)
+            || (0xFE00..=0xFE0F).contains(&code);
+        mapped || hidden || c.is_control() || c.is_whitespace()
+    };
+    !name.is_ascii() && !name.chars().any(odd)
+}
+
+/// RFC 3492, by inserting one character after the other.
+fn unpunycoded(encoded: &str) -> Option<String> {
+    let (basic, digits) = match encoded.rsplit_once('-') {
+        Some(("", _)) => return None,
+        Some(split) => split,
+        None => ("", encoded),
+    };
+    let mut name: Vec<char> = basic.chars().collect();
+    let mut digits = digits.chars();
+    let (mut n, mut i, mut bias) = (128_u64, 0_u64, 72_u64);
+    while !digits.as_str().is_empty() {
+        let old = i;
+        let (mut w, mut k) = (1_u64, 36_u64);
+        loop {
+            let digit = digits.next()?.to_digit(36)?;
+            // Letters come first.
+            let digit = u64::from(if digit < 10 { digit + 26 } else { digit - 10 });
+            i += digit * w;
+            if i > u64::from(u32::MAX) {
+                return None;
+            }
+            let t = if k <= bias + 1 {
+                1
+            } else if k >= bias + 26 {
+                26
+            } else {
+                k - bias
+            };
+            if digit < t {
+                break;
+            }
+            w *= 36 - t;
+            k += 36;
+        }
+        let length = name.len() as u64 + 1;
+        let mut delta = if old == 0 { (i - old) / 700 } else { (i - old) / 2 };
+        delta += delta / length;
+        bias = 0;
+        while delta > 455 {
+            delta /= 35;
+            bias += 36;
+        }
+        bias += 36 * delta / (delta + 38);
+        n += i / length;
+        i %= length;
+        name.insert(i as usize, char::from_u32(u32::try_from(n).ok()?)?);
+        i += 1;
+    }
+    Some(name.into_iter().collect())
+}
+
 fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let colon = match text.rfind(']') {
         Some(bracket) => bracket + 1,
@@ -182,7 +249,7 @@ fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let shape = |label: &&str| {
         (1..=63).contains(&label.len()) && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
-    if name.len() > 253 || !labels.iter().all(shape) {
+    if name.len() > 253 || !labels.iter().all(shape) || !labels.iter().all(|label| encodes_a_name(label)) {
         return None;
     }
     let last = labels[labels.len() - 1];

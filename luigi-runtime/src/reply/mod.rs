@@ -142,7 +142,7 @@ impl Refusal {
             },
         };
         let (host, path) = match answer.target() {
-            Some(Target::Canonical(target) | Target::TwoReadings(Readings { as_it_stands: target, .. }))
+            Some(Target::Canonical(target) | Target::Readings(Readings { as_it_stands: target, .. }))
                 if answer.decision().reason != Reason::AmbiguousTarget =>
             {
                 let host = match target.host {

@@ -29,11 +29,12 @@ fn two_readings(linter: &mut Linter<'_>, id: HostId, row: &HostProperties, class
     let Some((_, spelled)) = SPELLINGS.iter().find(|(known, _)| *known == class) else { return };
     let Some(example) = example(linter.policy, row, class, spelled) else { return };
     linter.find(Lint::TwoReadings, &[Row::Host(id)], |linter| {
-        let Example { request, readings: [one, other] } = &example;
-        let message = format!("host `{}` accepts `{class}`: `{request}` is decided as {one} and as {other}", row.host);
+        let Example { request, readings } = &example;
+        let readings = readings.join(" and as ");
+        let message = format!("host `{}` accepts `{class}`: `{request}` is decided as {readings}", row.host);
         let problem = Diagnostic::lint(Lint::TwoReadings, linter.value(Row::Host(id), "accept-ambiguous"), message);
-        problem.label("allowed if both are").help(
-            "a server that reads it in a third way serves what nobody decided: accept this with how the server reads such paths",
+        problem.label("allowed if all of these are").help(
+            "a server that reads it in yet another way serves what nobody decided: accept this with how the server reads such paths",
         )
     });
 }
@@ -43,7 +44,7 @@ struct Example {
     /// As it is sent.
     request: String,
     /// Each reading of its path, and the scopes that hold it.
-    readings: [String; 2],
+    readings: Vec<String>,
 }
 
 /// A request that the host accepts; one whose readings lie in different scopes if there is one.
@@ -74,7 +75,7 @@ fn example(
     first
 }
 
-/// What both readings of a target are, and whether other scopes hold them; `None` if it is none of the class.
+/// What the readings of a target are, and whether other scopes hold them; `None` if it is none of the class.
 fn read(
     policy: &Policy,
     method: &str,
@@ -94,7 +95,7 @@ fn read(
     let mut buffer = TargetBuffer::new();
     let raw = RawTarget { method: method.as_bytes(), target: target.as_bytes(), host: Some(host.as_bytes()) };
     let canonical = canonicalize(raw, &mut buffer);
-    let Target::TwoReadings(readings) = canonical else { return None };
+    let Target::Readings(readings) = canonical else { return None };
     let at = frontend.map_or_else(String::new, |name| format!(" at frontend {name}"));
     let frontend = frontend.map_or(FactValue::NotPassed, |name| FactValue::One(name.as_bytes()));
     let value = |fact: &Fact| if *fact == Fact::Frontend { frontend } else { FactValue::NotPassed };
@@ -110,14 +111,14 @@ fn read(
         stops: StopSet::NONE,
         facts: RequestFacts { values: &values, ..RequestFacts::NONE },
     };
-    let both = [readings.as_it_stands, readings.decoded];
-    let [one, other] = both.map(|reading| explain::scopes_of(policy, &request, &reading));
-    let differ = one != other;
+    let held = readings.all().map(|reading| explain::scopes_of(policy, &request, &reading));
+    let held: Vec<_> = held.collect();
+    let differ = held.windows(2).any(|pair| pair[0] != pair[1]);
     let words = |path: &str, held: &[&str]| match held {
         [] => format!("`{path}` (in no scope)"),
         held => format!("`{path}` (in `{}`)", held.join("`, `")),
     };
-    let readings_in_words = [words(both[0].path, &one), words(both[1].path, &other)];
+    let readings_in_words = readings.all().zip(&held).map(|(reading, held)| words(reading.path, held)).collect();
     let example = Example { request: format!("{method} https://{host}{target}{at}"), readings: readings_in_words };
     (readings.class == class).then_some((example, differ))
 }
