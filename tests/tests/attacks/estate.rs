@@ -7,7 +7,7 @@ use crate::files::{FileServer, write_tree};
 use luigi_runtime::Mode;
 use luigi_runtime::facts::FactList;
 use luigi_runtime::haproxy_config;
-use luigi_tests::haproxy::Haproxy;
+use luigi_tests::haproxy::{Haproxy, Integration};
 use luigi_tests::installation::Release;
 use luigi_tests::people::site;
 use luigi_tests::site::Site;
@@ -27,8 +27,11 @@ pub(crate) const ADMIN_HOST: &str = "admin.example.com";
 pub(crate) const LEGACY_HOST: &str = "legacy.example.com";
 /// It accepts every class that can be accepted.
 pub(crate) const LAX_HOST: &str = "lax.example.com";
+/// No rule names it, and no server either.
+pub(crate) const MADE_UP_HOST: &str = "made-up.example";
 
-/// Deny rules beside a rule that allows the rest: whatever is taken for something else passes. Policies that allow what is meant are stricter.
+/// Deny rules beside a rule that allows the rest: whatever is taken for something else passes. Policies that allow what is meant are stricter. What is denied at the
+/// frontends of the site is allowed at those of the office, and nothing else is there but what is allowed everywhere.
 pub(crate) const POLICY: &str = r#"
 schema = 1
 
@@ -50,6 +53,18 @@ accept-ambiguous = ["encoded-slash", "encoded-backslash", "backslash", "double-e
 
 [scopes.site]
 hosts = ["www.example.com", "legacy.example.com", "lax.example.com", "admin.example.com"]
+frontends = ["site-apache", "site-lenient", "site-nginx", "site-strict"]
+paths = ["/**"]
+methods = "any"
+
+[scopes.anywhere]
+hosts = "any"
+paths = ["/public/**"]
+methods = "any"
+
+[scopes.office]
+hosts = ["admin.example.com"]
+frontends = ["office-apache", "office-lenient", "office-nginx", "office-strict"]
 paths = ["/**"]
 methods = "any"
 
@@ -60,6 +75,7 @@ methods = "any"
 
 [scopes.admin-host]
 hosts = ["admin.example.com"]
+frontends = ["site-apache", "site-lenient", "site-nginx", "site-strict"]
 paths = ["/**"]
 methods = "any"
 
@@ -71,7 +87,7 @@ methods = ["DELETE"]
 [[rules]]
 id = "anybody"
 effect = "allow"
-scopes = ["site"]
+scopes = ["site", "anywhere", "office"]
 subject = "anyone"
 
 [[rules]]
@@ -114,17 +130,44 @@ pub(crate) enum Guard {
     PathBeg,
 }
 
+/// Which of the frontends before a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Entrance {
+    Site,
+    Office,
+}
+
+impl Entrance {
+    pub(crate) const ALL: [Self; 2] = [Self::Site, Self::Office];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Site => "site",
+            Self::Office => "office",
+        }
+    }
+}
+
+/// How Luigi's lines get into HAProxy's configuration, and what they are printed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// Pasted into each frontend, with every header for backends.
+    Pasted,
+    /// A `defaults` section of their own, with a spool and without headers.
+    FromDefaults,
+}
+
 /// All of it, running.
 pub(crate) struct Estate {
     site: Site,
     pub(crate) haproxy: Haproxy,
     applications: [Application; 3],
-    _files: [FileServer; 2],
+    files: [FileServer; 2],
 }
 
 impl Estate {
     /// Starts everything; `None` if there is no such HAProxy here.
-    pub(crate) fn start(release: Release) -> Option<Self> {
+    pub(crate) fn start(release: Release, lines: Lines) -> Option<Self> {
         let site = site();
         let facts = facts_of(&site);
         site.apply(POLICY, Some(Mode::Enforce));
@@ -134,7 +177,18 @@ impl Estate {
         let internal = &applications[2];
         let mut setup = site.setup(release);
         setup.options.facts = facts;
-        let lines = haproxy_config::frontend_lines(&setup.options);
+        let lines = match lines {
+            Lines::Pasted => haproxy_config::frontend_lines(&setup.options),
+            Lines::FromDefaults => {
+                let spool = site.folder().join("spool");
+                std::fs::create_dir(&spool).expect("a folder");
+                setup.integration = Integration::Defaults;
+                setup.options.headers = Vec::new();
+                setup.options.spool = Some(spool.display().to_string());
+                setup.options.facts = setup.options.facts.with_user_agent();
+                String::new()
+            }
+        };
         for (backend, address) in Backend::ALL.into_iter().zip([
             files[0].address,
             files[1].address,
@@ -146,7 +200,7 @@ impl Estate {
         setup.sections +=
             &format!("backend internal\n    timeout server 5s\n    server server {}\n\n", internal.address);
         let haproxy = site.start(setup)?;
-        Some(Self { site, haproxy, applications, _files: files })
+        Some(Self { site, haproxy, applications, files })
     }
 
     /// Switches the mode, and waits until HAProxy has read it.
@@ -156,16 +210,18 @@ impl Estate {
         self.haproxy.status_with(&format!("mode                   {word}"));
     }
 
-    /// The frontend before a server.
-    pub(crate) fn socket(&self, guard: Guard, backend: Backend, wire: Wire) -> PathBuf {
-        socket(self.site.folder(), guard, backend, wire)
+    /// A frontend before a server.
+    pub(crate) fn socket(&self, guard: Guard, entrance: Entrance, backend: Backend, wire: Wire) -> PathBuf {
+        socket(self.site.folder(), guard, entrance, backend, wire)
     }
 
-    /// What the applications behind a frontend have given away so far; files have only what they answer.
+    /// What the applications behind a frontend have given away so far, or how often the file that staff alone may delete has gone.
     pub(crate) fn breaches(&self, backend: Backend) -> usize {
         let [strict, lenient, _] = &self.applications;
+        let [nginx, apache] = &self.files;
         match backend {
-            Backend::Nginx | Backend::Apache => 0,
+            Backend::Nginx => nginx.deletions(),
+            Backend::Apache => apache.deletions(),
             Backend::Strict => strict.breaches(),
             Backend::Lenient => lenient.breaches(),
         }
@@ -181,7 +237,7 @@ fn facts_of(site: &Site) -> FactList {
     facts
 }
 
-fn socket(folder: &Path, guard: Guard, backend: Backend, wire: Wire) -> PathBuf {
+fn socket(folder: &Path, guard: Guard, entrance: Entrance, backend: Backend, wire: Wire) -> PathBuf {
     let guard = match guard {
         Guard::Luigi => "luigi",
         Guard::PathBeg => "acl",
@@ -190,7 +246,7 @@ fn socket(folder: &Path, guard: Guard, backend: Backend, wire: Wire) -> PathBuf 
         Wire::Http1 => "h1",
         Wire::Http2 => "h2",
     };
-    folder.join(format!("{guard}-{}-{wire}.sock", backend.name()))
+    folder.join(format!("{guard}-{}-{}-{wire}.sock", entrance.name(), backend.name()))
 }
 
 fn sections(folder: &Path, backend: Backend, address: SocketAddr, luigi: &str) -> String {
@@ -200,19 +256,23 @@ fn sections(folder: &Path, backend: Backend, address: SocketAddr, luigi: &str) -
         Backend::Nginx | Backend::Apache => "",
         Backend::Strict | Backend::Lenient => "    use_backend internal if { hdr_dom(host) -i admin.example.com }\n",
     };
-    let frontend = |guard: Guard, rules: &str| {
+    let frontend = |guard: Guard, entrance: Entrance, rules: &str| {
         let bind = |wire, protocol| {
-            format!("    bind unix@{} mode 666{protocol}\n", socket(folder, guard, backend, wire).display())
+            format!("    bind unix@{} mode 666{protocol}\n", socket(folder, guard, entrance, backend, wire).display())
         };
+        let prefix = if guard == Guard::Luigi { "" } else { "acl-" };
+        let from = if guard == Guard::Luigi && rules.is_empty() { " from luigi" } else { "" };
         format!(
-            "frontend {guard:?}-{name}\n    timeout client 5s\n{}{}{rules}{routes}    default_backend {name}\n\n",
+            "frontend {prefix}{}-{name}{from}\n    timeout client 5s\n{}{}{rules}{routes}    default_backend {name}\n\n",
+            entrance.name(),
             bind(Wire::Http1, ""),
             bind(Wire::Http2, " proto h2"),
         )
     };
+    let of_entrances = Entrance::ALL
+        .map(|entrance| frontend(Guard::Luigi, entrance, luigi) + &frontend(Guard::PathBeg, entrance, ACL_RULES));
     format!(
-        "{}{}backend {name}\n    timeout server 5s\n    http-reuse always\n    server server {address}\n\n",
-        frontend(Guard::Luigi, luigi),
-        frontend(Guard::PathBeg, ACL_RULES),
+        "{}backend {name}\n    timeout server 5s\n    http-reuse always\n    server server {address}\n\n",
+        of_entrances.concat(),
     )
 }

@@ -14,7 +14,7 @@ mod page;
 mod readings;
 
 use corpus::{Attack, Class, attacks};
-use estate::{ADMIN_HOST, Backend, Estate, Guard, HOST, LAX_HOST, LEGACY_HOST};
+use estate::{ADMIN_HOST, Backend, Entrance, Estate, Guard, HOST, LAX_HOST, LEGACY_HOST, Lines, MADE_UP_HOST};
 use exchange::{Answer, End, Wire, exchange};
 use luigi_runtime::Mode;
 use luigi_tests::installation::Release;
@@ -24,7 +24,7 @@ use page::Table;
 use std::thread;
 use std::time::Instant;
 
-on_each_haproxy!(no_attack_reaches_what_is_denied);
+on_each_haproxy!(no_attack_reaches_what_is_denied, other_lines_let_no_attack_through_either);
 
 /// What one attack came to at one server.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ struct Result {
 
 fn no_attack_reaches_what_is_denied(release: Release) {
     let started = Instant::now();
-    let Some(estate) = Estate::start(release) else { return };
+    let Some(estate) = Estate::start(release, Lines::Pasted) else { return };
     let attacks = attacks();
     plain_requests_come_out_as_the_policy_says(&estate);
 
@@ -81,6 +81,24 @@ fn no_attack_reaches_what_is_denied(release: Release) {
     }
 }
 
+/// A sample of every class, where the lines stand in a `defaults` section and print no headers, and decisions are recorded.
+fn other_lines_let_no_attack_through_either(release: Release) {
+    let Some(estate) = Estate::start(release, Lines::FromDefaults) else { return };
+    plain_requests_come_out_as_the_policy_says(&estate);
+    let sample: Vec<Attack> = attacks().into_iter().step_by(11).collect();
+    let results = run(&estate, Guard::Luigi, &sample);
+    let served =
+        results.iter().flat_map(|of_backend| sample.iter().zip(of_backend)).filter(|(_, result)| result.reached);
+    let served: Vec<String> =
+        served.map(|(attack, _)| format!("{:?} {}", attack.class, attack.bytes.escape_ascii())).collect();
+    assert!(served.is_empty(), "{}", served.join("\n"));
+    for class in Class::ALL {
+        assert!(sample.iter().any(|attack| attack.class == class), "none of {class:?}");
+    }
+    estate.haproxy.status_with("failures               0");
+    println!("{release:?}, from `defaults`: {} attacks", sample.len());
+}
+
 /// The page is about these attacks, and says that none of them was served.
 #[test]
 fn the_page_is_of_this_corpus() {
@@ -109,7 +127,8 @@ fn run_at(estate: &Estate, guard: Guard, backend: Backend, attacks: &[Attack]) -
     attacks
         .iter()
         .map(|attack| {
-            let answer = exchange(&estate.socket(guard, backend, attack.wire), attack.wire, &attack.bytes);
+            let socket = estate.socket(guard, attack.entrance, backend, attack.wire);
+            let answer = exchange(&socket, attack.wire, &attack.bytes);
             let after = estate.breaches(backend);
             let reached = answer.has_mark() || after > before;
             before = after;
@@ -118,23 +137,29 @@ fn run_at(estate: &Estate, guard: Guard, backend: Backend, attacks: &[Attack]) -
         .collect()
 }
 
-fn ask(estate: &Estate, backend: Backend, target: &str, host: &str, fields: &str) -> Answer {
+fn ask(estate: &Estate, entrance: Entrance, backend: Backend, (target, host): (&str, &str), fields: &str) -> Answer {
     let request = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n");
-    exchange(&estate.socket(Guard::Luigi, backend, Wire::Http1), Wire::Http1, request.as_bytes())
+    exchange(&estate.socket(Guard::Luigi, entrance, backend, Wire::Http1), Wire::Http1, request.as_bytes())
 }
 
 /// What is allowed passes, staff get the secret, nobody else does: the mark can be found, and Luigi is at work.
 fn plain_requests_come_out_as_the_policy_says(estate: &Estate) {
     let staff = format!("authorization: {}\r\n", bearer(&signer(), &ada()));
     for backend in Backend::ALL {
-        for host in [HOST, LEGACY_HOST, LAX_HOST] {
-            let public = ask(estate, backend, "/public/a.txt", host, "");
+        for (entrance, host) in
+            [HOST, LEGACY_HOST, LAX_HOST, MADE_UP_HOST].iter().flat_map(|host| Entrance::ALL.map(|it| (it, *host)))
+        {
+            let public = ask(estate, entrance, backend, ("/public/a.txt", host), "");
             assert!(public.end() == End::Passed && !public.has_mark(), "{backend:?} {host}: {}", public.shown());
-            let denied = ask(estate, backend, "/admin/secret.txt", host, "");
-            assert_eq!(denied.end(), End::Rules, "{backend:?} {host}: {}", denied.shown());
+            let denied = ask(estate, entrance, backend, ("/admin/secret.txt", host), "");
+            assert_eq!(denied.end(), End::Rules, "{entrance:?} {backend:?} {host}: {}", denied.shown());
         }
-        for (target, host) in [("/admin/secret.txt", HOST), ("/secret.txt", ADMIN_HOST)] {
-            let secret = ask(estate, backend, target, host, &staff);
+        for (entrance, target, host, fields) in [
+            (Entrance::Site, "/admin/secret.txt", HOST, staff.as_str()),
+            (Entrance::Site, "/secret.txt", ADMIN_HOST, &staff),
+            (Entrance::Office, "/secret.txt", ADMIN_HOST, ""),
+        ] {
+            let secret = ask(estate, entrance, backend, (target, host), fields);
             assert!(secret.end() == End::Passed && secret.has_mark(), "{backend:?} {host}: {}", secret.shown());
         }
     }

@@ -130,8 +130,17 @@ impl Readings {
 type Step = fn(&[u8]) -> Vec<u8>;
 
 /// What servers do to paths.
-const STEPS: [Step; 8] =
-    [decoded, shortest_utf8, slashes, without_parameters, cut_at_nul, without_controls, collapsed, without_dots];
+const STEPS: [Step; 9] = [
+    decoded,
+    shortest_utf8,
+    slashes,
+    without_parameters,
+    cut_at_semicolon,
+    cut_at_nul,
+    without_controls,
+    collapsed,
+    without_dots,
+];
 
 fn position(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
@@ -198,6 +207,11 @@ fn without_parameters(text: &[u8]) -> Vec<u8> {
     let segments = text.split(|byte| *byte == b'/');
     let names = segments.map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default());
     names.collect::<Vec<_>>().join(&b'/')
+}
+
+/// As others have it.
+fn cut_at_semicolon(text: &[u8]) -> Vec<u8> {
+    text.split(|byte| *byte == b';').next().unwrap_or_default().to_vec()
 }
 
 fn cut_at_nul(text: &[u8]) -> Vec<u8> {

@@ -1,7 +1,8 @@
 //! Hosts that are written in other ways or twice, and headers that name another target than the request line.
 
 use super::{Attack, Class, get, raw};
-use crate::estate::{ADMIN_HOST, HOST, LEGACY_HOST};
+use crate::estate::{ADMIN_HOST, Entrance, HOST, LAX_HOST, LEGACY_HOST, MADE_UP_HOST};
+use crate::exchange::Wire;
 
 /// Headers that some server takes the path from.
 const PATH_HEADERS: [&str; 21] = [
@@ -120,6 +121,7 @@ fn variants(host: &str) -> Vec<String> {
 
 pub(super) fn add(all: &mut Vec<Attack>) {
     spelt(all);
+    pairs(all);
     doubled(all);
     elsewhere(all);
 }
@@ -147,6 +149,59 @@ fn spelt(all: &mut Vec<Attack>) {
         ["//admin.example.com/secret.txt", "///admin.example.com/secret.txt", "/\\admin.example.com/secret.txt"]
     {
         get(all, Class::Host, target, HOST, "");
+    }
+}
+
+/// Every host at every frontend; each is sent to every server. All but the host for administration at the office is denied or for everybody.
+fn pairs(all: &mut Vec<Attack>) {
+    let hosts = [
+        HOST,
+        ADMIN_HOST,
+        LEGACY_HOST,
+        LAX_HOST,
+        MADE_UP_HOST,
+        "other.example.com",
+        "example.com",
+        "office-nginx",
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        "",
+    ];
+    for (entrance, host) in hosts.iter().flat_map(|host| Entrance::ALL.map(|it| (it, *host))) {
+        if (entrance, host) == (Entrance::Office, ADMIN_HOST) {
+            continue;
+        }
+        let mut add = |line: String, fields: &str| {
+            all.push(Attack {
+                class: Class::Pairs,
+                wire: Wire::Http1,
+                entrance,
+                bytes: format!("{line}\r\n{fields}\r\n").into(),
+            });
+        };
+        let field = format!("host: {host}\r\n");
+        for target in [
+            "/admin/secret.txt",
+            "/secret.txt",
+            "/%61dmin/secret.txt",
+            "/public/../admin/secret.txt",
+            "/public/..%2fadmin/secret.txt",
+            "/public;/../admin/secret.txt",
+        ] {
+            for version in ["1.0", "1.1"] {
+                add(format!("GET {target} HTTP/{version}"), &field);
+                add(format!("GET {target} HTTP/{version}"), &format!("{field}x-forwarded-host: {ADMIN_HOST}\r\n"));
+                add(format!("GET http://{host}{target} HTTP/{version}"), &field);
+                // The line of the one host, the field of another.
+                add(format!("GET http://{host}{target} HTTP/{version}"), &format!("host: {HOST}\r\n"));
+            }
+            add(format!("GET {target} HTTP/1.0"), "");
+        }
+        for version in ["1.0", "1.1"] {
+            add(format!("DELETE /orders/7 HTTP/{version}"), &field);
+            add(format!("DELETE /public/../orders/7 HTTP/{version}"), &field);
+        }
     }
 }
 

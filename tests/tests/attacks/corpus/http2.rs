@@ -1,6 +1,7 @@
 //! HTTP/2: what stands in pseudo-headers, twice, in the wrong place, or holds bytes that HTTP/1 cannot have; and the path tricks once more.
 
 use super::{Attack, Class};
+use crate::estate::Entrance;
 use crate::estate::{FORGED, HOST};
 use crate::exchange::Wire;
 use crate::http2::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, block, connection, frame, request};
@@ -24,7 +25,8 @@ pub(super) fn add(all: &mut Vec<Attack>) {
             Some(line[..end].to_vec())
         })
         .collect();
-    let mut push = |bytes: Vec<u8>| all.push(Attack { class: Class::Http2, wire: Wire::Http2, bytes });
+    let mut push =
+        |bytes: Vec<u8>| all.push(Attack { class: Class::Http2, wire: Wire::Http2, entrance: Entrance::Site, bytes });
     paths.iter().for_each(|path| push(with_path(path)));
     for path in [
         &b""[..],

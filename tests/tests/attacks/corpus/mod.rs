@@ -8,6 +8,7 @@ mod methods;
 mod paths;
 mod tokens;
 
+use crate::estate::Entrance;
 use crate::exchange::Wire;
 use std::collections::HashSet;
 
@@ -22,6 +23,7 @@ pub(crate) enum Class {
     IgnoreCase,
     Accepted,
     Host,
+    Pairs,
     OtherTarget,
     Identity,
     HopByHop,
@@ -36,7 +38,7 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Letters,
         Self::Segments,
         Self::WayOut,
@@ -45,6 +47,7 @@ impl Class {
         Self::IgnoreCase,
         Self::Accepted,
         Self::Host,
+        Self::Pairs,
         Self::OtherTarget,
         Self::Identity,
         Self::HopByHop,
@@ -69,6 +72,7 @@ impl Class {
             Self::IgnoreCase => "the same on a host whose paths have no case",
             Self::Accepted => "the same on a host that accepts ambiguous targets",
             Self::Host => "hosts: ports, dots, users, absolute-form, two of them",
+            Self::Pairs => "every host at every frontend, in HTTP/1.0 and 1.1",
             Self::OtherTarget => "another target in a header: `X-Original-URL`, `X-Forwarded-Host` ...",
             Self::Identity => "forged identities: `X-Luigi-Subject` and its spellings",
             Self::HopByHop => "names in `Connection`, upgrades",
@@ -89,6 +93,8 @@ impl Class {
 pub(crate) struct Attack {
     pub(crate) class: Class,
     pub(crate) wire: Wire,
+    /// Where it comes in.
+    pub(crate) entrance: Entrance,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -103,14 +109,14 @@ pub(crate) fn attacks() -> Vec<Attack> {
     http2::add(&mut all);
     tokens::add(&mut all);
     let mut seen = HashSet::new();
-    all.retain(|attack| seen.insert(attack.bytes.clone()));
+    all.retain(|attack| seen.insert((attack.entrance, attack.bytes.clone())));
     all.sort_by_key(|attack| attack.class);
     all
 }
 
 /// Adds a request of HTTP/1 as it stands.
 fn raw(all: &mut Vec<Attack>, class: Class, bytes: impl AsRef<[u8]>) {
-    all.push(Attack { class, wire: Wire::Http1, bytes: bytes.as_ref().to_vec() });
+    all.push(Attack { class, wire: Wire::Http1, entrance: Entrance::Site, bytes: bytes.as_ref().to_vec() });
 }
 
 /// Adds a GET of HTTP/1.1 with these further fields, each with its CR LF.
