@@ -275,6 +275,12 @@ impl Region {
         self.0.expressions
     }
 
+    /// The methods with which its regular expressions hold a path.
+    pub(crate) fn methods_of_expressions(&self, path: &str) -> MethodSet {
+        let held = self.0.regex.as_ref().filter(|regex| regex.dfa.holds(path));
+        held.map_or(MethodSet::NONE, |regex| regex.methods)
+    }
+
     /// How much its regular expressions hold, if it has some. Spends comparisons; with too few left they count as narrow.
     pub(crate) fn breadth(&self, left: &mut usize) -> Breadth {
         let Some(regex) = &self.0.regex else { return Breadth::Narrow };

@@ -1,92 +1,61 @@
-//! What is as broad as can be: rules that open everything on many hosts, and networks that hold every address.
+//! Networks that hold every address, and what asks for them.
 
-use super::{Linter, Row, named};
-use crate::analysis::expressions::Breadth;
-use crate::analysis::words::{listed, listed_with_more};
-use crate::method::MethodSet;
+use super::{Linter, Row};
 use crate::policy::diagnostics::{Diagnostic, Lint};
-use crate::policy::model::{
-    Conditions, Effect, FactTest, HostPattern, NetworkId, Policy, Requirements, Rule, RuleId, Scope, ScopeId, Segment,
-    Subject, TableId,
-};
+use crate::policy::model::{Conditions, FactTest, NetworkId, Policy, Requirements, Subject, TableId};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+/// Networks that hold every address, alone or together.
 pub(super) fn look(linter: &mut Linter<'_>) {
-    let everything: Vec<MethodSet> =
-        linter.policy.scopes.iter().map(|(id, row)| on_every_path(linter, id, row)).collect();
-    for (id, rule) in linter.policy.rules.iter().filter(|(_, rule)| rule.effect == Effect::Allow) {
-        broad_allow(linter, id, rule, &everything);
-    }
-    open_networks(linter);
-}
-
-/// The methods with which a scope holds every path.
-fn on_every_path(linter: &Linter<'_>, id: ScopeId, scope: &Scope) -> MethodSet {
-    let is_open = |segment: &Segment| !matches!(segment, Segment::Literal(_));
-    let all = scope.operations.iter().filter(|one| one.path.rest && one.path.segments.iter().all(is_open));
-    let expressions = scope.path_regex.iter().filter(|_| linter.breadths[id.index()] == Breadth::Everything);
-    let methods = all.map(|operation| operation.methods).chain(expressions.map(|regex| regex.methods));
-    methods.fold(MethodSet::NONE, MethodSet::union)
-}
-
-/// An allow for every method on every path of more than one host.
-fn broad_allow(linter: &mut Linter<'_>, id: RuleId, rule: &Rule, everything: &[MethodSet]) {
     let policy = linter.policy;
-    let methods = rule.methods.unwrap_or(MethodSet::ALL);
-    let scopes = named(&rule.scopes).iter().copied();
-    let scopes = scopes.filter(|scope| everything[scope.index()].intersects(methods)).collect::<Vec<_>>();
-    // Where an approval is asked for, a grant is for one of them.
-    let (alone, together): (Vec<_>, Vec<_>) =
-        scopes.into_iter().partition(|scope| !rule.require.approval.is_empty() || linter.guards(*scope).approval);
-    let taken = rule.captures(&policy.groups, &policy.approvals);
-    for scopes in alone.iter().map(std::slice::from_ref).chain([&together[..]]) {
-        let mut open: BTreeMap<&HostPattern, (MethodSet, ScopeId)> = BTreeMap::new();
-        for scope in scopes {
-            let here = everything[scope.index()].intersection(methods);
-            for host in &policy.scopes[*scope].hosts {
-                let known = open.entry(host).or_insert((MethodSet::NONE, *scope));
-                known.0 = known.0.union(here);
+    let mut by_network: Vec<Vec<Row>> = vec![Vec::new(); policy.networks.len()];
+    let mut together = Vec::new();
+    for (id, rule) in policy.rules.iter() {
+        let lists = [("from", &rule.when.from), ("require", &rule.require.from)];
+        for (key, from) in lists.into_iter().chain(rule.unless.iter().map(|unless| ("unless", &unless.from))) {
+            let mut alone = false;
+            for network in from {
+                if linter.openness.all_of(&[*network], policy).is_some() {
+                    alone = true;
+                    by_network[network.index()].push(Row::Rule(id));
+                }
             }
+            together.extend(linter.openness.all_of(from, policy).filter(|_| !alone).map(|what| (id, key, what)));
         }
-        open.retain(|_, (methods, _)| methods.contains(MethodSet::WRITE));
-        let is_many = |host: &HostPattern| match host {
-            HostPattern::Any | HostPattern::OneLabel(_) | HostPattern::Labels(_) => true,
-            // Each is somebody's own where the rule says whose.
-            HostPattern::Capture { name, .. } => !taken.contains(name.as_str()),
-            HostPattern::Exact(_) => false,
-        };
-        let Some((_, (_, scope))) = open.first_key_value() else { continue };
-        if open.len() < 2 && !open.keys().any(|host| is_many(host)) {
+    }
+    const CURE: &str = "leave it out where everyone is meant, or name the networks that are";
+    for (id, key, what) in together {
+        linter.find(Lint::OpenNetwork, &[Row::Rule(id)], |linter| {
+            let message = format!("the networks of rule `{}` together hold {what}", policy.rules[id].name);
+            let problem = Diagnostic::lint(Lint::OpenNetwork, linter.value(Row::Rule(id), key), message);
+            problem.label("keeps nobody out").help(CURE)
+        });
+    }
+    for (id, network) in policy.networks.iter() {
+        let Some(what) = linter.openness.all_of(&[id], policy) else { continue };
+        let proxy = policy.proxies.iter().find(|(_, proxy)| proxy.networks.contains(&id)).map(|(_, proxy)| proxy);
+        let rules = std::mem::take(&mut by_network[id.index()]);
+        if proxy.is_none() && rules.is_empty() {
+            // That nothing names it is said elsewhere.
             continue;
         }
-        let (scope, hosts) = (*scope, hosts(open.keys().copied()));
-        let what = match open.values().all(|(methods, _)| methods.contains(MethodSet::ANY)) {
-            true => "every method",
-            false => "every method that changes something",
-        };
-        linter.find(Lint::BroadAllow, &[Row::Rule(id), Row::Scope(scope)], |linter| {
-            let message = format!("rule `{}` opens {what} on every path of {hosts}", rule.name);
-            let problem = Diagnostic::lint(Lint::BroadAllow, linter.value(Row::Rule(id), "scopes"), message);
-            let problem = problem.also(linter.name(Row::Scope(scope)), "every path");
-            problem.help("name the operations that are needed, or write a scope for each host and say who uses it")
+        // Whoever trusts every peer believes whatever clients say of themselves; no rule can answer for that.
+        let rows: Vec<Row> = if proxy.is_some() { Vec::new() } else { rules.clone() };
+        let rows = [&[Row::Network(id)], &rows[..]].concat();
+        linter.find(Lint::OpenNetwork, &rows, |linter| {
+            let message = format!("network `{}` holds {what}", network.name);
+            let problem = Diagnostic::lint(Lint::OpenNetwork, linter.name(Row::Network(id)), message);
+            let problem = match proxy {
+                Some(proxy) => problem.label(format!("whoever comes is believed as proxy `{}`", proxy.name)),
+                None => problem.label("keeps nobody out"),
+            };
+            let problem = match rules.first() {
+                Some(rule) => problem.also(linter.value(*rule, "from"), "asks for it"),
+                None => problem,
+            };
+            problem.help(if proxy.is_some() { "name the addresses of the proxies themselves" } else { CURE })
         });
-        return;
-    }
-}
-
-/// Some of the hosts, in words.
-fn hosts<'h>(hosts: impl ExactSizeIterator<Item = &'h HostPattern>) -> String {
-    const FEW: usize = 3;
-    let more = hosts.len().saturating_sub(FEW);
-    let mut any = false;
-    let shown: Vec<String> =
-        hosts.take(FEW).inspect(|host| any |= **host == HostPattern::Any).map(ToString::to_string).collect();
-    match (any, more) {
-        (true, _) => "any host".to_owned(),
-        (false, 0) => listed(shown.iter().map(String::as_str), "and"),
-        (false, more) => listed_with_more(shown.iter().map(String::as_str), &format!("{more} more")),
     }
 }
 
@@ -158,56 +127,3 @@ const ALL_V4: u64 = 1 << 32;
 /// Global unicast: what clients beyond one's own networks have.
 const PUBLIC_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 const ALL_V6: u64 = 1 << 61;
-
-/// Networks that hold every address, alone or together.
-fn open_networks(linter: &mut Linter<'_>) {
-    let policy = linter.policy;
-    let mut by_network: Vec<Vec<Row>> = vec![Vec::new(); policy.networks.len()];
-    let mut together = Vec::new();
-    for (id, rule) in policy.rules.iter() {
-        let lists = [("from", &rule.when.from), ("require", &rule.require.from)];
-        for (key, from) in lists.into_iter().chain(rule.unless.iter().map(|unless| ("unless", &unless.from))) {
-            let mut alone = false;
-            for network in from {
-                if linter.openness.all_of(&[*network], policy).is_some() {
-                    alone = true;
-                    by_network[network.index()].push(Row::Rule(id));
-                }
-            }
-            together.extend(linter.openness.all_of(from, policy).filter(|_| !alone).map(|what| (id, key, what)));
-        }
-    }
-    const CURE: &str = "leave it out where everyone is meant, or name the networks that are";
-    for (id, key, what) in together {
-        linter.find(Lint::OpenNetwork, &[Row::Rule(id)], |linter| {
-            let message = format!("the networks of rule `{}` together hold {what}", policy.rules[id].name);
-            let problem = Diagnostic::lint(Lint::OpenNetwork, linter.value(Row::Rule(id), key), message);
-            problem.label("keeps nobody out").help(CURE)
-        });
-    }
-    for (id, network) in policy.networks.iter() {
-        let Some(what) = linter.openness.all_of(&[id], policy) else { continue };
-        let proxy = policy.proxies.iter().find(|(_, proxy)| proxy.networks.contains(&id)).map(|(_, proxy)| proxy);
-        let rules = std::mem::take(&mut by_network[id.index()]);
-        if proxy.is_none() && rules.is_empty() {
-            // That nothing names it is said elsewhere.
-            continue;
-        }
-        // Whoever trusts every peer believes whatever clients say of themselves; no rule can answer for that.
-        let rows: Vec<Row> = if proxy.is_some() { Vec::new() } else { rules.clone() };
-        let rows = [&[Row::Network(id)], &rows[..]].concat();
-        linter.find(Lint::OpenNetwork, &rows, |linter| {
-            let message = format!("network `{}` holds {what}", network.name);
-            let problem = Diagnostic::lint(Lint::OpenNetwork, linter.name(Row::Network(id)), message);
-            let problem = match proxy {
-                Some(proxy) => problem.label(format!("whoever comes is believed as proxy `{}`", proxy.name)),
-                None => problem.label("keeps nobody out"),
-            };
-            let problem = match rules.first() {
-                Some(rule) => problem.also(linter.value(*rule, "from"), "asks for it"),
-                None => problem,
-            };
-            problem.help(if proxy.is_some() { "name the addresses of the proxies themselves" } else { CURE })
-        });
-    }
-}

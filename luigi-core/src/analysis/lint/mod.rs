@@ -10,7 +10,9 @@
 //! | `dead` | what can never have an effect |
 //! | `rules` | rules by themselves |
 //! | `scopes` | scopes by themselves |
-//! | `breadth` | what is as broad as can be |
+//! | `breadth` | networks that hold every address |
+//! | `whole_hosts` | rules that open whole hosts, alone or together |
+//! | `persons` | whom rules tell apart, and what lets each of them in |
 //! | `approvals` | approvals |
 //! | `descriptions` | scopes beside what an API has |
 //! | `hosts` | hosts that accept ambiguous targets |
@@ -23,9 +25,11 @@ mod descriptions;
 mod findings;
 mod hosts;
 mod names;
+mod persons;
 mod reach;
 mod rules;
 mod scopes;
+mod whole_hosts;
 
 use breadth::Openness;
 pub use descriptions::Description;
@@ -151,6 +155,7 @@ fn look(parsed: &Parsed, sources: &SourceSet, now: Option<Timestamp>, descriptio
     scopes::look(&mut linter);
     hosts::look(&mut linter);
     breadth::look(&mut linter);
+    whole_hosts::look(&mut linter);
     approvals::look(&mut linter);
     names::look(&mut linter);
     descriptions::look(&mut linter);

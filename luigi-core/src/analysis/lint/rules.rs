@@ -1,7 +1,9 @@
 //! Rules by themselves: what ends, what is weaker than it looks, what is there twice.
 
+use super::persons::persons;
 use super::{Linter, Row, SOON_SECONDS, named};
 use crate::analysis::strictness::opens_to_anyone;
+use crate::analysis::words::{listed, listed_with_more};
 use crate::policy::diagnostics::{Diagnostic, Lint};
 use crate::policy::model::{Effect, FactTest, Rule, RuleId, ScopeId, Subject, SubjectMatcher};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -152,39 +154,63 @@ fn identical(linter: &mut Linter<'_>) {
     }
 }
 
-/// Matchers that open every privileged scope.
+/// People who can use every privileged scope, or nearly.
 fn broad_admin(linter: &mut Linter<'_>) {
     const FEW: usize = 3;
     let policy = linter.policy;
-    let privileged: BTreeSet<ScopeId> =
-        policy.scopes.iter().filter(|(_, scope)| scope.privileged).map(|(id, _)| id).collect();
-    if privileged.len() < FEW {
+    let privileged = policy.scopes.iter().filter(|(_, scope)| scope.privileged).count();
+    if privileged < FEW {
         return;
     }
-    let mut opened: BTreeMap<&SubjectMatcher, (BTreeSet<ScopeId>, RuleId)> = BTreeMap::new();
+    let mut opened: BTreeMap<RuleId, BTreeSet<ScopeId>> = BTreeMap::new();
     for (id, rule) in policy.rules.iter() {
         if rule.effect != Effect::Allow || !rule.require.approval.is_empty() {
             continue;
         }
-        let Some(Subject::AnyOf(matchers)) = &rule.when.subject else { continue };
-        let scopes =
-            named(&rule.scopes).iter().filter(|scope| privileged.contains(scope) && !linter.guards(**scope).approval);
-        let scopes: Vec<ScopeId> = scopes.copied().collect();
-        for matcher in matchers.iter().filter(|_| !scopes.is_empty()) {
-            opened.entry(matcher).or_insert((BTreeSet::new(), id)).0.extend(&scopes);
+        let is_open = |scope: &&ScopeId| policy.scopes[**scope].privileged && !linter.guards(**scope).approval;
+        let scopes: BTreeSet<ScopeId> = named(&rule.scopes).iter().filter(is_open).copied().collect();
+        if !scopes.is_empty() {
+            opened.insert(id, scopes);
         }
     }
-    let all: Vec<RuleId> =
-        opened.into_values().filter(|(scopes, _)| scopes.len() == privileged.len()).map(|(_, id)| id).collect();
-    for id in all {
-        linter.find(Lint::BroadAdmin, &[Row::Rule(id)], |linter| {
-            let message = format!(
-                "whom rule `{}` matches can use all {} privileged scopes",
-                policy.rules[id].name,
-                privileged.len()
-            );
-            let problem = Diagnostic::lint(Lint::BroadAdmin, linter.value(Row::Rule(id), "subject"), message);
+    let (people, cut) = persons(policy, &opened.keys().copied().collect::<Vec<_>>());
+    linter.cut |= cut;
+    let mut said: Vec<BTreeSet<RuleId>> = Vec::new();
+    for person in people {
+        let scopes: BTreeSet<ScopeId> = person.rules.iter().flat_map(|id| &opened[id]).copied().collect();
+        // All but one of many is hardly less than all.
+        if scopes.len() < FEW || scopes.len() * 4 <= privileged * 3 {
+            continue;
+        }
+        let rules: BTreeSet<RuleId> = person.rules.into_iter().collect();
+        if said.iter().any(|more| rules.is_subset(more)) {
+            continue;
+        }
+        let rows: Vec<Row> = rules.iter().copied().map(Row::Rule).collect();
+        let mut each = rules.iter().copied();
+        let Some(first) = each.next() else { continue };
+        linter.find(Lint::BroadAdmin, &rows, |linter| {
+            let all = match scopes.len() == privileged {
+                true => format!("all {privileged}"),
+                false => format!("{} of {privileged}", scopes.len()),
+            };
+            let name = |id: RuleId| policy.rules[id].name.as_str();
+            let message = match rules.len() {
+                1 => format!("whom rule `{}` matches can use {all} privileged scopes", name(first)),
+                _ => {
+                    let names = rules.iter().take(FEW).map(|id| name(*id));
+                    let names = match rules.len().saturating_sub(FEW) {
+                        0 => listed(names, "and"),
+                        more => listed_with_more(names, &format!("{more} more")),
+                    };
+                    format!("rules {names} together let the same people use {all} privileged scopes")
+                }
+            };
+            let problem = Diagnostic::lint(Lint::BroadAdmin, linter.value(Row::Rule(first), "subject"), message);
+            let others = each.take(FEW - 1).map(|id| linter.value(Row::Rule(id), "subject"));
+            let problem = others.fold(problem, |problem, span| problem.also(span, "and this"));
             problem.help("divide the scopes among groups, or require an approval for each")
         });
+        said.push(rules);
     }
 }

@@ -143,12 +143,20 @@ lints! {
         right include_str!("examples/product-right.toml");
     /// An allow for everything on many hosts.
     BroadAllow = "broad-allow", Warning:
-        "The rule opens every method on every path of more than one host: whatever runs there now or later, to be read, changed and deleted. That is admin for \
-         everything, whether the scopes are privileged or not, and it is easily written: `/**` or `.*` with `methods = \"any\"` is the shortest scope there is. Name the \
-         operations that are needed, divide the hosts among rules, or take the `{name}` of a host where each is somebody's own; if everything is \
-         meant, accept the finding and say why. A scope that only deny and restrict rules name may be as broad as it likes.",
+        "One and the same people may use methods that change something on every path, or nearly every path, of more than one host: whatever runs there now or later, to be \
+         read, changed and deleted. That is admin for everything, whether the scopes are privileged or not, and it is easily written: `/**` or `.*` with \
+         `methods = \"any\"` is the shortest scope there is. What all rules that let somebody in open together counts, a host each included; who is in several groups, a policy does not say. Name the \
+         operations that are needed, divide the hosts among people, or take the `{name}` of a host where each is somebody's own; if everything is \
+         meant, accept the finding on one of the rules and say why. A scope that only deny and restrict rules name may be as broad as it likes.",
         wrong include_str!("examples/broad-allow-wrong.toml"),
         right include_str!("examples/broad-allow-right.toml");
+    /// An allow for everything on one host.
+    WholeHost = "whole-host", Warning:
+        "The rule opens methods that change something on every path of a host, or on nearly every path: what the application has today and whatever the next release adds, its \
+         administration included. List the operations, or the trees that are meant, like `/v1/orders/**`; if the application really is one thing to whoever may use it, accept \
+         the finding and say why. Whether a scope holds nearly every path is measured with paths that nobody names. Reading everything is not reported, nor a tree below a name.",
+        wrong include_str!("examples/whole-host-wrong.toml"),
+        right include_str!("examples/whole-host-right.toml");
     /// Networks that hold every address.
     OpenNetwork = "open-network", Warning:
         "The networks hold every address of IPv4, or every public one of IPv6, so that `from` keeps nobody out and an `unless` with it exempts everybody; a rule that \
@@ -208,8 +216,8 @@ lints! {
         right include_str!("examples/standing-access-right.toml");
     /// More than one person's worth of admin.
     BroadAdmin = "broad-admin", Warning:
-        "One and the same matcher opens every privileged scope of the policy, and there are at least three. Whoever it matches holds more than one person's worth \
-         of admin, and so does a thief of one session. Divide the work among groups, or put each scope behind an approval of its own.",
+        "One and the same people can use every privileged scope of the policy, or more than three quarters of them, and there are at least three. Whoever is one of them holds more than one \
+         person's worth of admin, and so does a thief of one session. All rules that let somebody in count together. Divide the work among groups, or put each scope behind an approval of its own.",
         wrong include_str!("examples/broad-admin-wrong.toml"),
         right include_str!("examples/broad-admin-right.toml");
     /// A definition that nothing names.
