@@ -24,8 +24,11 @@ pub(crate) fn differences(comparison: &Comparison, length: Length) -> String {
     let mut text = String::new();
     let (bold, faint) = (style(Tone::Strong), style(Tone::Faint));
     let all = &comparison.differences;
-    if all.is_empty() {
+    if all.is_empty() && comparison.is_complete() {
         let _ = writeln!(text, "{bold}no request is decided otherwise{bold:#}{}", completeness(comparison));
+    } else if all.is_empty() {
+        let what = "no difference was found, and not everything was looked at: some requests may be decided otherwise";
+        let _ = writeln!(text, "{bold}{what}{bold:#}");
     } else {
         let _ = writeln!(text, "{bold}{}{bold:#}{}", summary(all), completeness(comparison));
     }

@@ -363,3 +363,94 @@ fn terms_on_which_access_is_obtained_are_told() {
     let unused = with(ORDERS, "[groups]", "[groups]\nunused = \"u\"");
     assert!(differences(ORDERS, &unused).leaves_all_as_it_is());
 }
+
+/// The policy with regular expressions in the place of paths.
+fn by_expression(expressions: &str) -> String {
+    with(ORDERS, "paths = [\"/v1/orders/{id}\", \"/v1/orders\"]", &format!("path-regex = [{expressions}]"))
+}
+
+#[test]
+fn what_regular_expressions_tell_apart_is_walked() {
+    let old = by_expression("'/v[0-9]+/orders'");
+    for (new, expected) in [
+        ("'/v[0-9]+/orders', '/v[0-9]{2}/carts'", &["GET, HEAD orders.example.com/v00/carts"][..]),
+        ("'/v[0-9]/orders'", &["GET, HEAD orders.example.com/v00/orders"]),
+        ("'/V[0-9]+/orders'", &["GET, HEAD orders.example.com/V0/orders", "GET, HEAD orders.example.com/v0/orders"]),
+        ("'/v[0-9]+/order(?:s)'", &[]),
+        ("'/v[0-9][0-9]*/orders'", &[]),
+        ("'/v[1-9][0-9]*/orders', '/v0[0-9]*/orders'", &[]),
+        // What no canonical path can be makes no difference.
+        ("'/v[0-9]+/?/orders'", &[]),
+    ] {
+        let comparison = differences(&old, &by_expression(new));
+        assert!(comparison.is_complete(), "{new}: {:#?}", comparison.gaps);
+        let found: std::collections::BTreeSet<String> =
+            comparison.differences.iter().map(|one| one.example.request()).collect();
+        let expected = expected.iter().map(|one| one.replace("GET, HEAD ", "GET https://")).collect();
+        assert_eq!(found, expected, "{new}: {:#?}", comparison.differences);
+    }
+}
+
+#[test]
+fn words_say_which_expressions_fit() {
+    let rule = "[[rules]]\nid = \"engineers\"\neffect = \"allow\"\nscopes = [\"carts\"]\nsubject = { groups = [\"engineering\"] }\n";
+    let scope = |paths: &str| {
+        format!("{ORDERS}[scopes.carts]\nhosts = [\"orders.example.com\"]\n{paths}\nmethods = \"read\"\n{rule}")
+    };
+    // A template and an expression that cuts it.
+    let (old, new) = (scope("paths = [\"/carts/{id}\"]"), scope("path-regex = ['/carts/[0-9]+']"));
+    let first = |old: &str, new: &str| {
+        let comparison = differences(old, new);
+        assert!(comparison.is_complete(), "{:#?}", comparison.gaps);
+        let targets: Vec<_> = comparison.differences.iter().map(|one| one.targets.clone()).collect();
+        assert!(targets.windows(2).all(|two| two[0] == two[1]), "{targets:#?}");
+        said(&comparison.differences[0])
+    };
+    assert_eq!(
+        first(&old, &new),
+        "members of `engineering`; GET, HEAD orders.example.com/carts/{id} that `/carts/[0-9]+` does not fit: \
+         allow (rule `engineers`) => deny (no-rule-allows)"
+    );
+    // No template holds it.
+    assert_eq!(
+        first(&with(&new, "['/carts/[0-9]+']", "['/carts/[0-9]']"), &new),
+        "members of `engineering`; GET, HEAD any other path on orders.example.com that `/carts/[0-9]+` fits and `/carts/[0-9]` \
+         does not: deny (no-rule-allows) => allow (rule `engineers`)"
+    );
+}
+
+#[test]
+fn expressions_that_are_too_many_to_walk_are_a_gap() {
+    // Each is somewhere else after each byte: together they have more states than anybody can look at.
+    let many: Vec<String> = (3..40).map(|n| format!("'/.*a.{{{n}}}'")).collect();
+    let scopes = |many: &[String]| {
+        let scope = |(n, expression): (usize, &String)| {
+            format!(
+                "[scopes.s{n}]\nhosts = [\"orders.example.com\"]\npath-regex = [{expression}]\nmethods = \"read\"\n\
+                 [[rules]]\nid = \"r{n}\"\neffect = \"allow\"\nscopes = [\"s{n}\"]\nsubject = {{ groups = [\"support\"] }}\n"
+            )
+        };
+        format!("{ORDERS}{}", many.iter().enumerate().map(scope).collect::<String>())
+    };
+    let few = &many[..8];
+    let comparison = differences(&scopes(few), &scopes(&few[1..]).replace("'/.*a.{4}'", "'/.*b.{4}'"));
+    assert!(!comparison.is_complete() && comparison.gaps.iter().any(|gap| gap.contains("one path each")));
+}
+
+#[test]
+fn values_that_rules_name_are_told_apart_beside_expressions() {
+    let policy = |expression: &str, value: &str| {
+        format!(
+            "{ORDERS}[scopes.tenants]\nhosts = [\"orders.example.com\"]\npaths = [\"/t/{{tenant}}\"]\nmethods = \"read\"\n\
+             [scopes.numbers]\nhosts = [\"orders.example.com\"]\npath-regex = ['{expression}']\nmethods = \"read\"\n\
+             [[rules]]\nid = \"acme\"\neffect = \"allow\"\nscopes = [\"tenants\"]\nsubject = {{ groups = [\"engineering\"] }}\n\
+             where = {{ tenant = {{ in = [\"{value}\"] }} }}\n\
+             [[rules]]\nid = \"numbers\"\neffect = \"deny\"\nscopes = [\"numbers\"]\nsubject = {{ groups = [\"engineering\"] }}\n"
+        )
+    };
+    // The expression holds none of the values, and now one of them.
+    let comparison = differences(&policy("/t/[a-z]+", "7"), &policy("/t/[a-z0-9]+", "7"));
+    assert!(comparison.is_complete(), "{:#?}", comparison.gaps);
+    let all: Vec<_> = comparison.differences.iter().map(|one| one.example.request()).collect();
+    assert_eq!(all, ["GET https://orders.example.com/t/7"]);
+}

@@ -81,14 +81,16 @@ fn names(target: &TargetWords, host: Host<'_>, path: &str, frontend: &[u8]) -> b
     let segments = |path: &str| {
         path.to_lowercase().split('/').filter(|one| !one.is_empty()).map(str::to_owned).collect::<Vec<_>>()
     };
-    let (mut wanted, found) = (segments(&target.path), segments(path));
+    // Which expressions fit is said behind it.
+    let pattern = target.path.split(" that ").next().unwrap_or_default();
+    let (mut wanted, found) = (segments(pattern), segments(path));
     let rest = wanted.last().is_some_and(|last| last == "**");
     if rest {
         wanted.pop();
     }
     let long_enough = if rest { found.len() >= wanted.len() } else { found.len() == wanted.len() };
     let fits = |(wanted, found): (&String, &String)| wanted == "*" || wanted.starts_with('{') || wanted == found;
-    host_fits && (target.path == "any other path" || long_enough && wanted.iter().zip(&found).all(fits))
+    host_fits && (pattern == "any other path" || long_enough && wanted.iter().zip(&found).all(fits))
 }
 
 fn is_reported(

@@ -12,17 +12,22 @@ use regex_automata::util::primitives::StateID;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A path that stands for all that lie in the same patterns.
-pub(super) struct Representative {
+pub(super) struct Representative<'p> {
     /// In canonical form.
     pub(super) path: String,
     /// Whether only hosts that accept ambiguous targets have such requests.
     pub(super) is_doubtful: bool,
+    /// The templates that hold it, sorted.
+    pub(super) templates: Vec<&'p PathTemplate>,
+    /// Which expressions hold it, those of the required patterns first.
+    pub(super) expressions: Vec<bool>,
 }
 
 /// Patterns that count as one: what a scope holds.
+#[derive(Default)]
 pub(super) struct Patterns<'p> {
     pub(super) templates: Vec<&'p PathTemplate>,
-    pub(super) expressions: Option<&'p PathDfa>,
+    pub(super) expressions: Vec<&'p PathDfa>,
 }
 
 /// The most required patterns of one search.
@@ -34,13 +39,13 @@ pub(super) fn representatives<'p>(
     required: &[Patterns<'p>],
     others: &[Patterns<'p>],
     left: &mut usize,
-) -> Result<Vec<Representative>, TooHard> {
+) -> Result<Vec<Representative<'p>>, TooHard> {
     let all = || required.iter().chain(others);
     let templates: BTreeSet<&PathTemplate> = all().flat_map(|one| one.templates.iter().copied()).collect();
     let templates: Vec<&PathTemplate> = templates.into_iter().collect();
     let segments: usize = templates.iter().map(|template| template.segments.len()).sum();
     *left = left.checked_sub(segments).ok_or(TooHard)?;
-    let expressions: Vec<&PathDfa> = all().filter_map(|one| one.expressions).collect();
+    let expressions: Vec<&PathDfa> = all().flat_map(|one| one.expressions.iter().copied()).collect();
     let mut wanted = Wanted { all: 0, templates: vec![0; templates.len()], expressions: vec![0; expressions.len()] };
     let mut expression = 0;
     for (at, one) in required.iter().enumerate() {
@@ -50,7 +55,7 @@ pub(super) fn representatives<'p>(
                 wanted.templates[place] |= 1_u64 << at;
             }
         }
-        if one.expressions.is_some() {
+        for _ in &one.expressions {
             wanted.expressions[expression] |= 1_u64 << at;
             expression += 1;
         }
@@ -179,8 +184,8 @@ struct Walk<'p> {
     wanted: Wanted,
 }
 
-impl Walk<'_> {
-    fn run(&self, left: &mut usize) -> Result<Vec<Representative>, TooHard> {
+impl<'p> Walk<'p> {
+    fn run(&self, left: &mut usize) -> Result<Vec<Representative<'p>>, TooHard> {
         let canonical = canonical_paths();
         // The first byte of every path.
         let first = State {
@@ -200,8 +205,10 @@ impl Walk<'_> {
                 let expressions: Vec<bool> = expressions.map(|(dfa, state)| dfa.is_match(*state)).collect();
                 let templates = state.templates.iter().filter(|(at, position)| self.ends(*at, *position));
                 let templates: Vec<usize> = templates.map(|(at, _)| *at).collect();
-                if combinations.insert((is_doubtful, expressions, templates)) {
-                    found.push(Representative { path: path(&steps, at), is_doubtful });
+                if combinations.insert((is_doubtful, expressions.clone(), templates.clone())) {
+                    let path = path(&steps, at);
+                    let templates = templates.into_iter().map(|at| self.templates[at]).collect();
+                    found.push(Representative { path, is_doubtful, templates, expressions });
                 }
             }
             let each = 1 + state.expressions.len() + state.templates.len();

@@ -3,6 +3,7 @@
 //! Pure, like everything here: works on the resolved [model](crate::policy::model). Nothing in a decision depends on it.
 
 mod brought;
+mod by_expression;
 mod certificates;
 mod circumstances;
 mod claims;

@@ -442,6 +442,11 @@ fn host_holds(pattern: &HostPattern, place: &Place) -> bool {
     }
 }
 
+/// Whether a pattern holds a canonical host, by its text.
+pub(super) fn holds_host(pattern: &HostPattern, host: &str) -> bool {
+    host_holds(pattern, &Place::of(host))
+}
+
 pub(super) fn path_holds(template: &PathTemplate, path: &[String]) -> bool {
     let enough =
         if template.rest { path.len() >= template.segments.len() } else { path.len() == template.segments.len() };
@@ -593,7 +598,7 @@ impl Searching<'_> {
         fn patterns(region: &Region) -> Patterns<'_> {
             Patterns {
                 templates: region.0.operations.iter().map(|operation| &operation.path).collect(),
-                expressions: region.0.regex.as_ref().map(|regex| &regex.dfa),
+                expressions: region.0.regex.iter().map(|regex| &regex.dfa).collect(),
             }
         }
         let (mut required, mut others) = (Vec::new(), Vec::new());

@@ -33,9 +33,11 @@ pub struct TargetWords {
 impl fmt::Display for TargetWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", methods(&self.methods))?;
+        // Behind it stands which expressions fit.
+        let others = self.path.strip_prefix(OTHER_PATHS);
         match &self.host {
-            _ if self.path == OTHER_PATHS => {
-                write!(f, "{} on {}", self.path, self.host.as_deref().unwrap_or("any other host"))
+            _ if let Some(which) = others => {
+                write!(f, "{OTHER_PATHS} on {}{which}", self.host.as_deref().unwrap_or("any other host"))
             }
             Some(host) => write!(f, "{host}{}", self.path),
             None => write!(f, "{} on any other host", self.path),

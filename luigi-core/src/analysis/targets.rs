@@ -11,12 +11,18 @@
 //!
 //! Nothing is decided here: which scopes hold a sample is asked of the snapshots.
 
+use super::by_expression::{self, Expressions};
+use super::patterns::{self, TooHard};
 use crate::method::MethodSet;
-use crate::policy::model::{HostPattern, PathTemplate, Policy, ScopeId, Segment, TableId};
+use crate::policy::model::{HostPattern, HostProperties, PathTemplate, Policy, ScopeId, Segment, TableId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The most places of one host's templates that are walked.
 const MAX_PLACES: usize = 50_000;
+
+/// How many steps of automata and templates may be taken for the hosts of one group, and for all.
+const MAX_OF_HOST: usize = 10_000_000;
+const MAX_COMPARISONS: usize = 50_000_000;
 
 /// The pattern of every path of a host that no template holds.
 pub(super) const OTHER_PATHS: &str = "any other path";
@@ -61,7 +67,7 @@ pub(super) struct PathSample {
 }
 
 /// A scope of one of the policies.
-type Held = (usize, ScopeId);
+pub(super) type Held = (usize, ScopeId);
 
 /// Values of captures, decoded, that rules or a person tell apart from all others; by the name of the capture.
 pub(super) type Special = BTreeMap<String, BTreeSet<String>>;
@@ -83,6 +89,7 @@ pub(super) struct Targets<'a> {
     special: &'a Special,
     /// Hosts whose label before the first dot is one of these values.
     special_hosts: BTreeSet<String>,
+    expressions: Expressions<'a>,
 }
 
 /// Hosts with the same templates, and these templates' paths.
@@ -97,6 +104,59 @@ pub(super) struct HostGroup {
 }
 
 impl<'a> Targets<'a> {
+    /// Adds the paths that regular expressions tell apart, where some scope of the hosts has them; what is missing, if something is.
+    fn by_expression(
+        &self,
+        walk: &mut Walk<'a>,
+        hosts: &[HostSample],
+        held: &[Held],
+        touched: Touched<'_>,
+        left: &mut usize,
+    ) -> Option<String> {
+        let all = self.expressions.of(held, touched);
+        if all.is_empty() {
+            return None;
+        }
+        let scopes = || super::words::listed(all.iter().flat_map(|one| one.scopes.iter().copied()), "and");
+        let rows = || self.policies.iter().flat_map(|policy| policy.hosts.iter().map(|(_, row)| row));
+        let is_said = |about: fn(&HostProperties) -> bool| {
+            let mut rows = rows().filter(|row| about(row));
+            rows.any(|row| hosts.iter().any(|host| patterns::holds_host(&row.host, &host.name)))
+        };
+        let odd = is_said(|row| row.ignores_case || row.slash_matters);
+        let templates: Vec<(&PathTemplate, bool)> =
+            walk.templates.iter().copied().zip(walk.wanted.iter().copied()).collect();
+        let special = |capture: &str| self.special_segments(capture).collect();
+        let before = (*left).min(MAX_OF_HOST);
+        let mut budget = before;
+        let found = match odd {
+            true => Err(TooHard),
+            false => by_expression::samples(&templates, &all, &special, &mut walk.paths, &mut budget),
+        };
+        match found {
+            Ok(only_ambiguous) => {
+                *left -= before - budget;
+                let gap = only_ambiguous && is_said(|row| !row.accepts.is_empty());
+                gap.then(|| format!("`path-regex` of {}, of which some fits ambiguous targets alone", scopes()))
+            }
+            Err(TooHard) => {
+                *left -= if odd { 0 } else { before };
+                let examples = all.iter().filter_map(|one| Some((one.regex.example()?, &one.scopes)));
+                walk.paths.extend(examples.map(|(path, scopes)| {
+                    let scopes = super::words::listed(scopes.iter().copied(), "and");
+                    PathSample { pattern: format!("{path} and other paths of scope {scopes}"), path }
+                }));
+                let where_case_matters = if odd { " where case is ignored or a final `/` matters" } else { "" };
+                Some(format!("`path-regex` of {}{where_case_matters}, of which one path each is looked at", scopes()))
+            }
+        }
+    }
+
+    /// The special values of a capture as they stand in paths.
+    fn special_segments(&self, capture: &str) -> impl Iterator<Item = String> {
+        special_segments(self.special, capture)
+    }
+
     pub(super) fn new(policies: Vec<&'a Policy>, special: &'a Special) -> Self {
         let mut targets = Self {
             policies,
@@ -108,7 +168,9 @@ impl<'a> Targets<'a> {
             fresh_frontend: String::new(),
             special,
             special_hosts: BTreeSet::new(),
+            expressions: Expressions::default(),
         };
+        targets.expressions = Expressions::new(&targets.policies);
         for (at, policy) in targets.policies.clone().into_iter().enumerate() {
             for (id, scope) in policy.scopes.iter() {
                 for host in &scope.hosts {
@@ -198,14 +260,20 @@ impl<'a> Targets<'a> {
             }
             hosts.push(host);
         }
+        let mut left = MAX_COMPARISONS;
         for key in order {
             let Some(hosts) = groups.remove(&key) else { continue };
             let (held, _) = key;
             let mut walk = Walk::new(&self.policies, &held, touched, self.special);
             walk.all_places();
             let gap = walk.cut.then(|| "more kinds of paths than are looked at".to_owned());
-            let gap = walk.examples(&self.policies, &held).or(gap);
-            visit(&HostGroup { hosts, paths: walk.paths, frontends: self.frontends(&held), gap });
+            let by_expression = self.by_expression(&mut walk, &hosts, &held, touched, &mut left);
+            visit(&HostGroup {
+                hosts,
+                paths: walk.paths,
+                frontends: self.frontends(&held),
+                gap: by_expression.or(gap),
+            });
         }
     }
 }
@@ -215,6 +283,11 @@ fn canonical(value: &str) -> Option<String> {
     let refused = |byte: u8| byte.is_ascii_control() || matches!(byte, b'/' | b'\\' | b'%');
     let can = !matches!(value, "" | "." | "..") && !value.bytes().any(refused);
     can.then(|| super::brought::escaped(value))
+}
+
+/// The special values of a capture as they stand in paths.
+fn special_segments(special: &Special, capture: &str) -> impl Iterator<Item = String> {
+    special.get(capture).into_iter().flatten().filter_map(|value| canonical(value))
 }
 
 fn is_label(value: &str) -> bool {
@@ -306,32 +379,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// One path for each scope with regular expressions. They may cut what templates hold in ways that no template shows.
-    fn examples(&mut self, policies: &[&'a Policy], held: &[Held]) -> Option<String> {
-        let mut scopes: BTreeSet<&str> = BTreeSet::new();
-        for (policy, scope) in held {
-            let scope = &policies[*policy].scopes[*scope];
-            let Some(regex) = &scope.path_regex else { continue };
-            scopes.insert(&scope.name);
-            if let Some(path) = regex.example() {
-                let pattern = format!("{path} and other paths of scope `{}`", scope.name);
-                self.paths.push(PathSample { path, pattern });
-            }
-        }
-        (!scopes.is_empty()).then(|| {
-            let scopes = super::words::listed(scopes, "and");
-            format!("`path-regex` of {scopes}, of which one path each is looked at")
-        })
-    }
-
-    /// The special values of a capture as they stand in paths.
-    fn special_segments(&self, capture: &str) -> impl Iterator<Item = String> {
-        self.special.get(capture).into_iter().flatten().filter_map(|value| canonical(value))
-    }
-
     fn is_special(&self, segment: &Segment, text: &str) -> bool {
         match segment {
-            Segment::Capture(name) => self.special_segments(name).any(|value| value == text),
+            Segment::Capture(name) => special_segments(self.special, name).any(|value| value == text),
             Segment::Literal(_) | Segment::Any => false,
         }
     }
@@ -345,7 +395,7 @@ impl<'a> Walk<'a> {
             .iter()
             .flat_map(|at| match segment(at) {
                 Segment::Literal(text) => vec![text.clone()],
-                Segment::Capture(name) => self.special_segments(name).collect(),
+                Segment::Capture(name) => special_segments(self.special, name).collect(),
                 Segment::Any => Vec::new(),
             })
             .collect();
