@@ -454,3 +454,25 @@ fn values_that_rules_name_are_told_apart_beside_expressions() {
     let all: Vec<_> = comparison.differences.iter().map(|one| one.example.request()).collect();
     assert_eq!(all, ["GET https://orders.example.com/t/7"]);
 }
+
+#[test]
+fn words_of_a_claim_and_accepted_values_overlap() {
+    let policy = |accepts: &str| {
+        with(ORDERS, "subject = { groups = [\"support\"] }", &format!("subject = {{ claims = [{accepts}] }}"))
+    };
+    let word = policy("{ path = [\"scope\"], words = [\"orders\"] }");
+    let whole = policy("{ path = [\"scope\"], in = [\"orders\"] }");
+    let comparison = differences(&word, &whole);
+    assert!(comparison.is_complete(), "{:#?}", comparison.gaps);
+    let said = |one: &Difference| {
+        format!("{:?} {} {}", one.kind, one.who, if one.some_already { "(some already)" } else { "" })
+    };
+    let all: Vec<String> = comparison.differences.iter().map(said).collect();
+    assert_eq!(
+        all,
+        [
+            "Opens people with claim `scope` with \"orders\" (some already)",
+            "Closes people with word `orders` in claim `scope` and without claim `scope` with \"orders\" ",
+        ]
+    );
+}

@@ -5,6 +5,7 @@ use super::in_play::{InPlay, Side};
 use super::people::{Probe, subset, subsets};
 use crate::policy::captures::{CaptureTest, CaptureValues};
 use crate::policy::model::{ClaimTest, ClaimValue, ClaimValues, IssuerId, SubjectMatcher, TableId};
+use crate::time::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -197,26 +198,46 @@ fn values_at(path: &[String], tests: &[&Asked], atoms: &mut Vec<Atom>) -> (Vec<(
         atoms.truncate(MAX_ATOMS);
         return (Vec::new(), false);
     }
-    let mut values = Vec::new();
+    let mut tokens: Vec<(Value, u32)> = Vec::new();
+    let mut token = |value: Value, rank: u32| {
+        if !tokens.iter().any(|(known, _)| *known == value) {
+            tokens.push((value, rank));
+        }
+    };
     let (sets, all_items) = subsets(items.len(), &[]);
     for (set, rank) in sets.into_iter().filter(|(set, _)| *set != 0) {
         let held: Vec<Value> = (0..items.len()).filter(|at| subset(set, *at)).map(|at| json(items[at].0)).collect();
-        let value = if let [one] = &held[..] { one.clone() } else { Value::Array(held) };
-        // A string with a word is that word, too.
-        let also = value.as_str().map_or(0, |text| {
-            let spoken = text.split(' ').filter_map(|word| words.iter().position(|known| *known == word));
-            spoken.fold(0, |set: Atoms, at| set | 1 << (first + items.len() + at))
-        });
-        values.push((value, set << first | also, rank));
+        if let [one] = &held[..] {
+            token(one.clone(), rank);
+        }
+        // A list has no words and is no moment.
+        if held.len() > 1 || !words.is_empty() || moments {
+            token(Value::Array(held), rank + 1);
+        }
     }
     let (sets, all_words) = subsets(words.len(), &[]);
+    let other = (1..).map(|n: u32| format!("other-{n}")).find(|word| !words.contains(&word.as_str()));
     for (set, rank) in sets.into_iter().filter(|(set, _)| *set != 0) {
         let held: Vec<&str> = (0..words.len()).filter(|at| subset(set, *at)).map(|at| words[at]).collect();
-        let text = held.join(" ");
-        let also = items.iter().enumerate().filter(|(_, (item, _))| json(item) == text.as_str());
-        let also = also.fold(0, |set: Atoms, (at, _)| set | 1 << (first + at));
-        values.push((Value::from(text), set << (first + items.len()) | also, rank));
+        token(Value::from(held.join(" ")), rank);
+        // The text as a whole may be accepted, too: the same words in one that is not.
+        if !items.is_empty() {
+            token(Value::from(held.into_iter().chain(other.as_deref()).collect::<Vec<_>>().join(" ")), rank + 1);
+        }
     }
+    let holds = |value: &Value| {
+        let is = |item: &ClaimValue| match value {
+            Value::Array(members) => members.contains(&json(item)),
+            single => *single == json(item),
+        };
+        let spoken = value.as_str().map(|text| text.split(' ').collect::<Vec<_>>()).unwrap_or_default();
+        let held = items.iter().map(|(item, _)| is(item)).chain(words.iter().map(|word| spoken.contains(word)));
+        held.enumerate().fold(0, |set: Atoms, (at, held)| set | Atoms::from(held) << (first + at))
+    };
+    let mut values: Vec<(Value, Atoms, u32)> =
+        tokens.into_iter().map(|(value, rank)| (value.clone(), holds(&value), rank)).collect();
+    // Whether such a one is later changes with the time of the request.
+    let no_moments = !moments || items.iter().all(|(item, _)| !is_moment(item));
     // That it is there, and nothing else: a text that is no moment either.
     if held {
         let atom = atoms.len();
@@ -235,7 +256,15 @@ fn values_at(path: &[String], tests: &[&Asked], atoms: &mut Vec<Atom>) -> (Vec<(
             return (Vec::new(), false);
         }
     }
-    (values, all_items && all_words)
+    (values, all_items && all_words && no_moments)
+}
+
+fn is_moment(item: &ClaimValue) -> bool {
+    match item {
+        ClaimValue::Text(text) => Timestamp::from_rfc3339(text).is_some(),
+        ClaimValue::Integer(_) => true,
+        ClaimValue::Boolean(_) => false,
+    }
 }
 
 /// The claim with a value put in at a path, unless something else stands in the way.
