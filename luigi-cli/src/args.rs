@@ -227,13 +227,13 @@ pub(crate) struct Diff {
     pub(crate) old: PathBuf,
     /// The policy as it will be: likewise
     pub(crate) new: PathBuf,
-    /// The environment of the policies; needed if they have any
+    /// The environment of the policies, or of the one that has any; needed if one does
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,
     /// Show how each example comes to its decisions, before and after
     #[arg(long)]
     pub(crate) explain: bool,
-    /// Exit with 4 unless it is certain that no request is decided otherwise
+    /// Exit with 4 unless it is certain that no request is decided otherwise, on the same terms
     #[arg(long)]
     pub(crate) exit_code: bool,
     /// From when on requests are compared, as in RFC 3339; now if not given

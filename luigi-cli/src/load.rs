@@ -48,6 +48,26 @@ impl Deciding {
         }
     }
 
+    /// One of two policies that are compared, or a feed; and whether it is the one of an environment. A policy that has none takes no part in the
+    /// choice of one.
+    pub(crate) fn compared(path: &Path, environment: Option<&str>, public_key: &Path) -> Result<(Self, bool), Failure> {
+        if path.join("manifest").is_file() {
+            let feed = Self::feed(path, public_key)?;
+            let chosen = feed.snapshot().policy().environment.is_some();
+            return Ok((feed, chosen));
+        }
+        let sources = policy_files::read(path).map_err(Failure::environment)?;
+        let mut parsed = parse_for(&sources, None);
+        let chosen = parsed.diagnostics.iter().any(|item| item.code == Code::EnvironmentNotChosen);
+        if chosen && environment.is_some() {
+            parsed = parse_for(&sources, environment);
+        }
+        let Some(policy) = parsed.policy else { return Err(refused(&parsed.diagnostics, &sources)) };
+        let trust = trust(&policy, &[])?;
+        let snapshot = Snapshot::compile(policy).map_err(|error| Failure::Problems(format!("error: {error}\n")))?;
+        Ok((Self::Policy(Box::new(snapshot), trust), chosen))
+    }
+
     pub(crate) fn snapshot(&self) -> &Snapshot {
         match self {
             Self::Policy(snapshot, _) => snapshot,

@@ -37,6 +37,21 @@ const CASES: &[Case] = &[
         arguments: &["diff", "shop.toml", "shop-terms.toml", "--at", MARCH, "--exit-code"],
         input: "",
     },
+    Case {
+        name: "diff-environments",
+        arguments: &["diff", "places.toml", "places-before.toml", "--at", MARCH, "--environment", "staging"],
+        input: "",
+    },
+    Case {
+        name: "diff-environment-missing",
+        arguments: &["diff", "places-before.toml", "places.toml", "--at", MARCH],
+        input: "",
+    },
+    Case {
+        name: "diff-environment-none",
+        arguments: &["diff", "shop.toml", "shop-later.toml", "--environment", "staging"],
+        input: "",
+    },
     Case { name: "diff-broken", arguments: &["diff", "shop.toml", "broken.toml", "--exit-code"], input: "" },
     Case {
         name: "who-can",
@@ -709,6 +724,46 @@ fn what_must_be_a_file_and_is_a_pipe_or_a_device_is_refused_at_once() {
         assert!(matches!(output.status.code(), Some(1..=9)), "{arguments:?}: {}: {told}", output.status);
         assert!(told.contains(&format!("it is {names}, and must be a regular file")), "{arguments:?}: {told}");
     }
+}
+
+#[test]
+fn stops_are_terms_of_a_feed() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let (key, public_key) = (at("feed.key"), at("feed.pub"));
+    for feed in ["old", "new"] {
+        let output = run(luigi().args(["apply", "shop.toml", "--to", &at(feed), "--key", &key]), "");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let diff = |old: &str, new: &str| {
+        let output = run(luigi().args(["diff", old, new, "--public-key", &public_key, "--exit-code"]), "");
+        (output.status.code(), text(&output.stdout).to_owned())
+    };
+    assert_eq!(diff(&at("old"), &at("new")).0, Some(0));
+    let stop = [
+        "stop",
+        "--scope",
+        "orders",
+        "--until",
+        "4h",
+        "--reason",
+        "a leak",
+        "--by",
+        "ada",
+        "--to",
+        &at("new"),
+        "--key",
+        &key,
+    ];
+    let output = run(luigi().args(stop), "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for (old, new, says) in [("old", "new", "nothing -> scope `orders` until"), ("new", "old", "until")] {
+        let (code, said) = diff(&at(old), &at(new));
+        assert_eq!(code, Some(4), "{said}");
+        assert!(said.contains("what is denied whatever rules say: ") && said.contains(says), "{said}");
+    }
+    // Whoever applies a policy leaves the stops as they are.
+    assert_eq!(diff(&at("new"), "shop.toml").0, Some(0));
 }
 
 #[test]

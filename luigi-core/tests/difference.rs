@@ -472,7 +472,7 @@ fn words_of_a_claim_and_accepted_values_overlap() {
         all,
         [
             "Opens people with claim `scope` with \"orders\" (some already)",
-            "Closes people with word `orders` in claim `scope` and without claim `scope` with \"orders\" ",
+            "Closes people with word `orders` in claim `scope` and without claim `scope` with \"orders\" (some already)",
         ]
     );
 }

@@ -2,6 +2,7 @@
 
 use crate::Found;
 use crate::args::Diff;
+use crate::commands::stops::about;
 use crate::differences::{Length, differences, structure};
 use crate::failure::Failure;
 use crate::load::Deciding;
@@ -9,17 +10,23 @@ use crate::output::{self, Format, print, print_json, style};
 use luigi_core::analysis::{Bounds, Comparison, Term, compare};
 use luigi_core::explain::{Detail, Tone};
 use luigi_core::policy::model::Policy;
+use luigi_core::stop_set::{Stop, StopSet};
+use luigi_core::time::Timestamp;
 use serde_json::json;
 use std::fmt::Write as _;
 
 pub(crate) fn run(arguments: &Diff) -> Result<Found, Failure> {
     let environment = arguments.environment.as_deref();
-    let old = Deciding::policy_or_feed(&arguments.old, environment, &arguments.public_key)?;
-    let new = Deciding::policy_or_feed(&arguments.new, environment, &arguments.public_key)?;
+    let (old, before) = Deciding::compared(&arguments.old, environment, &arguments.public_key)?;
+    let (new, after) = Deciding::compared(&arguments.new, environment, &arguments.public_key)?;
+    if let Some(name) = environment.filter(|_| !before && !after) {
+        let name = name.escape_debug();
+        return Err(Failure::usage(format!("neither policy has environments, so `{name}` cannot be chosen")));
+    }
     let now = arguments.at.unwrap_or_else(luigi_runtime::now);
     let bounds = Bounds { requests: arguments.limit, ..Bounds::default() };
     let mut comparison = compare(old.snapshot(), new.snapshot(), now, bounds);
-    // A policy on a file has no keys with it.
+    // A policy on a file has no keys and no stops with it.
     if let (Deciding::Feed(old), Deciding::Feed(new)) = (&old, &new) {
         let keys = old.trust().changed_keys(new.trust()).map(|(name, added, gone)| Term {
             of: "issuer",
@@ -29,6 +36,7 @@ pub(crate) fn run(arguments: &Diff) -> Result<Found, Failure> {
             after: format!("{added} that are new"),
         });
         comparison.terms.extend(keys);
+        comparison.terms.extend(stops(old.stops(), new.stops(), now));
     }
     match arguments.format {
         Format::Human => {
@@ -51,6 +59,24 @@ pub(crate) fn run(arguments: &Diff) -> Result<Found, Failure> {
         }))?,
     }
     Ok(if arguments.exit_code && !comparison.leaves_all_as_it_is() { Found::Differences } else { Found::Fine })
+}
+
+/// What is stopped on one side alone.
+fn stops(old: &StopSet, new: &StopSet, now: Timestamp) -> Vec<Term> {
+    let counts = |stop: &&Stop| stop.until > now;
+    let missing = |here: &StopSet, stop: &Stop| !here.stops().iter().filter(counts).any(|one| one == stop);
+    let term = |stop: &Stop, before: String, after: String| Term {
+        of: "stop",
+        name: stop.id.clone(),
+        what: "what is denied whatever rules say",
+        before,
+        after,
+    };
+    let what = |stop: &Stop| format!("{} until {}", about(&stop.what), stop.until);
+    let none = || "nothing".to_owned();
+    let gone = old.stops().iter().filter(counts).filter(|stop| missing(new, stop));
+    let come = new.stops().iter().filter(counts).filter(|stop| missing(old, stop));
+    gone.map(|stop| term(stop, what(stop), none())).chain(come.map(|stop| term(stop, none(), what(stop)))).collect()
 }
 
 /// How each example comes to its decisions.

@@ -108,7 +108,8 @@ fn human(stop: &Made, policy: &Policy, now: Timestamp) -> String {
     )
 }
 
-fn about(what: &Stopped) -> String {
+/// What is stopped, in words.
+pub(crate) fn about(what: &Stopped) -> String {
     let quoted = |text: &str| format!("`{}`", text.escape_debug());
     match what {
         Stopped::Scope(name) => format!("scope {}", quoted(name)),

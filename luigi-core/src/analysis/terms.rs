@@ -20,7 +20,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Term {
-    /// What kind of thing: `approval`, `issuer`, `proxy`, `host`, `scope`, `policy`.
+    /// What kind of thing: `approval`, `issuer`, `proxy`, `host`, `scope`, `stop`, `policy`.
     pub of: &'static str,
     /// Its name; empty for the policy itself.
     pub name: String,
