@@ -148,7 +148,18 @@ fn what_opens_comes_first_and_privilege_is_a_difference() {
         .iter()
         .map(|one| format!("{:?} {}", one.kind, one.targets[0].methods.join(" ")))
         .collect();
-    assert_eq!(kinds, ["Opens DELETE", "Closes HEAD", "Privileged GET DELETE", "Advice DELETE", "Advice HEAD"]);
+    let expected = [
+        "Opens DELETE",
+        "Closes GET",
+        "Closes HEAD",
+        "Privileged GET DELETE",
+        "Advice DELETE",
+        "Advice GET",
+        "Advice HEAD",
+    ];
+    assert_eq!(kinds, expected);
+    // Privileged scopes refuse upgrades.
+    assert_eq!(comparison.differences[1].circumstances, ["asking for an upgrade of the connection"]);
 }
 
 #[test]
@@ -474,5 +485,56 @@ fn words_of_a_claim_and_accepted_values_overlap() {
             "Opens people with claim `scope` with \"orders\" (some already)",
             "Closes people with word `orders` in claim `scope` and without claim `scope` with \"orders\" (some already)",
         ]
+    );
+}
+
+/// Differences as kind, who and on what, all of a complete comparison.
+fn short(old: &str, new: &str) -> Vec<String> {
+    let comparison = differences(old, new);
+    assert!(comparison.is_complete(), "{:#?}", comparison.gaps);
+    let said = |one: &Difference| {
+        let targets: Vec<String> = one.targets.iter().map(ToString::to_string).collect();
+        let circumstances: String = one.circumstances.iter().map(|one| format!(", {one}")).collect();
+        format!("{:?} {}{circumstances}: {}", one.kind, one.who, targets.join(" | "))
+    };
+    comparison.differences.iter().map(said).collect()
+}
+
+#[test]
+fn upgrades_that_only_one_policy_refuses_are_walked() {
+    let new = with(ORDERS, "methods = \"read\"\n", "methods = \"read\"\nupgrade = \"refuse\"\n");
+    let both = "GET, HEAD orders.example.com/v1/orders | GET, HEAD orders.example.com/v1/orders/{id}";
+    let closes = |who: &str| format!("{who}, asking for an upgrade of the connection: {both}");
+    assert_eq!(short(ORDERS, &new)[0], closes("Closes members of `support`"));
+    assert_eq!(short(&new, ORDERS)[0], closes("Opens members of `support`"));
+    let example = differences(ORDERS, &new).differences[0].example.options();
+    assert!(example.contains("--header 'upgrade: websocket'"), "{example}");
+    // For how long one lasts is no decision.
+    let hours = |text: &str| with(&new, "\"refuse\"", text);
+    assert_eq!(short(&hours("\"8h\""), &hours("\"4h\"")), [""; 0]);
+}
+
+#[test]
+fn hosts_that_read_paths_otherwise_are_walked() {
+    let with_host = |said: &str| format!("{ORDERS}[hosts.\"orders.example.com\"]\n{said}\n");
+    let ignores_case = with_host("paths = \"ignore-case\"");
+    let found = short(ORDERS, &ignores_case);
+    let said = "GET, HEAD orders.example.com/v1/orders in another case | GET, HEAD orders.example.com/v1/orders/{id} in another case";
+    assert_eq!(found[0], format!("Opens members of `support`: {said}"));
+    let slash = with_host("trailing-slash = \"distinct\"");
+    let found = short(ORDERS, &slash);
+    let said = "Closes members of `support`: GET, HEAD orders.example.com/v1/orders/ | GET, HEAD orders.example.com/v1/orders/{id}/";
+    assert_eq!(found[0], said);
+    let found = short(ORDERS, &with_host("method-override = \"refuse\""));
+    assert!(found[0].starts_with("Closes members of `support`, asking for another method: "), "{found:#?}");
+    // One host of those that a pattern holds.
+    let wide = with(ORDERS, "[\"orders.example.com\"]", "[\"**.example.com\"]");
+    let found = short(&wide, &with(&ignores_case, "[\"orders.example.com\"]", "[\"**.example.com\"]"));
+    assert!(found[0].contains(" orders.example.com/v1/") && !found[0].contains("*.example.com"), "{found:#?}");
+    // What one decides in two readings the other refuses: said, and not walked.
+    let comparison = differences(ORDERS, &with_host("accept-ambiguous = [\"encoded-slash\"]"));
+    assert_eq!(
+        comparison.gaps,
+        ["ambiguous targets on orders.example.com, of which the policies do not decide the same"]
     );
 }

@@ -31,7 +31,7 @@ fn answer(decision: &Decision, policy: &Policy) -> (bool, String) {
     (decision.allows(), advice)
 }
 
-/// The decision on a request whose token a policy believes only if it knows the issuer, which leaves its connection as it is, is not stopped, and
+/// The decision on a request whose token a policy believes only if it knows the issuer, which asks for an upgrade or does not, is not stopped, and
 /// whose frontend is known.
 fn decide(snapshot: &Snapshot, request: &Request<'_>) -> (bool, String) {
     let policy = snapshot.policy();
@@ -47,7 +47,9 @@ fn decide(snapshot: &Snapshot, request: &Request<'_>) -> (bool, String) {
     let values = |(id, fact): (FactId, &Fact)| if *fact == Fact::Frontend { frontend } else { request.facts.value(id) };
     let values: Vec<FactValue<'_>> = policy.facts.iter().map(values).collect();
     let facts = RequestFacts { values: &values, ..request.facts };
-    let request = Request { credential, upgrade: Kleene::False, stops: StopSet::NONE, facts, ..*request };
+    // The walk knows whether a request asks for an upgrade.
+    let upgrade = (!request.upgrade.is_false()).into();
+    let request = Request { credential, upgrade, stops: StopSet::NONE, facts, ..*request };
     answer(&snapshot.decide(&request, &mut Scratch::for_snapshot(snapshot)).decision, policy)
 }
 
@@ -83,6 +85,7 @@ fn names(target: &TargetWords, host: Host<'_>, path: &str, frontend: &[u8]) -> b
     };
     // Which expressions fit is said behind it.
     let pattern = target.path.split(" that ").next().unwrap_or_default();
+    let pattern = pattern.strip_suffix(" in another case").unwrap_or(pattern);
     let (mut wanted, found) = (segments(pattern), segments(path));
     let rest = wanted.last().is_some_and(|last| last == "**");
     if rest {

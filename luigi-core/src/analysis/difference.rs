@@ -8,6 +8,7 @@
 use super::cubes::Cube;
 use super::fingerprint::Fingerprints;
 use super::in_play::{InPlay, Side, Speaking};
+use super::patterns::common_host;
 use super::report::{Answer, Cause, Example, TargetWords, merged, targets_of};
 use super::situation::{Answers, Budget, Draft, Given, ask};
 use super::special;
@@ -17,7 +18,7 @@ use super::terms::{self, Term};
 use super::words;
 use crate::decide::{Decision, Evaluation, Reason, Scratch};
 use crate::policy::captures::{CaptureTest, CaptureValues};
-use crate::policy::model::{Policy, ScopeId, ScopeSelector};
+use crate::policy::model::{HostPattern, HostProperties, Policy, ScopeId, ScopeSelector};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -145,8 +146,7 @@ impl Comparison {
 pub fn compare(old: &Snapshot, new: &Snapshot, now: Timestamp, bounds: Bounds) -> Comparison {
     let structure = Structure::compare(old.policy(), new.policy());
     let mut comparing = Comparing::new(old, new, now, bounds);
-    comparing.host_properties();
-    comparing.upgrades();
+    comparing.ambiguous_targets();
     if structure.tables.iter().any(|changes| changes.table == "proxies") {
         comparing.gaps.insert("`proxies` differ: where requests come from is not compared".to_owned());
     }
@@ -168,6 +168,8 @@ struct Contents {
 struct Key {
     speaking: [Speaking; 2],
     captured: Vec<(String, String)>,
+    /// Whether the host refuses requests for another method than their own.
+    refuses_override: [bool; 2],
 }
 
 /// A host group, and in it a path, a class of methods and one of frontends.
@@ -214,6 +216,16 @@ struct Comparing<'a> {
     gaps: BTreeSet<String>,
     effort: Effort,
     scratch: Scratch,
+}
+
+/// The hosts of which the policies do not say the same, but for the targets that are accepted.
+fn different_hosts<'p>(policies: [&'p Policy; 2]) -> BTreeSet<&'p HostPattern> {
+    let [old, new] = policies.map(|policy| {
+        let said = |row: &HostProperties| (row.ignores_case, row.slash_matters, row.refuses_method_override);
+        policy.hosts.iter().map(move |(_, row)| (&row.host, said(row))).collect::<BTreeMap<_, _>>()
+    });
+    let hosts = old.keys().chain(new.keys()).copied();
+    hosts.filter(|host| old.get(host) != new.get(host)).collect()
 }
 
 fn urls(policy: &Policy) -> BTreeSet<&str> {
@@ -298,8 +310,14 @@ impl<'a> Comparing<'a> {
                 }
             }
         }
+        let odd = different_hosts(policies);
         for side in [0, 1] {
             let policy = policies[side];
+            let is_on = |id: &ScopeId| {
+                let mut hosts = policy.scopes[*id].hosts.iter();
+                hosts.any(|host| odd.iter().any(|odd| common_host(host, odd).is_some()))
+            };
+            touched.extend(every_scope(policy).filter(is_on).map(|id| (side, id)));
             touched.extend(
                 every_scope(policy).filter(|id| names.contains(policy.scopes[*id].name.as_str())).map(|id| (side, id)),
             );
@@ -307,29 +325,16 @@ impl<'a> Comparing<'a> {
         Some(touched)
     }
 
-    /// What servers do with targets is not walked: which spellings are one path, and which ambiguous ones are accepted.
-    fn host_properties(&mut self) {
-        let rows = self
-            .policies()
-            .map(|policy| policy.hosts.iter().map(|(_, row)| format!("{row:?}")).collect::<BTreeSet<_>>());
-        if rows[0] != rows[1] {
-            self.gaps.insert("`hosts` differ: spellings of paths and ambiguous targets are not compared".to_owned());
-        }
-        if self.policies().iter().any(|policy| policy.hosts.iter().any(|(_, row)| row.slash_matters)) {
-            self.gaps.insert("hosts where a final `/` matters: paths with one are not compared".to_owned());
-        }
-    }
-
-    /// Every request that is looked at leaves its connection as it is.
-    fn upgrades(&mut self) {
-        let [old, new] = self.policies().map(|policy| {
-            let said = policy.scopes.iter().map(|(_, scope)| (scope.name.clone(), scope.upgrade));
-            said.collect::<BTreeMap<_, _>>()
+    /// Targets in two readings are not walked: where both policies decide them, each reading is among what is; where one refuses them that
+    /// is said as a term.
+    fn ambiguous_targets(&mut self) {
+        let rows = self.policies().map(|policy| {
+            let rows = policy.hosts.iter().map(|(_, row)| (row.host.clone(), row.accepts.clone()));
+            rows.filter(|(_, accepts)| !accepts.is_empty()).collect::<BTreeMap<_, _>>()
         });
-        if old.iter().any(|(name, said)| new.get(name).is_some_and(|other| other != said)) {
-            let gap =
-                "`upgrade` of scopes differs: requests that ask for an upgrade of their connection are not compared";
-            self.gaps.insert(gap.to_owned());
+        let hosts: BTreeSet<_> = rows.iter().flat_map(BTreeMap::keys).collect();
+        for host in hosts.into_iter().filter(|host| rows[0].get(*host) != rows[1].get(*host)) {
+            self.gaps.insert(format!("ambiguous targets on {host}, of which the policies do not decide the same"));
         }
     }
 
@@ -383,7 +388,8 @@ impl<'a> Comparing<'a> {
         if !special.is_empty() {
             draft = draft.capturing(self.sides);
         }
-        Key { speaking, captured: special::held(special, &draft.captured) }
+        let refuses_override = self.sides.map(|snapshot| snapshot.hosts.of(draft.host()).refuses_method_override);
+        Key { speaking, captured: special::held(special, &draft.captured), refuses_override }
     }
 
     fn is_the_same(&self, key: &Key) -> bool {
@@ -395,7 +401,8 @@ impl<'a> Comparing<'a> {
             said.sort_unstable();
             said
         };
-        self.same_issuers && said(0) == said(1) && key.speaking[0].2 == key.speaking[1].2
+        let [before, after] = key.refuses_override;
+        self.same_issuers && said(0) == said(1) && key.speaking[0].2 == key.speaking[1].2 && before == after
     }
 
     /// Asks both policies about every kind of request in each situation.

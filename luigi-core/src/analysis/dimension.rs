@@ -28,6 +28,8 @@ pub(super) enum Axis {
     Fact,
     Certificate,
     Preflight,
+    Upgrade,
+    Override,
     Source,
     Time,
 }
@@ -50,6 +52,8 @@ impl Axis {
             | Self::Fact
             | Self::Certificate
             | Self::Preflight
+            | Self::Upgrade
+            | Self::Override
             | Self::Source
             | Self::Time => false,
         }
@@ -72,6 +76,8 @@ impl Axis {
             Self::Fact => "facts",
             Self::Certificate => "client certificates",
             Self::Preflight => "preflights",
+            Self::Upgrade => "upgrades",
+            Self::Override => "other methods asked for",
             Self::Source => "addresses",
             Self::Time => "times",
         }
@@ -106,6 +112,10 @@ pub(super) enum Setting {
     Certificate(Certificate),
     /// The two headers of a preflight: who asks, and for which method.
     Preflight([Sent; 2]),
+    /// Whether it asks for an upgrade of its connection.
+    Upgrade(bool),
+    /// Whether it asks for another method in its query.
+    Override(bool),
     Source(Source),
     Time(Timestamp),
 }

@@ -9,7 +9,7 @@ use crate::method::MethodSet;
 use crate::policy::captures::CaptureTest;
 use crate::policy::model::{
     ApprovalId, Conditions, Effect, FactTest, LoginId, NetworkId, Requirements, Rule, RuleId, ScheduleId, ScopeId,
-    ScopeSelector, Subject, SubjectMatcher, Via,
+    ScopeSelector, Subject, SubjectMatcher, Upgrade, Via,
 };
 use crate::snapshot::Snapshot;
 use crate::target::CanonicalTarget;
@@ -39,6 +39,8 @@ pub(super) struct Passes {
     pub(super) token: String,
     /// Whether a privileged scope holds what is asked for.
     pub(super) privileged: bool,
+    /// Whether a scope that holds what is asked for refuses upgrades.
+    pub(super) refuses_upgrade: bool,
 }
 
 impl Passes {
@@ -67,7 +69,9 @@ impl<'a> Side<'a> {
                 let scopes: Vec<_> = scopes.map(|scope| &snapshot.policy.scopes[*scope]).collect();
                 if scopes.iter().any(|scope| scope.preflight) {
                     let privileged = scopes.iter().any(|scope| scope.privileged);
-                    side.preflights.push(Passes { names: names.clone(), token: token.clone(), privileged });
+                    let refuses_upgrade = scopes.iter().any(|scope| scope.upgrade == Upgrade::Refuse);
+                    let (names, token) = (names.clone(), token.clone());
+                    side.preflights.push(Passes { names, token, privileged, refuses_upgrade });
                 }
             }
         }
@@ -97,6 +101,13 @@ impl<'a> Side<'a> {
     /// What speaks.
     pub(super) fn speaking(self) -> Speaking {
         (self.scopes, self.rules, self.preflights)
+    }
+
+    /// Whether a scope that holds the target, or what a preflight on it asks for, refuses upgrades.
+    pub(super) fn refuses_upgrade(&self) -> bool {
+        let scopes = &self.snapshot.policy.scopes;
+        self.scopes.iter().any(|scope| scopes[*scope].upgrade == Upgrade::Refuse)
+            || self.preflights.iter().any(|preflight| preflight.refuses_upgrade)
     }
 
     /// The scopes of a rule that hold the target.

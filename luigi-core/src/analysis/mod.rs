@@ -19,6 +19,7 @@ mod overlaps;
 pub mod patterns;
 mod people;
 mod questions;
+mod refusals;
 mod report;
 mod situation;
 mod special;

@@ -273,9 +273,12 @@ impl Example {
         let grants = grants.collect();
         let asks =
             |wanted: fn(&Fact) -> bool| policies.iter().any(|policy| policy.facts.iter().any(|(_, fact)| wanted(fact)));
-        let headers = asks(|fact| matches!(fact, Fact::Header(_))).then(|| {
+        let asks_for_headers = draft.upgrade || asks(|fact| matches!(fact, Fact::Header(_)));
+        let headers = asks_for_headers.then(|| {
             let owned = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect();
-            draft.brought.header_values().map(|(name, values)| (name.to_owned(), owned(values))).collect()
+            let sent = draft.brought.header_values().map(|(name, values)| (name.to_owned(), owned(values)));
+            let upgrade = draft.upgrade.then(|| ("upgrade".to_owned(), vec!["websocket".to_owned()]));
+            sent.chain(upgrade).collect()
         });
         let facts = asks(|fact| matches!(fact, Fact::Named { .. })).then(|| {
             let facts = draft.brought.facts.iter();

@@ -1,16 +1,15 @@
 //! Targets on which the same scopes and rules speak, and what these rules answer to every kind of request there.
 
-use super::brought::Brought;
+use super::brought::{Brought, Sent};
 use super::claims::Captured;
 use super::cubes::Product;
 use super::dimension::{Axis, Dimension, LoginFacts, Setting};
 use super::in_play::{InPlay, Side};
-use super::{brought, circumstances, people};
+use super::{brought, circumstances, people, refusals};
 use crate::decide::{Evaluation, Request, RequestFacts, Scratch, Source};
 use crate::explain::{self, Explanation};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{Actor, Completeness, Credential, Email, Groups, Identity, InvalidCredential};
-use crate::kleene::Kleene;
 use crate::matchers::Captures;
 use crate::policy::model::{Approval, Policy, Table, TableId};
 use crate::snapshot::Snapshot;
@@ -48,6 +47,8 @@ pub(super) struct Draft {
     /// Names of scopes and approvals.
     pub(super) grants: Vec<(String, String)>,
     pub(super) brought: Brought,
+    /// Whether it asks for an upgrade of its connection.
+    pub(super) upgrade: bool,
     pub(super) source: Source,
     pub(super) time: Timestamp,
 }
@@ -80,6 +81,7 @@ impl Draft {
             login: LoginFacts::default(),
             grants: Vec::new(),
             brought: Brought::default(),
+            upgrade: false,
             source: Source::Unknown,
             time,
         }
@@ -114,12 +116,15 @@ impl Draft {
     }
 
     pub(super) fn target<'a>(&'a self, query: Option<&'a [u8]>) -> CanonicalTarget<'a> {
-        let host = match self.host.as_deref() {
+        CanonicalTarget { host: self.host(), path: &self.path, query }
+    }
+
+    pub(super) fn host(&self) -> Host<'_> {
+        match self.host.as_deref() {
             None => Host::Absent,
             Some(text) if text.parse::<IpAddr>().is_ok() => Host::Address(text),
             Some(name) => Host::Name(name),
-        };
-        CanonicalTarget { host, path: &self.path, query }
+        }
     }
 
     /// The groups in tokens: those of families for what is captured.
@@ -167,6 +172,11 @@ impl Draft {
             | Setting::Fact(..)
             | Setting::Certificate(_)
             | Setting::Preflight(_) => self.brought.apply(setting),
+            Setting::Upgrade(asks) => self.upgrade = *asks,
+            Setting::Override(asks) => {
+                let sent = if *asks { Sent::One("PUT".to_owned()) } else { Sent::Absent };
+                self.brought.query.insert("_method".to_owned(), sent);
+            }
             Setting::Source(source) => self.source = *source,
             Setting::Time(time) => self.time = *time,
         }
@@ -251,7 +261,7 @@ impl Draft {
             ask(&Request {
                 method: self.method.as_bytes(),
                 target: Target::Canonical(target),
-                upgrade: Kleene::False,
+                upgrade: self.upgrade.into(),
                 source: self.source,
                 credential,
                 time: self.time,
@@ -336,6 +346,7 @@ fn dimensions(sides: &[Side<'_>], in_play: &InPlay<'_>, given: &Given, draft: &D
     };
     all.push(circumstances::grants(sides, in_play));
     all.extend(brought::dimensions(sides, in_play));
+    all.extend(refusals::dimensions(sides, in_play, draft.host()));
     if given.source.is_none() {
         all.push(circumstances::sources(sides, in_play));
     }
@@ -469,6 +480,7 @@ impl Answers {
             Axis::Subject => 13,
             Axis::Groups => 14,
             Axis::Credential => 15,
+            Axis::Upgrade | Axis::Override => 16,
         };
         let mut order: Vec<usize> = (0..self.dimensions.len()).collect();
         order.sort_by_key(|at| rank(self.dimensions[*at].axis));

@@ -27,6 +27,9 @@ const MAX_COMPARISONS: usize = 50_000_000;
 /// The pattern of every path of a host that no template holds.
 pub(super) const OTHER_PATHS: &str = "any other path";
 
+/// What follows the pattern of paths that only hosts which ignore case take for what it says.
+const IN_ANOTHER_CASE: &str = " in another case";
+
 /// Methods that stand in the same sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MethodClass {
@@ -90,7 +93,13 @@ pub(super) struct Targets<'a> {
     /// Hosts whose label before the first dot is one of these values.
     special_hosts: BTreeSet<String>,
     expressions: Expressions<'a>,
+    /// Names and suffixes of hosts with paths of their own kind, in some policy.
+    odd_exact: BTreeSet<&'a str>,
+    odd_suffixes: BTreeSet<&'a str>,
 }
+
+/// What the policies say about the paths and methods of a host, one after the other.
+type Ways = Vec<(bool, bool, bool)>;
 
 /// Hosts with the same templates, and these templates' paths.
 #[derive(Clone)]
@@ -111,6 +120,7 @@ impl<'a> Targets<'a> {
         hosts: &[HostSample],
         held: &[Held],
         touched: Touched<'_>,
+        odd: bool,
         left: &mut usize,
     ) -> Option<String> {
         let all = self.expressions.of(held, touched);
@@ -118,12 +128,6 @@ impl<'a> Targets<'a> {
             return None;
         }
         let scopes = || super::words::listed(all.iter().flat_map(|one| one.scopes.iter().copied()), "and");
-        let rows = || self.policies.iter().flat_map(|policy| policy.hosts.iter().map(|(_, row)| row));
-        let is_said = |about: fn(&HostProperties) -> bool| {
-            let mut rows = rows().filter(|row| about(row));
-            rows.any(|row| hosts.iter().any(|host| patterns::holds_host(&row.host, &host.name)))
-        };
-        let odd = is_said(|row| row.ignores_case || row.slash_matters);
         let templates: Vec<(&PathTemplate, bool)> =
             walk.templates.iter().copied().zip(walk.wanted.iter().copied()).collect();
         let special = |capture: &str| self.special_segments(capture).collect();
@@ -136,7 +140,11 @@ impl<'a> Targets<'a> {
         match found {
             Ok(only_ambiguous) => {
                 *left -= before - budget;
-                let gap = only_ambiguous && is_said(|row| !row.accepts.is_empty());
+                let mut rows = self.policies.iter().flat_map(|policy| policy.hosts.iter().map(|(_, row)| row));
+                let accepts = |row: &HostProperties| {
+                    !row.accepts.is_empty() && hosts.iter().any(|host| patterns::holds_host(&row.host, &host.name))
+                };
+                let gap = only_ambiguous && rows.any(accepts);
                 gap.then(|| format!("`path-regex` of {}, of which some fits ambiguous targets alone", scopes()))
             }
             Err(TooHard) => {
@@ -169,7 +177,18 @@ impl<'a> Targets<'a> {
             special,
             special_hosts: BTreeSet::new(),
             expressions: Expressions::default(),
+            odd_exact: BTreeSet::new(),
+            odd_suffixes: BTreeSet::new(),
         };
+        for (_, row) in targets.policies.iter().flat_map(|policy| policy.hosts.iter()) {
+            match &row.host {
+                HostPattern::Any => {}
+                HostPattern::Exact(name) => drop(targets.odd_exact.insert(name)),
+                HostPattern::OneLabel(name) | HostPattern::Labels(name) | HostPattern::Capture { parent: name, .. } => {
+                    targets.odd_suffixes.insert(name);
+                }
+            }
+        }
         targets.expressions = Expressions::new(&targets.policies);
         for (at, policy) in targets.policies.clone().into_iter().enumerate() {
             for (id, scope) in policy.scopes.iter() {
@@ -194,6 +213,7 @@ impl<'a> Targets<'a> {
         }
         let names = targets.exact.keys().chain(targets.one_label.keys()).chain(targets.labels.keys());
         let names = names.copied().chain(targets.special_hosts.iter().map(String::as_str));
+        let names = names.chain(targets.odd_exact.iter().chain(&targets.odd_suffixes).copied());
         let known: HashSet<&str> = names.flat_map(|name| name.split('.')).collect();
         let scopes = targets.policies.iter().flat_map(|policy| policy.scopes.iter());
         let named: HashSet<&str> = scopes.flat_map(|(_, scope)| &scope.frontends).map(String::as_str).collect();
@@ -206,17 +226,33 @@ impl<'a> Targets<'a> {
     fn hosts(&self) -> Vec<HostSample> {
         let fresh = &self.fresh_label;
         let sample = |name: String, pattern: String| HostSample { name, pattern: Some(pattern) };
-        let names: BTreeSet<&str> =
-            self.exact.keys().copied().chain(self.special_hosts.iter().map(String::as_str)).collect();
+        let names: BTreeSet<&str> = self
+            .exact
+            .keys()
+            .chain(&self.odd_exact)
+            .copied()
+            .chain(self.special_hosts.iter().map(String::as_str))
+            .collect();
         let mut hosts: Vec<HostSample> =
             names.into_iter().map(|name| sample(name.to_owned(), name.to_owned())).collect();
-        let suffixes: BTreeSet<&str> = self.one_label.keys().chain(self.labels.keys()).copied().collect();
+        let suffixes: BTreeSet<&str> =
+            self.one_label.keys().chain(self.labels.keys()).chain(&self.odd_suffixes).copied().collect();
         for suffix in suffixes {
             hosts.push(sample(format!("{fresh}.{suffix}"), format!("*.{suffix}")));
             hosts.push(sample(format!("{fresh}.{fresh}.{suffix}"), format!("**.*.{suffix}")));
         }
         hosts.push(HostSample { name: format!("{fresh}.invalid"), pattern: None });
         hosts
+    }
+
+    /// What the policies say about a host.
+    fn ways(&self, host: &str) -> Ways {
+        let of = |policy: &&Policy| {
+            let rows = || policy.hosts.iter().map(|(_, row)| row).filter(|row| patterns::holds_host(&row.host, host));
+            let some = |is: fn(&HostProperties) -> bool| rows().any(is);
+            (some(|row| row.ignores_case), some(|row| row.slash_matters), some(|row| row.refuses_method_override))
+        };
+        self.policies.iter().map(of).collect()
     }
 
     /// The scopes with a pattern that holds the host, sorted.
@@ -246,14 +282,14 @@ impl<'a> Targets<'a> {
     /// Every host with every path, host by host; those alone that a touched scope may hold, if some are named.
     pub(super) fn groups(&self, touched: Touched<'_>, mut visit: impl FnMut(&HostGroup)) {
         // A host whose label is special is like no other.
-        let mut groups: HashMap<(Vec<Held>, Option<String>), Vec<HostSample>> = HashMap::new();
+        let mut groups: HashMap<(Vec<Held>, Option<String>, Ways), Vec<HostSample>> = HashMap::new();
         let mut order = Vec::new();
         for host in self.hosts() {
             let held = self.held(&host.name);
             if touched.is_some_and(|touched| !held.iter().any(|one| touched.contains(one))) {
                 continue;
             }
-            let key = (held, self.special_hosts.get(&host.name).cloned());
+            let key = (held, self.special_hosts.get(&host.name).cloned(), self.ways(&host.name));
             let hosts = groups.entry(key.clone()).or_default();
             if hosts.is_empty() {
                 order.push(key);
@@ -263,11 +299,18 @@ impl<'a> Targets<'a> {
         let mut left = MAX_COMPARISONS;
         for key in order {
             let Some(hosts) = groups.remove(&key) else { continue };
-            let (held, _) = key;
-            let mut walk = Walk::new(&self.policies, &held, touched, self.special);
+            let (held, _, ways) = key;
+            // Where all ignore case, or none does, the snapshots see to it.
+            let case_differs = ways.iter().any(|(case, ..)| *case != ways[0].0);
+            let folds: Vec<bool> = ways.iter().map(|(case, ..)| case_differs && *case).collect();
+            let mut walk = Walk::new(&self.policies, &held, touched, self.special, &folds);
             walk.all_places();
             let gap = walk.cut.then(|| "more kinds of paths than are looked at".to_owned());
-            let by_expression = self.by_expression(&mut walk, &hosts, &held, touched, &mut left);
+            let odd = ways.iter().any(|(case, slash, _)| *case || *slash);
+            let by_expression = self.by_expression(&mut walk, &hosts, &held, touched, odd, &mut left);
+            if ways.iter().any(|(_, slash, _)| *slash) {
+                walk.with_final_slashes();
+            }
             visit(&HostGroup {
                 hosts,
                 paths: walk.paths,
@@ -307,6 +350,8 @@ fn fresh(base: &str, taken: impl Fn(&str) -> bool) -> String {
 struct Walk<'a> {
     special: &'a Special,
     templates: Vec<&'a PathTemplate>,
+    /// Whether case is nothing to the policy that has the template, where it is something to another.
+    folds: Vec<bool>,
     /// Whether a touched scope has the template.
     wanted: Vec<bool>,
     paths: Vec<PathSample>,
@@ -329,19 +374,36 @@ struct Place {
     special: Vec<(usize, String)>,
     path: String,
     pattern: String,
+    /// Whether a literal is written in another case.
+    in_another_case: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(policies: &[&'a Policy], held: &[Held], touched: Touched<'_>, special: &'a Special) -> Self {
-        let mut templates: BTreeMap<&PathTemplate, bool> = BTreeMap::new();
+    fn new(policies: &[&'a Policy], held: &[Held], touched: Touched<'_>, special: &'a Special, folds: &[bool]) -> Self {
+        let mut templates: BTreeMap<(&PathTemplate, bool), bool> = BTreeMap::new();
         for one in held {
             let wanted = touched.is_none_or(|touched| touched.contains(one));
             for operation in &policies[one.0].scopes[one.1].operations {
-                *templates.entry(&operation.path).or_default() |= wanted;
+                *templates.entry((&operation.path, folds[one.0])).or_default() |= wanted;
             }
         }
-        let (templates, wanted) = templates.into_iter().unzip();
-        Self { special, templates, wanted, paths: Vec::new(), seen: HashSet::new(), cut: false }
+        let (templates, wanted): (Vec<_>, Vec<_>) = templates.into_iter().unzip();
+        let (templates, folds) = templates.into_iter().unzip();
+        Self { special, templates, folds, wanted, paths: Vec::new(), seen: HashSet::new(), cut: false }
+    }
+
+    /// Each path with a final `/`, too.
+    fn with_final_slashes(&mut self) {
+        let slashed = |sample: &PathSample| PathSample {
+            path: format!("{}/", sample.path),
+            pattern: match sample.pattern.strip_suffix(IN_ANOTHER_CASE) {
+                _ if sample.pattern == OTHER_PATHS => format!("{OTHER_PATHS} that ends in `/`"),
+                Some(pattern) => format!("{pattern}/{IN_ANOTHER_CASE}"),
+                None => format!("{}/", sample.pattern),
+            },
+        };
+        let more: Vec<PathSample> = self.paths.iter().filter(|sample| sample.path != "/").map(slashed).collect();
+        self.paths.extend(more);
     }
 
     fn all_places(&mut self) {
@@ -352,6 +414,7 @@ impl<'a> Walk<'a> {
             special: Vec::new(),
             path: String::new(),
             pattern: String::new(),
+            in_another_case: false,
         };
         let mut open = vec![root];
         while let Some(mut place) = open.pop() {
@@ -368,12 +431,14 @@ impl<'a> Walk<'a> {
             }
             let root = |text: &str| if text.is_empty() { "/".to_owned() } else { text.to_owned() };
             // Where no template goes on, everything below is like this.
-            if place.alive.is_empty() {
-                let in_no_scope = place.rest.is_empty() && place.depth > 0;
-                let pattern = if in_no_scope { OTHER_PATHS.to_owned() } else { format!("{}/**", place.pattern) };
-                self.paths.push(PathSample { path: root(&place.path), pattern });
-            } else {
-                self.paths.push(PathSample { path: root(&place.path), pattern: root(&place.pattern) });
+            let (pattern, goes_on) = match place.alive.is_empty() {
+                true if place.rest.is_empty() && place.depth > 0 => (OTHER_PATHS.to_owned(), false),
+                true => (format!("{}/**", place.pattern), false),
+                false => (root(&place.pattern), true),
+            };
+            let case = if place.in_another_case && pattern != OTHER_PATHS { IN_ANOTHER_CASE } else { "" };
+            self.paths.push(PathSample { path: root(&place.path), pattern: format!("{pattern}{case}") });
+            if goes_on {
                 self.steps(&place, &mut open);
             }
         }
@@ -399,15 +464,22 @@ impl<'a> Walk<'a> {
                 Segment::Any => Vec::new(),
             })
             .collect();
+        // A segment in another case stands for all that are written otherwise.
+        let mut texts: BTreeMap<String, Option<&String>> = literals.iter().map(|text| (text.clone(), None)).collect();
+        if self.folds.contains(&true) {
+            let other = |literal| in_another_case(literal, &literals);
+            texts.extend(literals.iter().filter_map(|literal| Some((other(literal)?, Some(literal)))));
+        }
         let is_wanted = |alive: &[usize]| alive.iter().chain(&place.rest).any(|at| self.wanted[*at]);
-        for literal in literals.iter().rev() {
+        for (literal, written) in texts.iter().rev() {
             let fits = |at: &usize| match segment(at) {
-                Segment::Literal(text) => text == literal,
+                Segment::Literal(text) => text == literal || self.folds[*at] && text.eq_ignore_ascii_case(literal),
                 Segment::Capture(_) | Segment::Any => true,
             };
             let alive: Vec<usize> = going_on.iter().copied().filter(fits).collect();
             if is_wanted(&alive) {
-                let mut next = place.step(literal, literal, alive);
+                let mut next = place.step(literal, written.unwrap_or(literal), alive);
+                next.in_another_case |= written.is_some();
                 if going_on.iter().any(|at| self.is_special(segment(at), literal)) {
                     next.special.push((place.depth, literal.clone()));
                 }
@@ -430,6 +502,29 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The segment with the case of one letter changed, as no literal has it.
+fn in_another_case(literal: &str, literals: &BTreeSet<String>) -> Option<String> {
+    let mut escaped = 0_u8;
+    for (at, letter) in literal.char_indices() {
+        // The digits of escapes are in upper case everywhere.
+        if letter == '%' {
+            escaped = 3;
+        }
+        let is_digit = escaped > 0;
+        escaped = escaped.saturating_sub(1);
+        if is_digit || !letter.is_ascii_alphabetic() {
+            continue;
+        }
+        let swapped =
+            if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() };
+        let other = format!("{}{swapped}{}", &literal[..at], &literal[at + 1..]);
+        if !literals.contains(&other) {
+            return Some(other);
+        }
+    }
+    None
+}
+
 impl Place {
     fn step(&self, segment: &str, pattern: &str, alive: Vec<usize>) -> Self {
         Self {
@@ -439,6 +534,7 @@ impl Place {
             special: self.special.clone(),
             path: format!("{}/{segment}", self.path),
             pattern: format!("{}/{pattern}", self.pattern),
+            in_another_case: self.in_another_case,
         }
     }
 }

@@ -151,7 +151,7 @@ pub(super) fn who(dimensions: &[Dimension], cube: &Cube) -> Who {
 /// From where, when and with what the requests of a box are made; nothing where that makes no difference.
 pub(super) fn circumstances(dimensions: &[Dimension], cube: &Cube) -> Vec<String> {
     let rank = |axis: Axis| match axis {
-        Axis::Preflight => 0,
+        Axis::Preflight | Axis::Upgrade | Axis::Override => 0,
         Axis::Login => 1,
         Axis::Source => 2,
         Axis::Time => 3,
@@ -163,6 +163,10 @@ pub(super) fn circumstances(dimensions: &[Dimension], cube: &Cube) -> Vec<String
     };
     let mut found: Vec<(u8, String)> = Vec::new();
     for (dimension, chosen) in dimensions.iter().zip(&cube.chosen) {
+        // What requests do that say nothing of it.
+        if matches!(dimension.axis, Axis::Upgrade | Axis::Override) && chosen[0] && chosen[1..].iter().all(|is| !is) {
+            continue;
+        }
         if rank(dimension.axis) < 8 {
             found.extend(alternatives(dimension, chosen).map(|words| (rank(dimension.axis), words)));
         }
@@ -176,7 +180,9 @@ pub(super) fn simplified(dimensions: &[Dimension], product: &Product, cube: &Cub
     let mut wide = cube.clone();
     for (at, dimension) in dimensions.iter().enumerate() {
         let mut shortest: usize = length(dimension, &wide.chosen[at]);
-        if dimension.axis == Axis::Credential || dimension.choices.len() > MAX_CHOICES {
+        // What a request asks for is no matter of words: without it the difference would be told of requests that nobody means.
+        let is_kept = matches!(dimension.axis, Axis::Credential | Axis::Upgrade | Axis::Override);
+        if is_kept || dimension.choices.len() > MAX_CHOICES {
             continue;
         }
         for choice in 0..dimension.choices.len() {
