@@ -124,10 +124,10 @@ fn a_newer_version_that_is_not_sound_is_refused_and_the_last_good_one_stays() {
     feed.change_manifest(|m| m.heartbeat = m.heartbeat.plus_seconds(-1));
     check("the heartbeat goes back");
     feed.put_manifest(&[good.as_slice(), b" "].concat());
-    check("signature does not verify");
+    check("the signature of the manifest does not verify");
     let stranger = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap();
     feed.put_manifest(&feed_manifest_of(&feed, &good).sign(&stranger));
-    check("this engine trusts");
+    check("the one that is trusted is");
     feed.put_manifest(b"");
     check("not a manifest");
 

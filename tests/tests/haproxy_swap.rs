@@ -94,7 +94,11 @@ fn a_damaged_or_foreign_or_old_version_is_refused_and_the_last_good_one_stays(re
     let refusals: [Refusal<'_>; 7] = [
         ("no manifest", Box::new(|| fs::remove_file(site.feed().join(MANIFEST_NAME)).expect("ours")), "cannot be read"),
         ("an empty one", Box::new(|| put(&site, MANIFEST_NAME, b"")), "the file is not a manifest"),
-        ("half of one", Box::new(|| put(&site, MANIFEST_NAME, &good[..good.len() / 2])), "signature does not verify"),
+        (
+            "half of one",
+            Box::new(|| put(&site, MANIFEST_NAME, &good[..good.len() / 2])),
+            "the signature of the manifest does not verify",
+        ),
         ("of another key", Box::new(|| put(&site, MANIFEST_NAME, &foreign.0)), "is signed with key"),
         ("an older one", Box::new(|| put(&site, MANIFEST_NAME, &first)), "generation 1 is older than 2"),
         ("without its policy", Box::new(|| put(&site, MANIFEST_NAME, &next.0)), "cannot be read"),

@@ -1,23 +1,18 @@
 //! The manifest: which files make one version of a feed, signed.
 //!
-//! The first line is `luigi-manifest 1 ed25519 <key id> <signature in base64url>`, what follows its LF is the payload: JSON.
-//! The signature is over the first line up to the key id, an LF and the payload, byte for byte, so that neither format nor
-//! key can be exchanged. The payload's members are fixed by the format's number: an unknown one is refused, because what an engine
+//! A [`Sealed`] file whose payload is JSON. The payload's members are fixed by the format's number: an unknown one is refused, because what an engine
 //! does not understand (a limit, say) it must not ignore.
 
 use super::key::PublicKey;
+use super::sealed::{SealError, Sealed};
 use super::{Digest, FileKind, MAX_MANIFEST_BYTES};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use luigi_core::policy::model::Mode;
 use luigi_core::time::Timestamp;
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use ring::signature::Ed25519KeyPair;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const MAGIC: &str = "luigi-manifest";
-const FORMAT: &str = "1";
-const ALGORITHM: &str = "ed25519";
+const MANIFEST: Sealed = Sealed { word: "luigi-manifest", name: "manifest", max_bytes: MAX_MANIFEST_BYTES };
 
 /// Everything that one version of a feed is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,87 +66,25 @@ impl Manifest {
     /// Never: the payload has nothing that JSON cannot say.
     #[must_use]
     pub fn sign(&self, key: &Ed25519KeyPair) -> Vec<u8> {
-        let mut public = [0; 32];
-        public.copy_from_slice(key.public_key().as_ref());
         let mut payload = serde_json::to_vec_pretty(self).expect("a manifest is strings and numbers");
         payload.push(b'\n');
-        let head = format!("{MAGIC} {FORMAT} {ALGORITHM} {}", PublicKey::from_bytes(public).id());
-        let signature = URL_SAFE_NO_PAD.encode(key.sign(&message(&head, &payload)));
-        [head.as_bytes(), b" ", signature.as_bytes(), b"\n", &payload].concat()
+        MANIFEST.seal(&payload, key)
     }
 
     /// Reads a manifest and believes it only if `key` signed it.
     ///
     /// # Errors
     /// Another format, another key, a signature that does not verify, or a payload that is not what format 1 says.
-    pub fn verify(bytes: &[u8], key: &PublicKey) -> Result<Self, ManifestError> {
-        if bytes.len() as u64 > MAX_MANIFEST_BYTES {
-            return Err(ManifestError::new("the manifest is longer than 64 KiB"));
-        }
-        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or(NOT_ONE)?;
-        let (line, payload) = (std::str::from_utf8(&bytes[..end]).map_err(|_| NOT_ONE)?, &bytes[end + 1..]);
-        let mut words = line.split(' ');
-        if words.next() != Some(MAGIC) {
-            return Err(NOT_ONE);
-        }
-        match words.next() {
-            Some(FORMAT) => {}
-            Some(other) => {
-                let why =
-                    format!("the manifest has format `{}`; this engine reads format {FORMAT}", other.escape_debug());
-                return Err(ManifestError::new(why));
-            }
-            None => return Err(NOT_ONE),
-        }
-        let (Some(ALGORITHM), Some(id), Some(signature), None) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err(NOT_ONE);
-        };
-        if id != key.id().to_string() {
-            let why =
-                format!("the manifest is signed with key `{}`; this engine trusts {}", id.escape_debug(), key.id());
-            return Err(ManifestError::new(why));
-        }
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| NOT_ONE)?;
-        let head = format!("{MAGIC} {FORMAT} {ALGORITHM} {id}");
-        if !key.verifies(&message(&head, payload), &signature) {
-            return Err(ManifestError::new("the manifest's signature does not verify"));
-        }
-        serde_json::from_slice(payload)
-            .map_err(|error| ManifestError::new(format!("the manifest is malformed: {error}")))
+    pub fn verify(bytes: &[u8], key: &PublicKey) -> Result<Self, SealError> {
+        serde_json::from_slice(MANIFEST.open(bytes, key)?)
+            .map_err(|error| SealError::new(format!("the manifest is malformed: {error}")))
     }
 }
-
-const NOT_ONE: ManifestError = ManifestError { why: std::borrow::Cow::Borrowed("the file is not a manifest") };
-
-fn message(head: &str, payload: &[u8]) -> Vec<u8> {
-    [head.as_bytes(), b"\n", payload].concat()
-}
-
-/// Why a manifest is not believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ManifestError {
-    why: std::borrow::Cow<'static, str>,
-}
-
-impl ManifestError {
-    fn new(why: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self { why: why.into() }
-    }
-}
-
-impl std::fmt::Display for ManifestError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.why)
-    }
-}
-
-impl std::error::Error for ManifestError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ring::signature::KeyPair as _;
 
     fn pair(seed: u8) -> (Ed25519KeyPair, PublicKey) {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
@@ -200,11 +133,7 @@ mod tests {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let good = text(manifest().sign(&ours));
         let id = public.id().to_string();
-        let resign = |payload: &str| {
-            let head = format!("{MAGIC} {FORMAT} {ALGORITHM} {id}");
-            let signature = URL_SAFE_NO_PAD.encode(ours.sign(&message(&head, payload.as_bytes())));
-            format!("{head} {signature}\n{payload}")
-        };
+        let resign = |payload: &str| text(MANIFEST.seal(payload.as_bytes(), &ours));
         let payload = good.split_once('\n').unwrap().1;
         assert_eq!(resign(payload), good);
         for (bytes, why) in [
@@ -213,7 +142,7 @@ mod tests {
             (text(manifest().sign(&theirs)), format!("signed with key `{}`", their_public.id())),
             (
                 text(manifest().sign(&theirs)).replacen(&their_public.id().to_string(), &id, 1),
-                "signature does not verify".to_owned(),
+                "the signature of the manifest does not verify".to_owned(),
             ),
             (resign("{"), "malformed".to_owned()),
             (resign(&payload.replacen('{', "{\"limits\": [],", 1)), "unknown field `limits`".to_owned()),

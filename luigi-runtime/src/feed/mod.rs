@@ -8,12 +8,14 @@ mod candidate;
 mod directory;
 mod key;
 mod manifest;
+mod sealed;
 mod stops;
 
 pub(crate) use candidate::{Candidate, Refusal, Step, rights};
 pub(crate) use directory::{FeedDirectory, Stamp};
 pub use key::{KeyError, KeyId, PublicKey};
-pub use manifest::{FileEntry, Manifest, ManifestError};
+pub use manifest::{FileEntry, Manifest};
+pub use sealed::{SealError, Sealed};
 pub use stops::{Stops, StopsError};
 
 use serde::{Deserialize, Serialize};
