@@ -3,8 +3,8 @@
 mod audit;
 
 pub(crate) use audit::{
-    Audit, AuditCommand, AuditFilters, AuditFormat, DEFAULT_LEDGER, Evidence, MakeCheckpoint, Retire, Shown, Source,
-    Story, VerifyLedger, Which,
+    Audit, AuditCommand, AuditFilters, AuditFormat, Evidence, MakeCheckpoint, Retire, Shown, Source, Story,
+    VerifyLedger, Which,
 };
 
 use crate::brought;
@@ -19,8 +19,6 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 const DEFAULT_FEED: &str = "/var/lib/luigi/feed";
-const DEFAULT_KEY: &str = "/var/lib/luigi/feed.key";
-pub(crate) const DEFAULT_PUBLIC_KEY: &str = "/var/lib/luigi/feed.pub";
 
 /// Decides how and when HAProxy's gates open.
 #[derive(Debug, Parser)]
@@ -49,6 +47,7 @@ pub(crate) enum Command {
     WhoCan(WhoCan),
     WhatCan(WhatCan),
     Apply(Apply),
+    Changes(Changes),
     Status(Status),
     Stop(Stop),
     Stops(Stops),
@@ -215,9 +214,9 @@ pub(crate) struct Decide {
     /// Decide by what is in force in this feed, grants included
     #[arg(long, value_name = "DIR")]
     pub(crate) feed: Option<PathBuf>,
-    /// The public key that the feed's manifests are signed with
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
-    pub(crate) public_key: PathBuf,
+    /// The public key that the feed's manifests are signed with [default: feed.pub in $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
 }
 
 /// Tell what changes for whom between two policies: who may do what that was denied, and the other way round
@@ -242,9 +241,9 @@ pub(crate) struct Diff {
     /// How many requests may be decided, each by both policies
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     pub(crate) limit: usize,
-    /// The public key that the feed's manifests are signed with
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
-    pub(crate) public_key: PathBuf,
+    /// The public key that the feed's manifests are signed with [default: feed.pub in $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -274,9 +273,9 @@ pub(crate) struct WhoCan {
     /// How many requests may be decided
     #[arg(long, value_name = "N", default_value_t = 200_000)]
     pub(crate) limit: usize,
-    /// The public key that the feed's manifests are signed with
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
-    pub(crate) public_key: PathBuf,
+    /// The public key that the feed's manifests are signed with [default: feed.pub in $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -321,9 +320,9 @@ pub(crate) struct WhatCan {
     /// How many requests may be decided
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     pub(crate) limit: usize,
-    /// The public key that the feed's manifests are signed with
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
-    pub(crate) public_key: PathBuf,
+    /// The public key that the feed's manifests are signed with [default: feed.pub in $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -349,13 +348,29 @@ pub(crate) struct Apply {
     /// Whether decisions have effect; if not given, as it is in the feed, and observe in a new one
     #[arg(long, value_enum)]
     pub(crate) mode: Option<ModeName>,
-    /// The signing key; made if it is not there, with its public half beside it
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_KEY)]
-    pub(crate) key: PathBuf,
+    /// The signing key; made if it is not there, with its public half beside it [default: feed.key in /var/lib/luigi, or in
+    /// $XDG_STATE_HOME/luigi for whoever may not write there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
     /// Do not compare the policy with the one in force
     #[arg(long)]
     pub(crate) no_diff: bool,
     /// How to print what was done
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Show what each apply changed, from the signed records beside the signing key
+#[derive(Debug, Args)]
+pub(crate) struct Changes {
+    /// Records to show in full; without any, all of them in one line each
+    #[arg(value_name = "RECORD")]
+    pub(crate) records: Vec<PathBuf>,
+    /// The public key that the records are signed with, which is the feed's; without RECORD they are looked for beside it [default: feed.pub in
+    /// $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+    /// How to print them
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
@@ -366,9 +381,9 @@ pub(crate) struct Status {
     /// The feed, read as a data plane reads it
     #[arg(default_value = DEFAULT_FEED)]
     pub(crate) feed: PathBuf,
-    /// The public key that the feed's manifests are signed with
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
-    pub(crate) public_key: PathBuf,
+    /// The public key that the feed's manifests are signed with [default: feed.pub in $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
     /// Ask the HAProxy with this stats socket instead
     #[arg(long, value_name = "PATH", conflicts_with_all = ["feed", "public_key"])]
     pub(crate) socket: Option<PathBuf>,
@@ -417,6 +432,12 @@ pub(crate) struct Stop {
 pub(crate) struct Unstop {
     /// The id of the stop, as `luigi stops` shows it
     pub(crate) id: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Who lifts the stop, for the record; whoever is logged in if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
     #[command(flatten)]
     pub(crate) feed: StoppedFeed,
     /// How to print what was done
@@ -430,9 +451,12 @@ pub(crate) struct StoppedFeed {
     /// The feed
     #[arg(long = "to", value_name = "FEED", default_value = DEFAULT_FEED)]
     pub(crate) feed: PathBuf,
-    /// The signing key of the feed
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_KEY)]
-    pub(crate) key: PathBuf,
+    /// The signing key of the feed [default: feed.key in /var/lib/luigi, or in $XDG_STATE_HOME/luigi for whoever may not write there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// The ledger to put it on record in [default: ledger/ledger.db beside the signing key, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
 }
 
 /// List the stops of a feed
@@ -441,9 +465,9 @@ pub(crate) struct Stops {
     /// The feed, read as a data plane reads it
     #[arg(long = "from", alias = "to", value_name = "FEED", default_value = DEFAULT_FEED)]
     pub(crate) feed: PathBuf,
-    /// The public key that the feed's manifests are signed with
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PUBLIC_KEY)]
-    pub(crate) public_key: PathBuf,
+    /// The public key that the feed's manifests are signed with [default: feed.pub in $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -465,16 +489,11 @@ impl Until {
             Some(b'm') => 60,
             Some(b'h') => 3_600,
             Some(b'd') => 86_400,
-            _ => return timestamp(text).map(Self::Time),
+            _ => return timestamp(text).map(Self::Time).map_err(|_| not_until(text)),
         };
         let number = &text[..text.len() - 1];
         let number = number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse::<u32>().ok()).flatten();
-        let number = number.filter(|number| *number > 0).ok_or_else(|| {
-            format!(
-                "`{}` is neither a time like 2026-03-02T10:00:00Z nor a duration like 30m, 4h or 7d",
-                text.escape_debug()
-            )
-        })?;
+        let number = number.filter(|number| *number > 0).ok_or_else(|| not_until(text))?;
         Ok(Self::Seconds(i64::from(number) * unit))
     }
 
@@ -485,6 +504,10 @@ impl Until {
             Self::Seconds(seconds) => now.plus_seconds(seconds),
         }
     }
+}
+
+fn not_until(text: &str) -> String {
+    format!("`{}` is neither a time like 2026-03-02T10:00:00Z nor a duration like 30m, 4h or 7d", text.escape_debug())
 }
 
 /// Print the HAProxy configuration that puts Luigi in front of a service
@@ -506,7 +529,7 @@ pub(crate) struct HaproxyConfig {
     /// The feed that HAProxy follows; the lines carry what was recorded there last
     #[arg(long, value_name = "DIR", default_value = DEFAULT_FEED)]
     pub(crate) feed: PathBuf,
-    /// The public key that the feed's manifests are signed with [default: /var/lib/luigi/feed.pub]
+    /// The public key that the feed's manifests are signed with [default: feed.pub in $XDG_STATE_HOME/luigi or /var/lib/luigi]
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
     /// The folder with the module and its Lua glue; the one that was installed with this command if not given

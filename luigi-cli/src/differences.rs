@@ -24,14 +24,7 @@ pub(crate) fn differences(comparison: &Comparison, length: Length) -> String {
     let mut text = String::new();
     let (bold, faint) = (style(Tone::Strong), style(Tone::Faint));
     let all = &comparison.differences;
-    if all.is_empty() && comparison.is_complete() {
-        let _ = writeln!(text, "{bold}no request is decided otherwise{bold:#}{}", completeness(comparison));
-    } else if all.is_empty() {
-        let what = "no difference was found, and not everything was looked at: some requests may be decided otherwise";
-        let _ = writeln!(text, "{bold}{what}{bold:#}");
-    } else {
-        let _ = writeln!(text, "{bold}{}{bold:#}{}", summary(all), completeness(comparison));
-    }
+    let _ = writeln!(text, "{bold}{}{bold:#}", headline(comparison));
     list(&mut text, all, length);
     if !comparison.candidate_differences.is_empty() {
         let all = &comparison.candidate_differences;
@@ -59,6 +52,18 @@ pub(crate) fn differences(comparison: &Comparison, length: Length) -> String {
         }
     }
     text
+}
+
+/// What changes for whom, in one line.
+pub(crate) fn headline(comparison: &Comparison) -> String {
+    let all = &comparison.differences;
+    match (all.is_empty(), comparison.is_complete()) {
+        (true, true) => format!("no request is decided otherwise{}", completeness(comparison)),
+        (true, false) => {
+            "no difference was found, and not everything was looked at: some requests may be decided otherwise".to_owned()
+        }
+        (false, _) => format!("{}{}", summary(all), completeness(comparison)),
+    }
 }
 
 fn completeness(comparison: &Comparison) -> &'static str {

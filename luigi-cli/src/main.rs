@@ -18,6 +18,7 @@ mod openapi;
 mod output;
 mod question;
 mod schema;
+mod state;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::WhoCan(arguments) => commands::who_can::run(&arguments),
         Command::WhatCan(arguments) => commands::what_can::run(&arguments),
         Command::Apply(arguments) => commands::apply::run(&arguments),
+        Command::Changes(arguments) => commands::changes::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::Stop(arguments) => commands::stops::stop(&arguments),
         Command::Stops(arguments) => commands::stops::list(&arguments),

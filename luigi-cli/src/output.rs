@@ -54,6 +54,11 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// Text without its colours.
+pub(crate) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
 /// Writes a value to standard output as indented JSON.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> io::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))

@@ -1,10 +1,14 @@
 //! `luigi stop`, `luigi unstop`: incident stops into a feed, without touching its policy.
 //!
 //! A stop is a new generation of the feed that differs in its file of stops and nothing else. The file keeps who made each stop, when and why; stops that
-//! are over are dropped when the next one is made or lifted.
+//! are over are dropped when the next one is made or lifted. If there is a ledger, making and lifting are entries of it.
+//!
+//! INVARIANT (lifted-on-record): a stop is lifted only if its entry could be written, since that opens something. A stop is made in any case: a full disk must not keep
+//! anybody from closing a door.
 
 use crate::disk::Disk;
 use crate::feed_writer::FeedWriter;
+use crate::ledger::{Event, NewEntry, Pending, StopMade, Unstop};
 use crate::signing_key::SigningKey;
 use luigi_core::policy::model::Policy;
 use luigi_core::snapshot::{Loader, Progress, Snapshot};
@@ -20,6 +24,8 @@ pub struct StopsFeed {
     pub feed: PathBuf,
     /// The signing key that the feed was made with.
     pub key: PathBuf,
+    /// The ledger that tells of it, which another process may own; `None` if there is none.
+    pub ledger: Option<PathBuf>,
 }
 
 /// What to stop, in names of the policy in force.
@@ -63,6 +69,28 @@ pub struct StopRequest {
     pub by: String,
 }
 
+/// A stop to lift.
+#[derive(Clone, Debug)]
+pub struct UnstopRequest {
+    /// The stop's id.
+    pub id: String,
+    /// Why; not empty.
+    pub reason: String,
+    /// Who lifts it, for the record.
+    pub by: String,
+}
+
+/// Whether the ledger tells of what was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnRecord {
+    /// It does, in this entry.
+    Entry(u64),
+    /// There is no ledger.
+    NoLedger,
+    /// It should and does not; plain text, ready to print.
+    Lost(String),
+}
+
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopsChanged {
@@ -72,6 +100,8 @@ pub struct StopsChanged {
     pub generation: u64,
     /// How many stops are in force now.
     pub in_force: usize,
+    /// Whether the ledger tells of it.
+    pub on_record: OnRecord,
     /// Warnings, each ready to print.
     pub warnings: Vec<String>,
 }
@@ -109,7 +139,7 @@ impl std::fmt::Display for StopsError {
 
 impl std::error::Error for StopsError {}
 
-/// Makes a stop: it is in force in every engine as soon as that has polled.
+/// Makes a stop: it is in force in every engine as soon as that has polled. A ledger that cannot be written keeps nobody from it; [`StopsChanged::on_record`] says so.
 ///
 /// # Errors
 /// A feed without a policy or of another key, a name that the policy in force lacks, an end that is not ahead, a reason or somebody that is empty or
@@ -121,23 +151,18 @@ pub fn stop(at: &StopsFeed, request: &StopRequest) -> Result<StopsChanged, Stops
 /// Lifts a stop.
 ///
 /// # Errors
-/// No stop with this id, or as [`stop`].
-pub fn unstop(at: &StopsFeed, id: &str) -> Result<StopsChanged, StopsError> {
-    unstop_at(at, id, luigi_runtime::now())
+/// No stop with this id, a ledger that cannot be written, or as [`stop`].
+pub fn unstop(at: &StopsFeed, request: &UnstopRequest) -> Result<StopsChanged, StopsError> {
+    unstop_at(at, request, luigi_runtime::now())
 }
 
 fn stop_at(at: &StopsFeed, request: &StopRequest, now: Timestamp) -> Result<StopsChanged, StopsError> {
-    for (what, text) in [("reason", &request.reason), ("name of who makes the stop", &request.by)] {
-        if text.trim().is_empty() || text.chars().any(char::is_control) || text.len() > 1024 {
-            return Err(StopsError::usage(format!(
-                "the {what} must be one line that says something, of at most 1,024 bytes"
-            )));
-        }
-    }
+    one_line("reason", &request.reason)?;
+    one_line("name of who makes the stop", &request.by)?;
     if request.until <= now {
         return Err(StopsError::usage(format!("the stop would end at {}, which is over", request.until)));
     }
-    change(at, now, |stops, policy| {
+    let edit = |stops: &mut Vec<Stop>, policy: &Policy| {
         if stops.len() >= MAX_STOPS {
             return Err(StopsError::usage(format!(
                 "there are {MAX_STOPS} stops, which is as many as can be; a deny rule can hold more"
@@ -149,26 +174,74 @@ fn stop_at(at: &StopsFeed, request: &StopRequest, now: Timestamp) -> Result<Stop
         stop.id = id_of(&stop, stops);
         stops.push(stop.clone());
         Ok(stop)
-    })
+    };
+    let told = |stop: &Stop| {
+        Event::Stop(StopMade {
+            id: stop.id.clone(),
+            what: stop.what.clone(),
+            until: stop.until.to_string(),
+            reason: stop.reason.clone(),
+            by: stop.by.clone(),
+        })
+    };
+    let mut changed = change(at, now, WithoutRecord::Done, edit, told)?;
+    changed.warnings.extend(not_issued_yet(&changed.stop, now));
+    Ok(changed)
 }
 
-fn unstop_at(at: &StopsFeed, id: &str, now: Timestamp) -> Result<StopsChanged, StopsError> {
-    change(at, now, |stops, _| {
-        let place = stops.iter().position(|stop| stop.id == id).ok_or_else(|| {
+fn unstop_at(at: &StopsFeed, request: &UnstopRequest, now: Timestamp) -> Result<StopsChanged, StopsError> {
+    one_line("reason", &request.reason)?;
+    one_line("name of who lifts the stop", &request.by)?;
+    let edit = |stops: &mut Vec<Stop>, _: &Policy| {
+        let place = stops.iter().position(|stop| stop.id == request.id).ok_or_else(|| {
             let known: Vec<_> = stops.iter().map(|stop| format!("`{}`", stop.id)).collect();
             let known =
                 if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
-            StopsError::usage(format!("there is no stop `{}`\nhelp: {known}", id.escape_debug()))
+            StopsError::usage(format!("there is no stop `{}`\nhelp: {known}", request.id.escape_debug()))
         })?;
         Ok(stops.remove(place))
+    };
+    let told = |stop: &Stop| {
+        Event::Unstop(Unstop { id: stop.id.clone(), by: request.by.clone(), reason: request.reason.clone() })
+    };
+    change(at, now, WithoutRecord::Refused, edit, told)
+}
+
+fn one_line(what: &str, text: &str) -> Result<(), StopsError> {
+    if text.trim().is_empty() || text.chars().any(char::is_control) || text.len() > 1024 {
+        let why = format!("the {what} must be one line that says something, of at most 1,024 bytes");
+        return Err(StopsError::usage(why));
+    }
+    Ok(())
+}
+
+/// What a stop does beyond what most people mean by it: tokens that nobody has yet are stopped, too.
+fn not_issued_yet(stop: &Stop, now: Timestamp) -> Option<String> {
+    let Stopped::IssuedBefore { issuer, before } = &stop.what else { return None };
+    let last = (*before).min(stop.until);
+    (now < *before).then(|| {
+        format!(
+            "warning: {before} is in the future: tokens that `{issuer}` issues from now on are stopped, too, so that nobody gets in by logging in again before {last}\nhelp: if \
+             that is not meant, lift it with `luigi unstop {} --reason ...` and stop what was issued before {now}",
+            stop.id
+        )
     })
 }
 
-/// Publishes a generation that differs in its stops alone.
+/// What becomes of a change that the ledger cannot tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WithoutRecord {
+    Done,
+    Refused,
+}
+
+/// Publishes a generation that differs in its stops alone, on record.
 fn change(
     at: &StopsFeed,
     now: Timestamp,
+    without_record: WithoutRecord,
     edit: impl FnOnce(&mut Vec<Stop>, &Policy) -> Result<Stop, StopsError>,
+    told: impl FnOnce(&Stop) -> Event,
 ) -> Result<StopsChanged, StopsError> {
     // Neither a feed nor a key is made here: a stop in a feed that nobody reads stops nothing.
     for (what, path) in [("feed", &at.feed), ("signing key", &at.key)] {
@@ -202,12 +275,28 @@ fn change(
         tool,
         ..previous
     };
+    let told = [NewEntry::now(told(&changed))];
+    let begin = || at.ledger.as_ref().map(|ledger| Pending::begin(ledger, &told)).transpose();
+    let begun = match without_record {
+        // A door is closed first and told of then: a ledger may keep one waiting.
+        WithoutRecord::Done => None,
+        // INVARIANT (lifted-on-record): established here.
+        WithoutRecord::Refused => {
+            Some(begin().map_err(|error| format!("nothing was changed, since it cannot be put on record: {error}"))?)
+        }
+    };
     feed.publish(&manifest, &key, &mut disk)?;
+    let pending = begun.map_or_else(begin, Ok);
+    let on_record = match pending.and_then(|pending| pending.map(Pending::commit).transpose()) {
+        Ok(Some(head)) => OnRecord::Entry(head.sequence),
+        Ok(None) => OnRecord::NoLedger,
+        Err(error) => OnRecord::Lost(error.to_string()),
+    };
     let mut warnings = Vec::new();
     if let Err(why) = feed.tidy(&manifest, &mut disk) {
         warnings.push(format!("warning: the change is in force, but {why}"));
     }
-    Ok(StopsChanged { stop: changed, generation, in_force, warnings })
+    Ok(StopsChanged { stop: changed, generation, in_force, on_record, warnings })
 }
 
 /// The stops that a manifest names, found to be what they should be.
@@ -227,7 +316,7 @@ pub(crate) fn without_scope(stops: &Stops, policy: &Policy, now: Timestamp) -> V
     let told = |stop: &Stop| match &stop.what {
         Stopped::Scope(name) => {
             format!(
-                "warning: stop `{}` is about scope `{name}`, which the policy no longer has: it stops nothing\nhelp: stop what took its place, or lift it with `luigi unstop {}`",
+                "warning: stop `{}` is about scope `{name}`, which the policy no longer has: it stops nothing\nhelp: stop what took its place, or lift it with `luigi unstop {} --reason ...`",
                 stop.id, stop.id
             )
         }

@@ -8,12 +8,12 @@ use luigi_tests::installation::Release;
 use luigi_tests::load::{Load, TELLING};
 use luigi_tests::on_each_haproxy;
 use luigi_tests::site::Site;
-use luigi_workflow::stops::{StopRequest, StopWhat, StopsFeed, stop, unstop};
+use luigi_workflow::stops::{StopRequest, StopWhat, StopsFeed, UnstopRequest, stop, unstop};
 
 on_each_haproxy!(a_stop_takes_effect_while_traffic_flows, a_stop_that_is_observed_lets_pass_and_counts);
 
 fn at(site: &Site) -> StopsFeed {
-    StopsFeed { feed: site.feed(), key: site.path("feed.key") }
+    StopsFeed { feed: site.feed(), key: site.path("feed.key"), ledger: None }
 }
 
 fn of_scope(name: &str) -> StopRequest {
@@ -42,7 +42,9 @@ fn a_stop_takes_effect_while_traffic_flows(release: Release) {
     haproxy.status_with("generation             3");
     haproxy.status_with("stops in force         1");
     load.go_on(10);
-    unstop(&at(&site), &stopped.stop.id).expect("the stop is lifted");
+    let lift =
+        UnstopRequest { id: stopped.stop.id.clone(), reason: "INC-4711 is over".to_owned(), by: "test".to_owned() };
+    unstop(&at(&site), &lift).expect("the stop is lifted");
     haproxy.status_with("stops in force         0");
     load.go_on(10);
     let answers = load.finish();

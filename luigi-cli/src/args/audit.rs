@@ -6,8 +6,6 @@ use luigi_core::decide::Reason;
 use luigi_workflow::ledger::{DecisionWord, Kind};
 use std::path::PathBuf;
 
-pub(crate) const DEFAULT_LEDGER: &str = "/var/lib/luigi/ledger/ledger.db";
-
 /// Read the audit ledger: who touched what, when, and who approved it
 ///
 /// Without a command it lists entries, oldest first. E-mail addresses, source addresses, queries and user agents are masked; `--unmasked` shows them and is itself an entry.
@@ -101,9 +99,9 @@ pub(crate) struct Shown {
 /// Where the ledger is, and whether what is personal is shown.
 #[derive(Debug, Args)]
 pub(crate) struct Source {
-    /// The ledger
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_LEDGER)]
-    pub(crate) ledger: PathBuf,
+    /// The ledger [default: ledger/ledger.db in $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
     /// Show what is masked otherwise; the reason becomes an entry of the ledger, before anything is printed
     #[arg(long, value_name = "REASON")]
     pub(crate) unmasked: Option<String>,
@@ -139,13 +137,13 @@ pub(crate) struct Story {
 /// Find out whether the ledger is what was written, and who vouches for it
 #[derive(Debug, Args)]
 pub(crate) struct VerifyLedger {
-    /// The ledger [default: /var/lib/luigi/ledger/ledger.db]
+    /// The ledger [default: ledger/ledger.db in $XDG_STATE_HOME/luigi or /var/lib/luigi]
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
     /// Checkpoints that were kept elsewhere, one a line (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoints: Vec<PathBuf>,
-    /// A public key that checkpoints are signed with (repeatable, older ones too) [default: /var/lib/luigi/ledger.pub, if it is there]
+    /// A public key that checkpoints are signed with (repeatable, older ones too) [default: ledger.pub in $XDG_STATE_HOME/luigi or /var/lib/luigi, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Vec<PathBuf>,
     /// Begin with this entry, and trust what stands before it
@@ -186,7 +184,7 @@ pub(crate) struct Evidence {
     /// Checkpoints that were kept elsewhere, one a line (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoints: Vec<PathBuf>,
-    /// A public key that checkpoints are signed with (repeatable, older ones too) [default: /var/lib/luigi/ledger.pub, if it is there]
+    /// A public key that checkpoints are signed with (repeatable, older ones too) [default: ledger.pub in $XDG_STATE_HOME/luigi or /var/lib/luigi, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Vec<PathBuf>,
     #[command(flatten)]
@@ -199,12 +197,13 @@ pub(crate) struct Evidence {
 /// Sign where the ledger stands, print the line and send it elsewhere; for ledgers that no daemon owns
 #[derive(Debug, Args)]
 pub(crate) struct MakeCheckpoint {
-    /// The ledger
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_LEDGER)]
-    pub(crate) ledger: PathBuf,
-    /// The signing key; made if it is not there, its public half beside it as *.pub
-    #[arg(long, value_name = "FILE", default_value = "/var/lib/luigi/ledger.key")]
-    pub(crate) key: PathBuf,
+    /// The ledger [default: ledger/ledger.db in $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// The signing key; made if it is not there, its public half beside it as *.pub [default: ledger.key in /var/lib/luigi, or in $XDG_STATE_HOME/luigi
+    /// for whoever may not write there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
     /// Where to send it: a file to append to, https://..., syslog, syslog:HOST:PORT or syslog:/PATH (repeatable)
     #[arg(long, value_name = "PLACE")]
     pub(crate) to: Vec<String>,
@@ -214,9 +213,9 @@ pub(crate) struct MakeCheckpoint {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["before", "upto"]))]
 pub(crate) struct Retire {
-    /// The ledger
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_LEDGER)]
-    pub(crate) ledger: PathBuf,
+    /// The ledger [default: ledger/ledger.db in $XDG_STATE_HOME/luigi or /var/lib/luigi]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
     /// All entries that are older, up to the first that is not: as in RFC 3339, a day, or how long ago, as 400d
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) before: Option<Timestamp>,

@@ -1,16 +1,18 @@
 //! `luigi apply`: a policy into a feed.
 
+use super::stops::logged_in;
 use crate::Found;
 use crate::args::Apply;
-use crate::differences::{Length, differences, structure};
+use crate::differences::{Length, differences, headline, structure};
 use crate::failure::Failure;
 use crate::load::Deciding;
-use crate::output::{Format, count, diagnostic_style, print, print_json, style};
+use crate::output::{Format, count, diagnostic_style, plain, print, print_json, style};
+use crate::state;
 use luigi_core::analysis::{Bounds, Comparison, compare};
 use luigi_core::explain::Tone;
 use luigi_core::policy::model::Mode;
 use luigi_workflow::apply::{Applied, ApplyErrorKind, ApplyRequest, OnOtherEnvironment, apply};
-use luigi_workflow::changes::record;
+use luigi_workflow::changes::{Changes, record};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -25,10 +27,10 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
         },
         jwks: arguments.jwks.clone(),
         mode: arguments.mode.map(Mode::from),
-        key: arguments.key.clone(),
+        key: state::key(arguments.key.as_deref()),
         style: diagnostic_style(),
     };
-    let before = if arguments.no_diff { None } else { in_force(&arguments.feed, &public_half(&arguments.key)) };
+    let before = if arguments.no_diff { None } else { in_force(&arguments.feed, &public_half(&request.key)) };
     let applied = apply(&request).map_err(|error| {
         let text = error.to_string();
         let text = text.trim_end();
@@ -40,10 +42,10 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
             ApplyErrorKind::Environment => Failure::environment(text),
         }
     })?;
-    let changes = before.and_then(|before| Changes::new(&before, arguments, &applied));
+    let changes = before.and_then(|before| Kept::new(&before, &request, &applied));
     match arguments.format {
         Format::Human => {
-            let mut text = human(arguments, &applied);
+            let mut text = human(arguments, &request.key, &applied);
             if let Some(changes) = &changes {
                 text.push_str(&changes.text());
             }
@@ -60,6 +62,7 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
             "tests-passed": applied.tests_passed,
             "warnings": applied.warnings,
             "public-key": applied.public_key.display().to_string(),
+            "key": request.key.display().to_string(),
             "key-is-new": applied.key_is_new,
             "changes": changes.as_ref().map(|changes| &changes.comparison),
             "changes-record": changes.as_ref().and_then(|changes| changes.record.as_ref().ok()),
@@ -72,15 +75,15 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
 const MOST_REQUESTS: usize = 300_000;
 
 /// What an apply changed, and where that is kept.
-struct Changes {
+struct Kept {
     comparison: Comparison,
     record: Result<PathBuf, String>,
 }
 
-impl Changes {
+impl Kept {
     /// Compares what was in force with what is; nothing if somebody else applied something in between.
-    fn new(before: &Deciding, arguments: &Apply, applied: &Applied) -> Option<Self> {
-        let after = in_force(&arguments.feed, &applied.public_key)?;
+    fn new(before: &Deciding, request: &ApplyRequest, applied: &Applied) -> Option<Self> {
+        let after = in_force(&request.feed, &applied.public_key)?;
         let revisions = [before, &after].map(|one| one.snapshot().revision().to_string());
         if applied.previous_revision.as_ref() != Some(&revisions[0]) || applied.revision != revisions[1] {
             return None;
@@ -88,30 +91,38 @@ impl Changes {
         let bounds = Bounds { requests: MOST_REQUESTS, ..Bounds::default() };
         let now = luigi_runtime::now();
         let comparison = compare(before.snapshot(), after.snapshot(), now, bounds);
-        let kept = json!({
-            "applied-at": now.to_string(),
-            "generation": applied.generation,
-            "mode": word(applied.mode),
-            "previous-mode": applied.previous_mode.map(word),
-            "old-revision": revisions[0],
-            "new-revision": revisions[1],
-            "complete": comparison.is_complete(),
-            "comparison": comparison,
+        let [old_revision, new_revision] = revisions;
+        let record = serde_json::to_value(&comparison).map_err(|error| error.to_string()).and_then(|all| {
+            let changes = Changes {
+                applied_at: now,
+                by: logged_in(),
+                generation: applied.generation,
+                mode: applied.mode,
+                previous_mode: applied.previous_mode,
+                old_revision,
+                new_revision,
+                complete: comparison.is_complete(),
+                summary: headline(&comparison),
+                in_words: plain(&in_words(&comparison, Length::Full)),
+                comparison: all,
+            };
+            record(&request.key, &changes)
         });
-        let record = record(&arguments.key, applied.generation, &applied.revision, kept.to_string().as_bytes());
-        Some(Self { comparison, record: record.map_err(|error| error.to_string()) })
+        Some(Self { comparison, record })
     }
 
     fn text(&self) -> String {
         let faint = style(Tone::Faint);
         let kept = match &self.record {
-            Ok(path) => format!("{faint}kept in {}{faint:#}\n", path.display()),
+            Ok(path) => format!("{faint}kept, signed, in {}{faint:#}\n", path.display()),
             Err(error) => format!("warning: what changed could not be kept: {error}\n"),
         };
-        let (structure, differences) =
-            (structure(&self.comparison.structure), differences(&self.comparison, Length::Short));
-        format!("\n{structure}{differences}{kept}")
+        format!("\n{}{kept}", in_words(&self.comparison, Length::Short))
     }
+}
+
+fn in_words(comparison: &Comparison, length: Length) -> String {
+    structure(&comparison.structure) + &differences(comparison, length)
 }
 
 /// What a feed has in force, if it can be read.
@@ -124,7 +135,7 @@ fn public_half(key: &Path) -> PathBuf {
     key.with_extension("pub")
 }
 
-fn human(arguments: &Apply, applied: &Applied) -> String {
+fn human(arguments: &Apply, key: &Path, applied: &Applied) -> String {
     let (good, faint) = (style(Tone::Good), style(Tone::Faint));
     let mut text = String::new();
     for warning in &applied.warnings {
@@ -157,11 +168,14 @@ fn human(arguments: &Apply, applied: &Applied) -> String {
         count(applied.rules, "rule"),
         count(applied.tests_passed, "test")
     ));
+    if arguments.key.is_none() && !applied.key_is_new {
+        text.push_str(&format!("key         {}\n", key.display()));
+    }
     if applied.key_is_new {
         text.push_str(&format!(
             "{faint}A signing key was made:{faint:#} {}{faint}; keep it from proxies. They need its public half:{faint:#} {}\n{faint}The user that HAProxy \
              runs as must be able to read the feed: give {faint:#}{}{faint} its group, and mode 2750.{faint:#}\n",
-            arguments.key.display(),
+            key.display(),
             applied.public_key.display(),
             arguments.feed.display(),
         ));
@@ -174,7 +188,7 @@ fn human(arguments: &Apply, applied: &Applied) -> String {
     text
 }
 
-fn word(mode: Mode) -> &'static str {
+pub(super) fn word(mode: Mode) -> &'static str {
     match mode {
         Mode::Observe => "observe",
         Mode::Enforce => "enforce",

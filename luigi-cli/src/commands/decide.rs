@@ -5,6 +5,7 @@ use crate::args::Decide;
 use crate::failure::Failure;
 use crate::load::Deciding;
 use crate::question::Question;
+use crate::state;
 use luigi_core::decide::{Advice, Decision, Scratch};
 use luigi_core::policy::model::Policy;
 use luigi_core::target::Target;
@@ -20,7 +21,7 @@ const MAX_LINE_BYTES: usize = 1024 * 1024;
 pub(crate) fn run(arguments: &Decide) -> Result<Found, Failure> {
     let deciding = match (&arguments.policy, &arguments.feed) {
         (Some(policy), _) => Deciding::policy(policy, arguments.environment.as_deref(), &arguments.jwks)?,
-        (None, Some(feed)) => Deciding::feed(feed, &arguments.public_key)?,
+        (None, Some(feed)) => Deciding::feed(feed, &state::public_key(arguments.public_key.as_deref()))?,
         (None, None) => return Err(Failure::usage("a policy or `--feed` is needed")),
     };
     let mut scratch = Scratch::for_snapshot(deciding.snapshot());

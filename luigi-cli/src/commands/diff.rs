@@ -7,6 +7,7 @@ use crate::differences::{Length, differences, structure};
 use crate::failure::Failure;
 use crate::load::Deciding;
 use crate::output::{self, Format, print, print_json, style};
+use crate::state;
 use luigi_core::analysis::{Bounds, Comparison, Term, compare};
 use luigi_core::explain::{Detail, Tone};
 use luigi_core::policy::model::Policy;
@@ -17,8 +18,9 @@ use std::fmt::Write as _;
 
 pub(crate) fn run(arguments: &Diff) -> Result<Found, Failure> {
     let environment = arguments.environment.as_deref();
-    let (old, before) = Deciding::compared(&arguments.old, environment, &arguments.public_key)?;
-    let (new, after) = Deciding::compared(&arguments.new, environment, &arguments.public_key)?;
+    let public_key = state::public_key(arguments.public_key.as_deref());
+    let (old, before) = Deciding::compared(&arguments.old, environment, &public_key)?;
+    let (new, after) = Deciding::compared(&arguments.new, environment, &public_key)?;
     if let Some(name) = environment.filter(|_| !before && !after) {
         let name = name.escape_debug();
         return Err(Failure::usage(format!("neither policy has environments, so `{name}` cannot be chosen")));

@@ -1,8 +1,9 @@
 //! `luigi haproxy-config`: the lines for HAProxy.
 
-use crate::args::{DEFAULT_PUBLIC_KEY, HaproxyConfig};
+use crate::args::HaproxyConfig;
 use crate::failure::Failure;
 use crate::load::Deciding;
+use crate::state;
 use crate::{Found, output};
 use luigi_runtime::facts::FactList;
 use luigi_runtime::feed::MANIFEST_NAME;
@@ -14,7 +15,7 @@ pub(crate) fn run(arguments: &HaproxyConfig) -> Result<Found, Failure> {
     if arguments.policy.is_some() && arguments.to.is_none() && arguments.public_key.is_some() {
         return Err(Failure::usage("`--public-key` is for a feed, and HAProxy is to read the policy itself"));
     }
-    let public_key = arguments.public_key.clone().unwrap_or_else(|| DEFAULT_PUBLIC_KEY.into());
+    let public_key = state::public_key(arguments.public_key.as_deref());
     let source = match (&arguments.to, &arguments.policy) {
         (Some(feed), _) => PolicySource::Feed { directory: text(feed)?, public_key: text(&public_key)? },
         (None, Some(policy)) => PolicySource::Policy {

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod audit;
+pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod codes;
 pub(crate) mod completions;

@@ -4,6 +4,7 @@ use crate::Found;
 use crate::args;
 use crate::failure::Failure;
 use crate::output::{Format, count, print, print_json};
+use crate::state;
 use luigi_runtime::{Engine, EngineConfig, Mode, Status, Timestamp};
 use serde_json::json;
 use std::fmt::Display;
@@ -34,7 +35,8 @@ pub(crate) fn run(arguments: &args::Status) -> Result<Found, Failure> {
         return Ok(Found::Fine);
     }
     let engine =
-        Engine::open(&EngineConfig::feed(&arguments.feed, &arguments.public_key)).map_err(Failure::environment)?;
+        Engine::open(&EngineConfig::feed(&arguments.feed, &state::public_key(arguments.public_key.as_deref())))
+            .map_err(Failure::environment)?;
     let status = engine.status();
     match arguments.format {
         Format::Human => print(&human(&status))?,

@@ -4,11 +4,14 @@ use crate::Found;
 use crate::args::{Stop, StoppedFeed, Stops, Unstop};
 use crate::failure::Failure;
 use crate::output::{Format, count, print, print_json, style};
+use crate::state;
 use luigi_core::explain::Tone;
 use luigi_core::policy::model::Policy;
 use luigi_core::stop_set::{Stop as Made, Stopped};
 use luigi_runtime::{Engine, EngineConfig, Timestamp};
-use luigi_workflow::stops::{self, StopRequest, StopWhat, StopsChanged, StopsError, StopsFeed};
+use luigi_workflow::stops::{
+    self, OnRecord, StopRequest, StopWhat, StopsChanged, StopsError, StopsFeed, UnstopRequest,
+};
 use serde_json::{Value, json};
 
 pub(crate) fn stop(arguments: &Stop) -> Result<Found, Failure> {
@@ -20,10 +23,7 @@ pub(crate) fn stop(arguments: &Stop) -> Result<Found, Failure> {
         (_, _, _, Some(before)) => StopWhat::IssuedBefore { issuer, before },
         (None, None, None, None) => return Err(Failure::usage("say what to stop")),
     };
-    let by = match &arguments.by {
-        Some(name) => name.clone(),
-        None => logged_in().ok_or_else(|| Failure::usage("who makes the stop? give a name with --by"))?,
-    };
+    let by = who(arguments.by.as_deref(), "makes")?;
     let until = arguments.until.moment(luigi_runtime::now());
     let request = StopRequest { what, until, reason: arguments.reason.clone(), by };
     let changed = stops::stop(&at(&arguments.feed), &request).map_err(failure)?;
@@ -31,22 +31,28 @@ pub(crate) fn stop(arguments: &Stop) -> Result<Found, Failure> {
 }
 
 pub(crate) fn unstop(arguments: &Unstop) -> Result<Found, Failure> {
-    let changed = stops::unstop(&at(&arguments.feed), &arguments.id).map_err(failure)?;
+    let by = who(arguments.by.as_deref(), "lifts")?;
+    let request = UnstopRequest { id: arguments.id.clone(), reason: arguments.reason.clone(), by };
+    let changed = stops::unstop(&at(&arguments.feed), &request).map_err(failure)?;
     told("lifted", &changed, arguments.format)
 }
 
 pub(crate) fn list(arguments: &Stops) -> Result<Found, Failure> {
     let engine =
-        Engine::open(&EngineConfig::feed(&arguments.feed, &arguments.public_key)).map_err(Failure::environment)?;
+        Engine::open(&EngineConfig::feed(&arguments.feed, &state::public_key(arguments.public_key.as_deref())))
+            .map_err(Failure::environment)?;
     let (version, now) = (engine.version(), luigi_runtime::now());
+    // As they were made.
+    let mut stops: Vec<&Made> = version.stops().stops().iter().collect();
+    stops.sort_by_key(|stop| (stop.from, stop.until));
     match arguments.format {
         Format::Json => {
-            let all: Vec<Value> = version.stops().stops().iter().map(|stop| as_json(stop, now)).collect();
+            let all: Vec<Value> = stops.into_iter().map(|stop| as_json(stop, now)).collect();
             print_json(&json!({ "stops": all }))?;
         }
-        Format::Human if version.stops().is_empty() => print("no stops\n")?,
+        Format::Human if stops.is_empty() => print("no stops\n")?,
         Format::Human => {
-            let lines = version.stops().stops().iter().map(|stop| human(stop, version.policy(), now));
+            let lines = stops.into_iter().map(|stop| human(stop, version.policy(), now));
             print(&lines.collect::<String>())?;
         }
     }
@@ -54,7 +60,14 @@ pub(crate) fn list(arguments: &Stops) -> Result<Found, Failure> {
 }
 
 fn at(feed: &StoppedFeed) -> StopsFeed {
-    StopsFeed { feed: feed.feed.clone(), key: feed.key.clone() }
+    let key = state::key(feed.key.as_deref());
+    let ledger = state::ledger_beside(&key, feed.ledger.as_deref());
+    StopsFeed { feed: feed.feed.clone(), key, ledger }
+}
+
+fn who(named: Option<&str>, does: &str) -> Result<String, Failure> {
+    let none = || Failure::usage(format!("who {does} the stop? give a name with --by"));
+    named.map(str::to_owned).or_else(logged_in).ok_or_else(none)
 }
 
 fn failure(error: StopsError) -> Failure {
@@ -68,12 +81,13 @@ pub(crate) fn logged_in() -> Option<String> {
 }
 
 fn told(what: &str, changed: &StopsChanged, format: Format) -> Result<Found, Failure> {
-    let StopsChanged { stop, generation, in_force, warnings } = changed;
+    let StopsChanged { stop, generation, in_force, on_record, warnings } = changed;
     match format {
         Format::Json => print_json(&json!({
             what: as_json(stop, luigi_runtime::now()),
             "generation": generation,
             "in-force": in_force,
+            "entry": match on_record { OnRecord::Entry(sequence) => Some(sequence), OnRecord::NoLedger | OnRecord::Lost(_) => None },
             "warnings": warnings,
         }))?,
         Format::Human => {
@@ -83,10 +97,20 @@ fn told(what: &str, changed: &StopsChanged, format: Format) -> Result<Found, Fai
             text.push_str(&format!("id          {}\n", stop.id));
             text.push_str(&format!("until       {}\n", stop.until));
             text.push_str(&format!("generation  {generation}, {} in force\n", count(*in_force, "stop")));
+            match on_record {
+                OnRecord::Entry(sequence) => text.push_str(&format!("ledger      entry {sequence}\n")),
+                OnRecord::NoLedger => text.push_str("ledger      none: only the feed tells of it\n"),
+                OnRecord::Lost(_) => {}
+            }
             print(&text)?;
         }
     }
-    Ok(Found::Fine)
+    match on_record {
+        OnRecord::Entry(_) | OnRecord::NoLedger => Ok(Found::Fine),
+        OnRecord::Lost(why) => Err(Failure::environment(format!(
+            "it is in force, but the ledger does not tell of it: {why}\nhelp: write down who did it and why; the feed keeps that only until the stop is over"
+        ))),
+    }
 }
 
 fn human(stop: &Made, policy: &Policy, now: Timestamp) -> String {

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::load::Deciding;
 use crate::output::{Format, print, print_json, style};
 use crate::question::{Asker, Question};
+use crate::state;
 use luigi_core::analysis::{self, Bounds, Known, what_can};
 use luigi_core::decide::Source;
 use luigi_core::explain::Tone;
@@ -23,8 +24,8 @@ pub(crate) fn run(arguments: &WhatCan) -> Result<Found, Failure> {
     let asker = asker(arguments)?;
     let at = arguments.at.unwrap_or(now);
     let question = Question::new("GET /", asker, None, at, Vec::new()).map_err(Failure::usage)?;
-    let deciding =
-        Deciding::policy_or_feed(&arguments.policy, arguments.environment.as_deref(), &arguments.public_key)?;
+    let public_key = state::public_key(arguments.public_key.as_deref());
+    let deciding = Deciding::policy_or_feed(&arguments.policy, arguments.environment.as_deref(), &public_key)?;
     let snapshot = deciding.snapshot();
     let mut prepared =
         question.prepare(snapshot.policy(), deciding.trust(), None, deciding.stops()).map_err(Failure::usage)?;

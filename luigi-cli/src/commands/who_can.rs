@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::load::Deciding;
 use crate::output::{Format, print, print_json, style};
 use crate::question::{Asker, Question};
+use crate::state;
 use luigi_core::analysis::{self, Bounds, Known, Way, who_can};
 use luigi_core::decide::Source;
 use luigi_core::explain::Tone;
@@ -17,8 +18,8 @@ pub(crate) fn run(arguments: &WhoCan) -> Result<Found, Failure> {
     let now = luigi_runtime::now();
     let request = format!("{} {}", arguments.method, arguments.url);
     let question = Question::new(&request, Asker::Nobody, None, now, Vec::new()).map_err(Failure::usage)?;
-    let deciding =
-        Deciding::policy_or_feed(&arguments.policy, arguments.environment.as_deref(), &arguments.public_key)?;
+    let public_key = state::public_key(arguments.public_key.as_deref());
+    let deciding = Deciding::policy_or_feed(&arguments.policy, arguments.environment.as_deref(), &public_key)?;
     let snapshot = deciding.snapshot();
     let mut prepared =
         question.prepare(snapshot.policy(), deciding.trust(), None, deciding.stops()).map_err(Failure::usage)?;

@@ -420,6 +420,8 @@ pub struct Unstop {
     pub id: String,
     /// Who lifted it.
     pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// See [`Event::AccessRequested`].

@@ -115,7 +115,7 @@ impl<'a> Fields<'a> {
                 };
                 Self { who: [Some(name), stopped], scope, ..Self::default() }
             }
-            Event::Unstop(Unstop { id: _, by: name }) => by(name),
+            Event::Unstop(Unstop { id: _, by: name, reason: _ }) => by(name),
             Event::AccessRequested(AccessRequested {
                 request,
                 evaluation,

@@ -77,7 +77,6 @@ pub fn mask(mut entry: Entry) -> Entry {
             changes.iter_mut().for_each(mask_text);
         }
         Event::ModeChanged(ModeChanged { from: _, to: _, generation: _, by })
-        | Event::Unstop(Unstop { id: _, by })
         | Event::SecretRotated(SecretRotated { secret: _, by })
         | Event::KeysChanged(KeysChanged { issuer: _, keys: _, sha256: _, by }) => mask_text(by),
         Event::Stop(StopMade { id: _, what, until: _, reason, by }) => {
@@ -121,7 +120,9 @@ pub fn mask(mut entry: Entry) -> Entry {
             mask_person(person);
             mask_values(captures);
         }
-        Event::Revoked(Revoked { grant: _, by, reason }) => [by, reason].into_iter().for_each(mask_text),
+        Event::Revoked(Revoked { grant: _, by, reason }) | Event::Unstop(Unstop { id: _, by, reason }) => {
+            [by, reason].into_iter().for_each(mask_text);
+        }
         Event::Disclosure(Disclosure { by, reason, query }) => [by, reason, query].into_iter().for_each(mask_text),
         Event::Response(Response { evaluation: _, reply: _ })
         | Event::Expired(Expired { grant: _ })

@@ -57,6 +57,7 @@ pub use masking::mask;
 pub use reader::Reader;
 pub use sinks::Sink;
 pub use verify::{Anchor, Broken, Verification, Verifier};
+pub(crate) use writer::Pending;
 pub use writer::{Head, Ledger, SpoolRecord, append_beside};
 
 /// What writes entries: name and version.

@@ -139,7 +139,7 @@ fn class_of(entry: &Entry) -> Class {
         Event::PolicyApplied(applied) => managed(entity::UPDATE, 2, by(&applied.by), "Policy", &applied.revision, None),
         Event::ModeChanged(changed) => managed(entity::UPDATE, 3, by(&changed.by), "Mode", mode(changed.to), None),
         Event::Stop(stop) => managed(entity::CREATE, 3, by(&stop.by), "Stop", &stop.id, Some(&stop.reason)),
-        Event::Unstop(unstop) => managed(entity::DELETE, 2, by(&unstop.by), "Stop", &unstop.id, None),
+        Event::Unstop(unstop) => managed(entity::DELETE, 2, by(&unstop.by), "Stop", &unstop.id, Some(&unstop.reason)),
         Event::AccessRequested(asked) => {
             let actor = json!({ "user": user(&asked.person) });
             managed(entity::CREATE, 1, actor, "Access request", &asked.request, asked.justification.as_deref())

@@ -1,6 +1,6 @@
 //! The one process that owns a ledger.
 //!
-//! A lock on a file beside the database, which says who holds it. It keeps a second daemon away. Commands that append one entry (a disclosure, say) need no
+//! A lock on a file beside the database, which says who holds it. It keeps a second daemon away. Commands that append one entry (a disclosure, a stop) need no
 //! ownership: the head is read and the entry written in one transaction, and SQLite lets only one of those happen at a time.
 
 use super::entry::time_text;

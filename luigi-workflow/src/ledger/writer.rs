@@ -159,15 +159,43 @@ impl Ledger {
 /// # Errors
 /// There is no ledger, or it cannot be written.
 pub fn append_beside(path: &Path, entries: &[NewEntry]) -> Result<Head, LedgerError> {
-    if !path.try_exists().map_err(|error| LedgerError::cannot("open the ledger", path, &error))? {
-        return Err(LedgerError::missing(path));
+    Pending::begin(path, entries)?.commit()
+}
+
+/// Entries that become part of a ledger once what they tell of was done: dropped without [`Pending::commit`] they were never there.
+///
+/// Between the two nobody else appends, so what happens there must not take long.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    connection: Connection,
+    head: Head,
+}
+
+impl Pending {
+    /// Writes entries into a ledger that another process may own, and keeps them back.
+    ///
+    /// # Errors
+    /// There is no ledger, or it cannot be written.
+    pub(crate) fn begin(path: &Path, entries: &[NewEntry]) -> Result<Self, LedgerError> {
+        if !path.try_exists().map_err(|error| LedgerError::cannot("open the ledger", path, &error))? {
+            return Err(LedgerError::missing(path));
+        }
+        let mut connection = database::open_to_write(path)?;
+        begin(&mut connection)?;
+        // Ended by `commit`, or by SQLite when the connection is closed.
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let head = append(&connection, entries)?;
+        Ok(Self { connection, head })
     }
-    let mut connection = database::open_to_write(path)?;
-    begin(&mut connection)?;
-    let transaction = immediate(&mut connection)?;
-    let head = append(&transaction, entries)?;
-    transaction.commit()?;
-    Ok(head)
+
+    /// Makes the entries part of the ledger: they are on the disk when it returns.
+    ///
+    /// # Errors
+    /// The database cannot be written; the entries are not there.
+    pub(crate) fn commit(self) -> Result<Head, LedgerError> {
+        self.connection.execute_batch("COMMIT")?;
+        Ok(self.head)
+    }
 }
 
 fn immediate(connection: &mut Connection) -> Result<Transaction<'_>, LedgerError> {
@@ -207,7 +235,7 @@ pub(crate) fn head(connection: &Connection) -> Result<Head, LedgerError> {
 
 /// Appends within a transaction that has the write lock, so that nothing comes between head and entries.
 pub(crate) fn append<'a>(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     entries: impl IntoIterator<Item = &'a NewEntry>,
 ) -> Result<Head, LedgerError> {
     let mut head = head(transaction)?;

@@ -5,12 +5,13 @@ use crate::Found;
 use crate::args::{MakeCheckpoint, Retire};
 use crate::failure::Failure;
 use crate::output::print;
+use crate::state;
 use luigi_workflow::ledger::{CheckpointKey, Ledger, Sink, not_sent};
 
 pub(super) fn checkpoint(arguments: &MakeCheckpoint) -> Result<Found, Failure> {
     let sinks = arguments.to.iter().map(|text| text.parse::<Sink>()).collect::<Result<Vec<_>, _>>().map_err(failure)?;
-    let mut ledger = existing(&arguments.ledger)?;
-    let key = CheckpointKey::open(&arguments.key).map_err(failure)?;
+    let mut ledger = existing(&state::ledger(arguments.ledger.as_deref()))?;
+    let key = CheckpointKey::open(&state::ledger_key(arguments.key.as_deref())).map_err(failure)?;
     let made = ledger.checkpoint(&key, jiff::Timestamp::now()).map_err(failure)?;
     print(&format!("{}\n", made.line))?;
     let errors = made.send(&sinks);
@@ -23,7 +24,7 @@ pub(super) fn checkpoint(arguments: &MakeCheckpoint) -> Result<Found, Failure> {
 }
 
 pub(super) fn retire(arguments: &Retire) -> Result<Found, Failure> {
-    let mut ledger = existing(&arguments.ledger)?;
+    let mut ledger = existing(&state::ledger(arguments.ledger.as_deref()))?;
     let upto = match (arguments.upto, arguments.before) {
         (Some(upto), _) => upto,
         (None, Some(time)) => {

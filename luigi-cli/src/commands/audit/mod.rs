@@ -14,6 +14,7 @@ use crate::args::{Audit, AuditCommand, AuditFilters, AuditFormat};
 use crate::args::{Shown, Source, Which};
 use crate::failure::Failure;
 use crate::output::print;
+use crate::state;
 use luigi_workflow::ledger::{
     Disclosure, Entry, Event, Filter, LedgerError, NewEntry, Reader, append_beside, mask, ocsf,
 };
@@ -59,6 +60,7 @@ fn list(arguments: &AuditFilters, limit: Option<usize>) -> Result<Found, Failure
 
 /// Opens the ledger; whoever wants to see what is masked is on record before anything is read.
 fn open(source: &Source) -> Result<Reader, Failure> {
+    let ledger = state::ledger(source.ledger.as_deref());
     if let Some(reason) = &source.unmasked {
         if reason.trim().is_empty() {
             return Err(Failure::usage("say why with --unmasked REASON"));
@@ -69,11 +71,11 @@ fn open(source: &Source) -> Result<Reader, Failure> {
         };
         let query = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
         let disclosure = Event::Disclosure(Disclosure { by, reason: reason.clone(), query });
-        append_beside(&source.ledger, &[NewEntry::now(disclosure)]).map_err(|error| {
+        append_beside(&ledger, &[NewEntry::now(disclosure)]).map_err(|error| {
             Failure::environment(format!("nothing is shown, since the disclosure cannot be put on record: {error}"))
         })?;
     }
-    Reader::open(&source.ledger).map_err(failure)
+    Reader::open(&ledger).map_err(failure)
 }
 
 fn failure(error: LedgerError) -> Failure {

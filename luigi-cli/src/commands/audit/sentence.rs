@@ -44,7 +44,7 @@ pub(super) fn of(event: &Event) -> (String, Tone) {
             };
             (format!("{} stopped {what} until {}: {}", stop.by, stop.until, stop.reason), Tone::Bad)
         }
-        Event::Unstop(unstop) => (format!("{} lifted stop {}", unstop.by, unstop.id), Tone::Strong),
+        Event::Unstop(unstop) => (format!("{} lifted stop {}: {}", unstop.by, unstop.id, unstop.reason), Tone::Strong),
         Event::AccessRequested(asked) => {
             let why = asked.justification.as_deref().map_or_else(String::new, |why| format!(": {why}"));
             let per = captures(&asked.captures);

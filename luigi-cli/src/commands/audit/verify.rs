@@ -1,17 +1,16 @@
 //! `luigi audit verify`: whether the ledger is what was written, and who vouches for it.
 
 use crate::Found;
-use crate::args::{DEFAULT_LEDGER, VerifyLedger};
+use crate::args::VerifyLedger;
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, style};
+use crate::state;
 use luigi_core::explain::Tone;
 use luigi_runtime::feed::PublicKey;
 use luigi_runtime::regular_file;
 use luigi_workflow::ledger::{ExportFound, ExportHead, Reader, Verification, Verifier, verify_export};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-
-const DEFAULT_KEY: &str = "/var/lib/luigi/ledger.pub";
 
 /// The longest public key file that is read, in bytes.
 const MAX_KEY_BYTES: u64 = 4096;
@@ -22,7 +21,7 @@ pub(super) fn run(arguments: &VerifyLedger) -> Result<Found, Failure> {
     }
     let verifier = verifier(&arguments.checkpoints, &arguments.public_key)?;
     let verifier = Verifier { after: arguments.from.map_or(0, |from| from - 1), upto: arguments.to, ..verifier };
-    let ledger = arguments.ledger.as_deref().unwrap_or(Path::new(DEFAULT_LEDGER));
+    let ledger = &state::ledger(arguments.ledger.as_deref());
     let found = verifier.verify(&Reader::open(ledger)?)?;
     match arguments.format {
         Format::Human => print(&human(&found, ledger))?,
@@ -78,12 +77,12 @@ fn exported(arguments: &VerifyLedger) -> Result<Found, Failure> {
 
 /// What ledgers are compared with.
 pub(super) fn verifier(files: &[PathBuf], key_files: &[PathBuf]) -> Result<Verifier, Failure> {
-    let keys = match key_files {
-        [] if Path::new(DEFAULT_KEY).exists() => vec![public_key(Path::new(DEFAULT_KEY))?],
-        [] if !files.is_empty() => {
+    let keys = match (key_files, state::ledger_public_key()) {
+        ([], Some(usual)) => vec![public_key(&usual)?],
+        ([], None) if !files.is_empty() => {
             return Err(Failure::usage("whose checkpoints are these? give the public key with --public-key"));
         }
-        given => given.iter().map(|path| public_key(path)).collect::<Result<_, _>>()?,
+        (given, _) => given.iter().map(|path| public_key(path)).collect::<Result<_, _>>()?,
     };
     let mut checkpoints = Vec::new();
     for path in files {
