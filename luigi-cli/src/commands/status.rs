@@ -34,9 +34,8 @@ pub(crate) fn run(arguments: &args::Status) -> Result<Found, Failure> {
         print(&answer)?;
         return Ok(Found::Fine);
     }
-    let engine =
-        Engine::open(&EngineConfig::feed(&arguments.feed, &state::public_key(arguments.public_key.as_deref())))
-            .map_err(Failure::environment)?;
+    let engine = Engine::open(&EngineConfig::feed(&arguments.feed, state::public_key(arguments.public_key.as_deref())))
+        .map_err(Failure::environment)?;
     let status = engine.status();
     match arguments.format {
         Format::Human => print(&human(&status))?,

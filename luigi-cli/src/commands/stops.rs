@@ -38,9 +38,8 @@ pub(crate) fn unstop(arguments: &Unstop) -> Result<Found, Failure> {
 }
 
 pub(crate) fn list(arguments: &Stops) -> Result<Found, Failure> {
-    let engine =
-        Engine::open(&EngineConfig::feed(&arguments.feed, &state::public_key(arguments.public_key.as_deref())))
-            .map_err(Failure::environment)?;
+    let engine = Engine::open(&EngineConfig::feed(&arguments.feed, state::public_key(arguments.public_key.as_deref())))
+        .map_err(Failure::environment)?;
     let (version, now) = (engine.version(), luigi_runtime::now());
     // As they were made.
     let mut stops: Vec<&Made> = version.stops().stops().iter().collect();

@@ -1,83 +1,171 @@
 //! `luigi language-server`: what editors ask while somebody writes a policy, over standard input and output (Language Server Protocol 3.17).
 //!
+//! * `message` finds messages in a stream of bytes, whatever else is in it.
 //! * `documents` knows the open texts, finds the policy that a file belongs to, and turns places into the protocol's positions.
 //! * `walk` reads texts that may be half written; `names` knows which names they define and use; `keys` asks the schema.
 //! * `hover` says what a name stands for.
 //!
-//! One thread answers one message after the other. What a policy means is the parser's business: problems are those of `luigi check`.
+//! One thread answers one message after the other, and goes on until the editor says `exit` or is gone. What a policy means is the parser's business: problems are
+//! those of `luigi check`.
 
 mod documents;
 mod hover;
 mod keys;
+mod message;
 mod names;
 mod walk;
 
 use crate::schema;
 use documents::{Documents, Policy};
-use lsp_server::{Connection, Message, Notification, Request, Response};
+use message::Incoming;
 use names::{Definition, Kind};
 use serde_json::{Value, json};
+use std::io::{self, BufRead, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use walk::{End, Event, What};
 
-/// Answers until the editor goes.
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The editor said `shutdown` and then `exit`, or was gone after the former.
+    InOrder,
+    /// The editor said `exit` without `shutdown`, or was gone.
+    Otherwise,
+}
+
+/// Answers over standard input and output until the editor goes.
 ///
 /// # Errors
-/// The other side does not speak the protocol.
-pub(crate) fn run() -> Result<(), String> {
-    let (connection, threads) = Connection::stdio();
-    serve(&connection).map_err(|error| error.to_string())?;
-    drop(connection);
-    threads.join().map_err(|error| error.to_string())
+/// Standard input cannot be read.
+pub(crate) fn run() -> io::Result<Ended> {
+    serve(&mut io::stdin().lock(), &mut io::stdout().lock())
 }
 
-fn serve(connection: &Connection) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let capabilities = json!({
-        "textDocumentSync": { "openClose": true, "change": 1, "save": true },
-        "completionProvider": { "triggerCharacters": ["\"", ":"] },
-        "hoverProvider": true,
-        "definitionProvider": true,
-        "documentFormattingProvider": true,
-    });
-    connection.initialize(capabilities)?;
-    let mut server = Server { documents: Documents::default(), schema: schema::value(), shown: Vec::new() };
-    for message in &connection.receiver {
-        match message {
-            Message::Request(request) => {
-                if connection.handle_shutdown(&request)? {
-                    return Ok(());
-                }
-                connection.sender.send(server.answer(request).into())?;
+fn serve(input: &mut impl BufRead, output: &mut impl Write) -> io::Result<Ended> {
+    let mut server = Server::default();
+    while let Some(incoming) = message::read(input)? {
+        if matches!(&incoming, Incoming::Notification { method, .. } if method == "exit") {
+            break;
+        }
+        let id = match &incoming {
+            Incoming::Request { id, .. } => Some(id.clone()),
+            Incoming::Notification { .. } | Incoming::Response | Incoming::Wrong { .. } => None,
+        };
+        // A mistake of ours about one text must not take away the others.
+        let outgoing = catch_unwind(AssertUnwindSafe(|| server.take(incoming))).unwrap_or_else(|_| {
+            let sorry = "this request was too much; please report it";
+            id.map(|id| message::error(id, message::INTERNAL_ERROR, sorry)).into_iter().collect()
+        });
+        for one in outgoing {
+            if message::write(output, one).is_err() {
+                // Nobody listens any more.
+                return Ok(server.ended());
             }
-            Message::Notification(notification) => {
-                for report in server.note(&notification) {
-                    connection.sender.send(report.into())?;
-                }
-            }
-            Message::Response(_) => {}
         }
     }
-    Ok(())
+    Ok(server.ended())
 }
 
+/// How far the conversation is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Before,
+    Open,
+    ShutDown,
+}
+
+#[derive(Default)]
 struct Server {
+    stage: Stage,
     documents: Documents,
     schema: Value,
     /// Files that have problems on the editor's screen.
     shown: Vec<PathBuf>,
 }
 
+/// Why a request is not answered.
+struct Refusal {
+    code: i64,
+    message: String,
+}
+
+impl Refusal {
+    fn parameters(message: &str) -> Self {
+        Self { code: message::INVALID_PARAMS, message: message.to_owned() }
+    }
+}
+
 impl Server {
-    fn note(&mut self, notification: &Notification) -> Vec<Notification> {
-        let document = &notification.params["textDocument"];
+    fn ended(&self) -> Ended {
+        if self.stage == Stage::ShutDown { Ended::InOrder } else { Ended::Otherwise }
+    }
+
+    /// Takes one message in and gives what is to be said.
+    fn take(&mut self, incoming: Incoming) -> Vec<Value> {
+        match incoming {
+            Incoming::Request { id, method, params } => {
+                let answered = self.request(&method, &params);
+                vec![match answered {
+                    Ok(result) => message::answer(id, result),
+                    Err(Refusal { code, message }) => message::error(id, code, message),
+                }]
+            }
+            Incoming::Notification { method, params } if self.stage == Stage::Open => self.note(&method, &params),
+            Incoming::Notification { .. } | Incoming::Response => Vec::new(),
+            Incoming::Wrong { id, code, message } => vec![message::error(id, code, message)],
+        }
+    }
+
+    fn request(&mut self, method: &str, params: &Value) -> Result<Value, Refusal> {
+        match (self.stage, method) {
+            (Stage::Before, "initialize") => {
+                self.stage = Stage::Open;
+                self.schema = schema::value();
+                Ok(json!({
+                    "capabilities": {
+                        "positionEncoding": "utf-16",
+                        "textDocumentSync": { "openClose": true, "change": 1, "save": true },
+                        "completionProvider": { "triggerCharacters": ["\"", ":"] },
+                        "hoverProvider": true,
+                        "definitionProvider": true,
+                        "documentFormattingProvider": true,
+                    },
+                    "serverInfo": { "name": "luigi", "version": env!("CARGO_PKG_VERSION") },
+                }))
+            }
+            (Stage::Before, _) => {
+                Err(Refusal { code: message::NOT_INITIALIZED, message: "the first request is `initialize`".to_owned() })
+            }
+            (Stage::Open, "initialize") => {
+                Err(Refusal { code: message::INVALID_REQUEST, message: "that was said already".to_owned() })
+            }
+            (Stage::Open, "shutdown") => {
+                self.stage = Stage::ShutDown;
+                Ok(Value::Null)
+            }
+            (Stage::Open, _) => self.answer(method, params),
+            (Stage::ShutDown, _) => {
+                Err(Refusal { code: message::INVALID_REQUEST, message: "after `shutdown` comes `exit`".to_owned() })
+            }
+        }
+    }
+
+    fn note(&mut self, method: &str, params: &Value) -> Vec<Value> {
+        let document = &params["textDocument"];
         let Some(path) = document["uri"].as_str().and_then(documents::path) else { return Vec::new() };
-        match notification.method.as_str() {
-            "textDocument/didOpen" => self.documents.open(&path, document["text"].as_str().unwrap_or_default()),
+        match method {
+            "textDocument/didOpen" => match document["text"].as_str() {
+                Some(text) => self.documents.open(&path, text),
+                None => return Vec::new(),
+            },
             "textDocument/didChange" => {
                 // Whole texts are asked for, so the last change is the text.
-                let changes = notification.params["contentChanges"].as_array();
-                if let Some(text) = changes.and_then(|changes| changes.last()?["text"].as_str()) {
-                    self.documents.open(&path, text);
+                let changes = params["contentChanges"].as_array();
+                match changes.and_then(|changes| changes.last()?["text"].as_str()) {
+                    Some(text) => self.documents.open(&path, text),
+                    None => return Vec::new(),
                 }
             }
             "textDocument/didClose" => self.documents.close(&path),
@@ -88,7 +176,7 @@ impl Server {
     }
 
     /// The problems of the policy that a file belongs to, file by file; those without any are told, too, if they had some.
-    fn report(&mut self, path: &Path) -> Vec<Notification> {
+    fn report(&mut self, path: &Path) -> Vec<Value> {
         let policy = self.documents.policy(path);
         let mut files = policy.files();
         let gone: Vec<_> = self
@@ -109,28 +197,37 @@ impl Server {
                 (false, None) => self.shown.push(file.clone()),
             }
             let params = json!({ "uri": documents::uri(&file), "diagnostics": problems });
-            reports.push(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
+            reports.push(message::notification("textDocument/publishDiagnostics", params));
         }
         reports
     }
 
-    fn answer(&self, request: Request) -> Response {
-        let place = &request.params["position"];
-        let path = request.params["textDocument"]["uri"].as_str().and_then(documents::path);
+    fn answer(&self, method: &str, params: &Value) -> Result<Value, Refusal> {
+        let at_a_place = match method {
+            "textDocument/completion" | "textDocument/hover" | "textDocument/definition" => true,
+            "textDocument/formatting" => false,
+            _ => {
+                let message = format!("`{}` is not known here", method.escape_debug());
+                return Err(Refusal { code: message::METHOD_NOT_FOUND, message });
+            }
+        };
+        let uri = params["textDocument"]["uri"].as_str();
+        let uri = uri.ok_or_else(|| Refusal::parameters("`textDocument.uri` is missing, or is no text"))?;
+        let place = &params["position"];
+        if at_a_place && !(place["line"].is_u64() && place["character"].is_u64()) {
+            return Err(Refusal::parameters("`position` has a `line` and a `character`, both numbers from 0 on"));
+        }
+        // What is not open, or no file, has nothing to be said about.
+        let path = documents::path(uri);
         let text = path.as_deref().and_then(|path| self.documents.text(path));
-        let (Some(path), Some(text)) = (path, text) else { return Response::new_ok(request.id, Value::Null) };
+        let (Some(path), Some(text)) = (path, text) else { return Ok(Value::Null) };
         let at = documents::offset(text, place);
-        let answer = match request.method.as_str() {
+        Ok(match method {
             "textDocument/completion" => self.completions(&path, &text[..at]),
             "textDocument/hover" => self.hover(&path, text, at),
             "textDocument/definition" => self.definition(&path, text, at),
-            "textDocument/formatting" => formatted(&path, text),
-            _ => {
-                let message = format!("`{}` is not known here", request.method);
-                return Response::new_err(request.id, lsp_server::ErrorCode::MethodNotFound as i32, message);
-            }
-        };
-        Response::new_ok(request.id, answer)
+            _ => formatted(&path, text),
+        })
     }
 
     fn completions(&self, path: &Path, before: &str) -> Value {
