@@ -60,15 +60,177 @@ as = { sub = "ada" }
 expect = "allow"
 "#;
 
+/// A policy whose tests leave out one thing after the other, and one that says in its table what a case does not get.
+const LEFT_OUT: &str = r#"schema = 1
+
+[issuers.corp]
+url = "https://login.example.com"
+audiences = ["apps"]
+
+[facts.country]
+values = ["AT", "DE"]
+
+[schedules.day]
+time-zone = "UTC"
+days = ["mon"]
+start = "08:00"
+end = "18:00"
+
+[scopes.by-day]
+hosts = ["a.example.com"]
+operations = ["GET /by-day"]
+
+[scopes.by-header]
+hosts = ["a.example.com"]
+operations = ["GET /by-header"]
+
+[scopes.by-country]
+hosts = ["a.example.com"]
+operations = ["GET /by-country"]
+
+[scopes.by-certificate]
+hosts = ["a.example.com"]
+operations = ["GET /by-certificate"]
+
+[scopes.by-frontend]
+hosts = ["a.example.com"]
+operations = ["GET /by-frontend"]
+frontends = ["www"]
+
+[[rules]]
+id = "by-day"
+effect = "allow"
+scopes = ["by-day"]
+subject = "authenticated"
+during = ["day"]
+
+[[rules]]
+id = "by-header"
+effect = "allow"
+scopes = ["by-header"]
+subject = "authenticated"
+headers = { x-team = ["blue"] }
+
+[[rules]]
+id = "by-country"
+effect = "allow"
+scopes = ["by-country"]
+subject = "authenticated"
+facts = { country = ["AT"] }
+
+[[rules]]
+id = "by-certificate"
+effect = "allow"
+scopes = ["by-certificate"]
+subject = "authenticated"
+certificate = { san-dns = ["a.example.com"] }
+
+[[rules]]
+id = "by-frontend"
+effect = "allow"
+scopes = ["by-frontend"]
+subject = "authenticated"
+
+[[tests]]
+name = "left out"
+requests = [
+    "GET https://a.example.com/by-day",
+    "GET https://a.example.com/by-header",
+    "GET https://a.example.com/by-country",
+    "GET https://a.example.com/by-certificate",
+    "GET https://a.example.com/by-frontend",
+]
+as = { sub = "ada" }
+expect = "allow"
+
+[[tests]]
+name = "not in this case"
+request = "GET https://a.example.com/by-header"
+headers = {}
+expect = "deny"
+cases = [
+    { name = "nobody", expect = "authenticate" },
+    { name = "ada", as = { sub = "ada" }, headers = { x-team = "blue" } },
+]
+"#;
+
 /// Both tests fail: one comes out otherwise, one leaves out where the request comes from.
-fn of_tests() -> String {
-    rendered(TESTED, |sources| {
+fn of_tests(text: &str) -> String {
+    rendered(text, |sources| {
         let parsed = parse(sources);
         let snapshot = Snapshot::compile(parsed.policy.expect("it has no problems")).expect("it compiles");
         let outcomes = policy_tests::run(&snapshot, &parsed.tests);
         let each = outcomes.iter().zip(&parsed.tests).map(|(outcome, test)| outcome.diagnostics(test, sources));
         each.fold(Diagnostics::default(), |all, one| all.and(one, sources))
     })
+}
+
+/// A thing too many of each kind, one policy after the other.
+fn limits() -> String {
+    let list = |n: usize, one: &dyn Fn(usize) -> String| (0..n).map(one).collect::<Vec<_>>().join(", ");
+    let quoted = |prefix: &'static str| move |n: usize| format!("\"{prefix}{n}\"");
+    let hosts = |n: usize| list(n, &|n| format!("\"h{n}.example.com\""));
+    let scope = |name: usize, hosts: &str, paths: &str| {
+        format!("[scopes.s{name}]\nhosts = [{hosts}]\npaths = [{paths}]\nmethods = \"read\"\n")
+    };
+    let families: String = (0..257).map(|n| format!("g{n} = \"f{n}-{{tenant}}\"\n")).collect();
+    let headers = list(33, &|n| format!("x-{n} = [\"a\"]"));
+    let rule = |more: &str| format!("[[rules]]\nid = \"r\"\neffect = \"deny\"\nscopes = \"all\"\n{more}\n");
+    let tagged: String = (0..2_100)
+        .map(|n| {
+            format!(
+                "[scopes.s{n}]\nhosts = [\"h{n}.example.com\"]\npaths = [\"/a\"]\nmethods = \"read\"\ntags = [\"t\"]\n"
+            )
+        })
+        .collect();
+    let rules: String =
+        (0..2_000).map(|n| format!("[[rules]]\nid = \"r{n}\"\neffect = \"deny\"\nscopes = [\"tag:t\"]\n")).collect();
+    let cases = [
+        format!("[groups]\n{families}"),
+        rule(&format!("headers = {{ {headers} }}")),
+        format!(
+            "[scopes.s]\nhosts = \"any\"\npaths = [\"/\"]\nmethods = [{}]\n",
+            list(55, &|n| format!("\"M{n:03}\""))
+        ),
+        scope(0, &hosts(300), &list(300, &quoted("/p"))),
+        (0..18).map(|n| scope(n, &hosts(200), &list(300, &quoted("/p")))).collect(),
+        format!("{tagged}{rules}"),
+        format!(
+            "[[tests]]\nname = \"many\"\nexpect = \"deny\"\nrequests = [{}]\ncases = [{}]\n",
+            list(301, &quoted("GET /")),
+            list(333, &|n| format!("{{ name = \"c{n}\" }}")),
+        ),
+        format!("k = [{}]\n", "[],".repeat(1_000_001)),
+        format!(
+            "[scopes.s]\nhosts = \"any\"\nmethods = \"read\"\npath-regex = [{}]\n",
+            list(12, &|n| {
+                let letter = char::from(b'a' + u8::try_from(n).expect("few"));
+                format!("\"/.*{letter}[^/]{{8}}\"")
+            })
+        ),
+    ];
+    let each = cases.iter().map(|text| {
+        let shown = rendered(&format!("schema = 1\n{text}"), |sources| parse(sources).diagnostics);
+        // Lines of a thousand hosts say nothing.
+        let short = shown.lines().filter(|line| line.len() < 400).map(|line| format!("{line}\n"));
+        short.collect::<String>()
+    });
+    each.collect::<Vec<_>>().join("\n")
+}
+
+fn limit_of_networks() -> String {
+    let mut sources = sources("schema = 1\n[networks]\nedge = { file = \"edge.txt\" }\n");
+    let list: String = (0..100_001).map(|n| format!("10.{}.{}.{}\n", n >> 16, n >> 8 & 255, n & 255)).collect();
+    sources.add_beside("edge.txt", "edge.txt", list);
+    parse(&sources).diagnostics.render(&sources, Style::PLAIN)
+}
+
+fn limit_of_all_files() -> String {
+    let mut sources = SourceSet::new();
+    for n in 0..9 {
+        sources.add(format!("{n}.toml"), format!("schema = 1\n# {}\n", "x".repeat(7_900 * 1024)));
+    }
+    parse(&sources).diagnostics.render(&sources, Style::PLAIN)
 }
 
 fn cut_short() -> String {
@@ -176,9 +338,18 @@ fn what_needs_more_than_a_file_looks_as_the_golden_files_say() {
             rendered(&format!("schema = 1\n# {}\n", "x".repeat(8 << 20)), |sources| parse(sources).diagnostics),
         ),
         ("too-many-problems", rendered(&keys, |sources| parse(sources).diagnostics.only(Code::TooManyProblems))),
+        ("no-environments", rendered("schema = 1\n", |sources| parse_for(sources, Some("prod")).diagnostics)),
+        (
+            "networks-not-read",
+            rendered("schema = 1\n[networks]\nedge = { file = \"edge.txt\" }\n", |sources| parse(sources).diagnostics),
+        ),
+        ("limits", limits()),
+        ("limit-of-networks", limit_of_networks()),
+        ("limit-of-all-files", limit_of_all_files()),
         ("environment-not-chosen", rendered(environments, |sources| parse(sources).diagnostics)),
         ("environment-unknown", rendered(environments, |sources| parse_for(sources, Some("prod")).diagnostics)),
-        ("tests", of_tests()),
+        ("tests", of_tests(TESTED)),
+        ("tests-left-out", of_tests(LEFT_OUT)),
         ("cut-short", cut_short()),
         ("beside-a-document", beside_a_document()),
     ];
