@@ -60,7 +60,8 @@ pub(crate) fn headline(comparison: &Comparison) -> String {
     match (all.is_empty(), comparison.is_complete()) {
         (true, true) => format!("no request is decided otherwise{}", completeness(comparison)),
         (true, false) => {
-            "no difference was found, and not everything was looked at: some requests may be decided otherwise".to_owned()
+            "no difference was found, and not everything was looked at: some requests may be decided otherwise"
+                .to_owned()
         }
         (false, _) => format!("{}{}", summary(all), completeness(comparison)),
     }

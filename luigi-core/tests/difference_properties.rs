@@ -4,7 +4,6 @@ use luigi_core::analysis::{Bounds, Comparison, Difference, TargetWords, compare}
 use luigi_core::decide::{Advice, Decision, FactValue, Request, RequestFacts, Scratch};
 use luigi_core::generators::{Choices, Scenario, policy};
 use luigi_core::identity::{Credential, InvalidCredential};
-use luigi_core::kleene::Kleene;
 use luigi_core::policy::model::{Fact, FactId, Policy};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::stop_set::StopSet;
