@@ -17,7 +17,8 @@ const BUSY: Duration = Duration::from_secs(10);
 const MAX_LOG_BYTES: i64 = 64 * 1024 * 1024;
 
 /// What makes version n of the schema of version n - 1. Never changed once released: a change is one more.
-const MIGRATIONS: [&str; 1] = [r"
+const MIGRATIONS: [&str; 2] = [
+    r"
 CREATE TABLE entries (
     sequence INTEGER PRIMARY KEY,
     time TEXT NOT NULL,
@@ -46,7 +47,20 @@ CREATE TABLE retired (
     entry INTEGER NOT NULL,
     head BLOB NOT NULL
 ) STRICT;
-"];
+",
+    r"
+ALTER TABLE spool_positions ADD COLUMN next INTEGER;
+CREATE TABLE spool_writers (
+    writer TEXT PRIMARY KEY,
+    next INTEGER NOT NULL,
+    seen TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE kept (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Opens the database for appending; made if it is not there.
 pub(crate) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {

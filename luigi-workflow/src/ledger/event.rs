@@ -353,8 +353,9 @@ pub enum Reply {
         /// The backend that answered; absent if HAProxy did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         backend: Option<String>,
-        /// From the request to the head of the response.
-        milliseconds: u64,
+        /// From the request to the head of the response; absent if its decision is not on record.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        milliseconds: Option<u64>,
     },
     /// Nothing came within the longest timeout.
     NoResponse,

@@ -58,7 +58,7 @@ pub use reader::Reader;
 pub use sinks::Sink;
 pub use verify::{Anchor, Broken, Verification, Verifier};
 pub(crate) use writer::Pending;
-pub use writer::{Head, Ledger, SpoolRecord, append_beside};
+pub use writer::{Batch, Head, Ledger, ReadSegment, SpoolRecord, append_beside};
 
 /// What writes entries: name and version.
 pub(crate) const TOOL: &str = concat!("luigi ", env!("CARGO_PKG_VERSION"));

@@ -102,8 +102,11 @@ fn class_of(entry: &Entry) -> Class {
             let mut success = false;
             match &response.reply {
                 Reply::Received { status, backend, milliseconds } => {
-                    members["http_response"] = json!({ "code": status, "latency": milliseconds });
-                    members["duration"] = json!(milliseconds);
+                    members["http_response"] = json!({ "code": status });
+                    if let Some(milliseconds) = milliseconds {
+                        members["http_response"]["latency"] = json!(milliseconds);
+                        members["duration"] = json!(milliseconds);
+                    }
                     if let Some(backend) = backend {
                         members["dst_endpoint"] = json!({ "svc_name": backend });
                     }

@@ -30,6 +30,46 @@ pub struct SpoolRecord {
     pub entry: NewEntry,
 }
 
+/// What is appended in one transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Entries that come from somewhere else than the spool.
+    pub entries: Vec<NewEntry>,
+    /// What was read of each segment.
+    pub segments: Vec<ReadSegment>,
+    /// Notes that the owner keeps for itself: names and values.
+    pub kept: Vec<(&'static str, String)>,
+}
+
+impl Batch {
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len() + self.segments.iter().map(|segment| segment.records.len()).sum::<usize>()
+    }
+
+    /// Whether there is nothing to append, to move on or to keep.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.segments.is_empty() && self.kept.is_empty()
+    }
+}
+
+/// What was read of a segment since it was read last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadSegment {
+    /// The segment's name.
+    pub segment: String,
+    /// What it says, in order.
+    pub records: Vec<SpoolRecord>,
+    /// Up to where it was read.
+    pub upto: u64,
+    /// The sequence of the frame there.
+    pub next: u64,
+    /// Who writes it: 32 hex digits.
+    pub writer: String,
+}
+
 /// Where a ledger stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -94,25 +134,88 @@ impl Ledger {
         records: &[SpoolRecord],
         upto: u64,
     ) -> Result<Head, LedgerError> {
-        if let Some(record) = records.iter().find(|record| record.end > upto) {
-            let segment = segment.escape_debug();
-            return Err(LedgerError::usage(format!(
-                "a record of `{segment}` ends at {}, behind what was read: {upto}",
-                record.end
-            )));
-        }
         let transaction = immediate(&mut self.connection)?;
-        let held = position(&transaction, segment)?.unwrap_or(0);
-        let new: Vec<_> = records.iter().filter(|record| record.end > held).map(|record| &record.entry).collect();
-        let head = append(&transaction, new)?;
-        if upto > held {
-            let upto = i64::try_from(upto).map_err(|_| LedgerError::usage("an offset is larger than any file"))?;
+        let head = append_segment(&transaction, segment, records, upto, None)?;
+        transaction.commit()?;
+        Ok(head)
+    }
+
+    /// Appends a batch in one transaction: entries, records with the positions up to which segments were read, and notes. All of it is on the disk when it returns, or nothing is in the ledger.
+    ///
+    /// Records and positions as in [`Ledger::append_from_spool`].
+    ///
+    /// # Errors
+    /// As [`Ledger::append_from_spool`].
+    pub fn append_batch(&mut self, batch: &Batch) -> Result<Head, LedgerError> {
+        let transaction = immediate(&mut self.connection)?;
+        let mut head = append(&transaction, &batch.entries)?;
+        let seen = time_text(Timestamp::now());
+        for ReadSegment { segment, records, upto, next, writer } in &batch.segments {
+            head = append_segment(&transaction, segment, records, *upto, Some(*next))?;
             transaction
-                .prepare_cached("INSERT INTO spool_positions VALUES (?1, ?2) ON CONFLICT DO UPDATE SET position = excluded.position")?
-                .execute((segment, upto))?;
+                .prepare_cached("INSERT INTO spool_writers VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET next = max(next, excluded.next), seen = excluded.seen")?
+                .execute((writer, column(*next)?, &seen))?;
+        }
+        for (name, value) in &batch.kept {
+            transaction
+                .prepare_cached("INSERT INTO kept VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value")?
+                .execute((name, value))?;
         }
         transaction.commit()?;
         Ok(head)
+    }
+
+    /// A note that [`Batch::kept`] left; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn kept(&self, name: &str) -> Result<Option<String>, LedgerError> {
+        let mut statement = self.connection.prepare_cached("SELECT value FROM kept WHERE name = ?1")?;
+        Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    /// Where to go on in a segment: offset and sequence of the next frame; `None` if it is to be read from its start.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn spool_place(&self, segment: &str) -> Result<Option<(u64, u64)>, LedgerError> {
+        let mut held = self
+            .connection
+            .prepare_cached("SELECT position, next FROM spool_positions WHERE segment = ?1 AND next IS NOT NULL")?;
+        let held = held.query_row([segment], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).optional()?;
+        held.map(|(position, next)| Ok((number(position)?, number(next)?))).transpose()
+    }
+
+    /// The sequence of the next frame of a writer of the spool; `None` if nothing of it was read.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn spool_writer(&self, writer: &str) -> Result<Option<u64>, LedgerError> {
+        let mut next = self.connection.prepare_cached("SELECT next FROM spool_writers WHERE writer = ?1")?;
+        let next: Option<i64> = next.query_row([writer], |row| row.get(0)).optional()?;
+        next.map(number).transpose()
+    }
+
+    /// Forgets writers of the spool of which nothing was read since this time.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn forget_writers(&mut self, since: Timestamp) -> Result<(), LedgerError> {
+        let transaction = immediate(&mut self.connection)?;
+        transaction.execute("DELETE FROM spool_writers WHERE seen < ?1", [time_text(since)])?;
+        Ok(transaction.commit()?)
+    }
+
+    /// When the decision on an evaluation was made; `None` if there is none in the ledger.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn decided_at(&self, evaluation: &str) -> Result<Option<Timestamp>, LedgerError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT time FROM entries WHERE evaluation = ?1 AND kind = 'decision' LIMIT 1")?;
+        let time: Option<String> = statement.query_row([evaluation], |row| row.get(0)).optional()?;
+        Ok(time.as_deref().and_then(entry::parse_time))
     }
 
     /// Up to where a segment's records are in the ledger; `None` if none are.
@@ -264,11 +367,43 @@ pub(crate) fn append<'a>(
     Ok(head)
 }
 
+/// The records of a segment that are not in the ledger yet, and how far it was read.
+fn append_segment(
+    transaction: &Transaction<'_>,
+    segment: &str,
+    records: &[SpoolRecord],
+    upto: u64,
+    next: Option<u64>,
+) -> Result<Head, LedgerError> {
+    if let Some(record) = records.iter().find(|record| record.end > upto) {
+        let segment = segment.escape_debug();
+        return Err(LedgerError::usage(format!(
+            "a record of `{segment}` ends at {}, behind what was read: {upto}",
+            record.end
+        )));
+    }
+    let held = position(transaction, segment)?.unwrap_or(0);
+    let new: Vec<_> = records.iter().filter(|record| record.end > held).map(|record| &record.entry).collect();
+    let head = append(transaction, new)?;
+    if upto > held {
+        let next = next.map(column).transpose()?;
+        transaction
+            .prepare_cached("INSERT INTO spool_positions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET position = excluded.position, next = excluded.next")?
+            .execute((segment, column(upto)?, next))?;
+    }
+    Ok(head)
+}
+
+fn column(number: u64) -> Result<i64, LedgerError> {
+    i64::try_from(number).map_err(|_| LedgerError::usage("a number is larger than the database holds"))
+}
+
+fn number(column: i64) -> Result<u64, LedgerError> {
+    u64::try_from(column).map_err(|_| LedgerError::content("the ledger is damaged: a position is negative"))
+}
+
 fn position(connection: &Connection, segment: &str) -> Result<Option<u64>, LedgerError> {
     let mut held = connection.prepare_cached("SELECT position FROM spool_positions WHERE segment = ?1")?;
     let held: Option<i64> = held.query_row([segment], |row| row.get(0)).optional()?;
-    held.map(|position| {
-        u64::try_from(position).map_err(|_| LedgerError::content("the ledger is damaged: a position is negative"))
-    })
-    .transpose()
+    held.map(number).transpose()
 }

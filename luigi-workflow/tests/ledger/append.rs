@@ -172,9 +172,9 @@ fn what_is_no_ledger_is_refused() {
 #[test]
 fn a_ledger_of_a_newer_version_is_left_alone() {
     let scene = Scene::with_story();
-    scene.by_hand("INSERT INTO schema_version VALUES (2, 'later', 'luigi 9')");
+    scene.by_hand("INSERT INTO schema_version VALUES (3, 'later', 'luigi 9')");
     for error in [Reader::open(&scene.path()).unwrap_err(), Ledger::open(&scene.path()).unwrap_err()] {
-        assert!(error.is_content() && error.to_string().contains("has version 2 of the schema"), "{error}");
+        assert!(error.is_content() && error.to_string().contains("has version 3 of the schema"), "{error}");
     }
 }
 

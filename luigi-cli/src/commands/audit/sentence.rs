@@ -14,7 +14,8 @@ pub(super) fn of(event: &Event) -> (String, Tone) {
         Event::Response(response) => match &response.reply {
             Reply::Received { status, backend, milliseconds } => {
                 let from = backend.as_deref().map_or_else(String::new, |backend| format!(" from {backend}"));
-                (format!("answered with {status}{from} after {milliseconds} ms"), Tone::Faint)
+                let after = milliseconds.map_or_else(String::new, |milliseconds| format!(" after {milliseconds} ms"));
+                (format!("answered with {status}{from}{after}"), Tone::Faint)
             }
             Reply::NoResponse => ("no response".to_owned(), Tone::Doubtful),
         },
