@@ -65,9 +65,11 @@ fn poll_all(record: &EngineRecord) -> Poll {
 
 fn log(callbacks: &Callbacks, event: &PollEvent) {
     let level = match event {
-        PollEvent::Published { .. } => luigi_log_level::LUIGI_LOG_NOTICE,
+        PollEvent::Published { .. } | PollEvent::Alive => luigi_log_level::LUIGI_LOG_NOTICE,
         PollEvent::LineLacks { .. } => luigi_log_level::LUIGI_LOG_WARNING,
-        PollEvent::Refused { .. } | PollEvent::RecordsLost { .. } => luigi_log_level::LUIGI_LOG_ERROR,
+        PollEvent::Refused { .. } | PollEvent::RecordsLost { .. } | PollEvent::Stale { .. } => {
+            luigi_log_level::LUIGI_LOG_ERROR
+        }
     };
     callbacks.log(level, &event.to_string());
 }

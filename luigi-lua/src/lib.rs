@@ -144,10 +144,15 @@ fn poll(engine: &Engine) -> (u64, Option<&'static str>, Option<String>) {
     let wait = u64::try_from(poll.next.as_millis()).unwrap_or(u64::MAX).max(1);
     match poll.event {
         None => (wait, None, None),
-        Some(event @ PollEvent::Published { .. }) => (wait, Some("notice"), Some(event.to_string())),
-        Some(event @ (PollEvent::Refused { .. } | PollEvent::LineLacks { .. } | PollEvent::RecordsLost { .. })) => {
-            (wait, Some("alert"), Some(event.to_string()))
+        Some(event @ (PollEvent::Published { .. } | PollEvent::Alive)) => {
+            (wait, Some("notice"), Some(event.to_string()))
         }
+        Some(
+            event @ (PollEvent::Refused { .. }
+            | PollEvent::LineLacks { .. }
+            | PollEvent::RecordsLost { .. }
+            | PollEvent::Stale { .. }),
+        ) => (wait, Some("alert"), Some(event.to_string())),
     }
 }
 

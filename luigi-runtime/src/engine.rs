@@ -146,6 +146,13 @@ pub enum PollEvent {
         /// Why the last of them was lost.
         why: String,
     },
+    /// The feed's writer, which said before that it lives, has not said so for longer than `stale-after`. Told once.
+    Stale {
+        /// How many seconds ago it said so last.
+        seconds: i64,
+    },
+    /// The feed's writer, of which that was told, says again that it lives.
+    Alive,
     /// A line carried less than the policy in force asks for: what its rules ask for there is unknown. Told once for each list.
     LineLacks {
         /// What is missing.
@@ -165,6 +172,11 @@ impl std::fmt::Display for PollEvent {
                 f,
                 "{records} records of decisions could not be taken, requests of privileged scopes are denied where theirs is missing: {why}"
             ),
+            Self::Stale { seconds } => write!(
+                f,
+                "the feed's writer has said nothing for {seconds} s: what it could take back, grants and sessions, no longer counts, and new policies may not arrive"
+            ),
+            Self::Alive => f.write_str("the feed's writer is heard of again"),
             Self::LineLacks { facts } => write!(
                 f,
                 "a line of facts lacks what the policy asks for, so it is unknown: {facts}; put the lines that `luigi haproxy-config` prints for the policy into \
@@ -230,6 +242,9 @@ impl Engine {
                     spool.measure_if_due(now);
                     poll.event = poll.event.or_else(|| spool.losses_to_tell(now));
                 }
+                if poll.event.is_none() {
+                    poll.event = poller.silence_to_tell(&self.shared);
+                }
                 poll
             }
             Err(_) => Poll { next: Poll::PAUSE, event: None },
@@ -267,6 +282,7 @@ impl Engine {
             source: self.shared.source.clone(),
             loaded_at: version.loaded_at(),
             heartbeat_age_seconds: version.heartbeat().map(|at| now.saturating_sub(at.unix_seconds())),
+            stale: version.silent_seconds(crate::now(), self.shared.stale_after_seconds).is_some(),
             refusal: self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             stops: version.stops().in_force(crate::now()),
             facts: match &self.shared.carried {

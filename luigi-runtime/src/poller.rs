@@ -21,6 +21,8 @@ pub(crate) struct Poller {
     freeing: Option<(Retired, LiveToken)>,
     /// What lines lacked when it was told last.
     told: Option<FactList>,
+    /// Whether it was told that the feed's writer is silent.
+    told_stale: bool,
 }
 
 /// The reading side of a feed.
@@ -47,11 +49,21 @@ enum Slice {
 
 impl Poller {
     pub(crate) fn of_policy_file() -> Self {
-        Self { feed: None, retired: Vec::new(), freeing: None, told: None }
+        Self { feed: None, retired: Vec::new(), freeing: None, told: None, told_stale: false }
     }
 
     pub(crate) fn of_feed(feed: FeedPoller) -> Self {
-        Self { feed: Some(feed), retired: Vec::new(), freeing: None, told: None }
+        Self { feed: Some(feed), retired: Vec::new(), freeing: None, told: None, told_stale: false }
+    }
+
+    /// That the feed's writer is silent, or no longer is, if that has not been told yet; from now on it has.
+    pub(crate) fn silence_to_tell(&mut self, shared: &Shared) -> Option<PollEvent> {
+        let silent = shared.current.load().silent_seconds(crate::now(), shared.stale_after_seconds);
+        match (silent, std::mem::replace(&mut self.told_stale, silent.is_some())) {
+            (Some(seconds), false) => Some(PollEvent::Stale { seconds }),
+            (None, true) => Some(PollEvent::Alive),
+            (Some(_), true) | (None, false) => None,
+        }
     }
 
     /// Whether this has not been told yet; from now on it has.
@@ -184,6 +196,10 @@ impl FeedPoller {
         let stamp = match self.directory.stamp(MANIFEST_NAME) {
             Ok(stamp) => stamp,
             Err(error) => {
+                if self.directory.is_unlinked() {
+                    let why = "the feed's directory was taken away: what runs must be reloaded to see one that is made in its place";
+                    return Slice::Refused(Refusal::passing(why));
+                }
                 let help = match rights(&error) {
                     "" => "; if the feed's directory was replaced, what runs must be reloaded",
                     rights => rights,

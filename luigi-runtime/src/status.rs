@@ -28,6 +28,8 @@ pub struct Status {
     pub loaded_at: Timestamp,
     /// How many seconds ago the feed's writer last said that it lives; `None` for a policy file.
     pub heartbeat_age_seconds: Option<i64>,
+    /// Whether the feed's writer, which said before that it lives, has been silent for longer than `stale-after`: then grants and sessions do not count.
+    pub stale: bool,
     /// Why the newest version in the feed is not in force; `None` if it is.
     pub refusal: Option<RefusalStatus>,
     /// How many stops are in force.
@@ -99,7 +101,10 @@ impl Status {
         }
         line("in force since", &self.loaded_at);
         if let Some(age) = self.heartbeat_age_seconds {
-            line("heartbeat", &format_args!("{age} s ago"));
+            line(
+                "heartbeat",
+                &format_args!("{age} s ago{}", if self.stale { ", stale: its writer is silent" } else { "" }),
+            );
         }
         if let Some(refusal) = &self.refusal {
             line("newest version", &format_args!("refused since {}: {}", refusal.since, refusal.why));
@@ -197,6 +202,7 @@ mod tests {
             source: SourceStatus::Feed("/var/lib/luigi/feed".to_owned()),
             loaded_at: at,
             heartbeat_age_seconds: Some(12),
+            stale: false,
             refusal: Some(RefusalStatus {
                 since: at,
                 why: "generation 6 is older than 7, which is in force".to_owned(),
@@ -254,6 +260,10 @@ decision               no-rule-allows 10
 candidate              allowed-by-rule 100
 ";
         assert_eq!(status.to_text(), expected);
+        status.stale = true;
+        let stale = expected.replace("12 s ago\n", "12 s ago, stale: its writer is silent\n");
+        assert_eq!(status.to_text(), stale);
+        status.stale = false;
         status.audit = Some(SpoolStatus {
             path: "/run/luigi/spool".to_owned(),
             records: 12,

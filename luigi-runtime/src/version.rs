@@ -171,6 +171,14 @@ impl Version {
         self.manifest.as_ref().map(|manifest| manifest.heartbeat)
     }
 
+    /// For how many seconds the feed's writer has been silent, if that is longer than `stale_after_seconds`. A feed whose heartbeat never moved was applied by a command, and
+    /// nobody has to be heard of.
+    pub(crate) fn silent_seconds(&self, now: Timestamp, stale_after_seconds: i64) -> Option<i64> {
+        let manifest = self.manifest.as_ref()?;
+        let age = now.unix_seconds().saturating_sub(manifest.heartbeat.unix_seconds());
+        (manifest.heartbeat > manifest.published_at && age >= stale_after_seconds).then_some(age)
+    }
+
     pub(crate) fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
     }

@@ -123,6 +123,12 @@ impl Directory {
         }
     }
 
+    /// Whether this directory is what `path` leads to.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        let (Ok(held), Ok(there)) = (rustix::fs::fstat(&self.handle), rustix::fs::stat(path)) else { return false };
+        (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino)
+    }
+
     /// Waits for, and then is, the only one to hold this directory, until `self` is dropped.
     pub(crate) fn hold(&self) -> io::Result<()> {
         Ok(rustix::fs::flock(&self.handle, rustix::fs::FlockOperation::LockExclusive)?)

@@ -14,6 +14,13 @@ use std::path::{Path, PathBuf};
 
 const LOCK_NAME: &str = ".lock";
 
+/// What the holder of a feed's lock says of itself, if it can be read; whoever said it may be gone.
+pub(crate) fn holder_of(feed: &Path) -> Option<String> {
+    let mut text = String::new();
+    std::fs::File::open(feed.join(LOCK_NAME)).ok()?.take(4096).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 /// A feed that is locked for writing.
 pub(crate) struct FeedWriter {
     path: PathBuf,
@@ -24,15 +31,36 @@ pub(crate) struct FeedWriter {
 }
 
 impl FeedWriter {
-    /// Opens a feed, made if it is not there, and locks it against other writers.
+    /// Opens a feed, made if it is not there, and locks it against other writers. What the lock says of its holder is for those who find it locked.
     pub(crate) fn open(path: &Path, disk: &mut Disk<'_>) -> Result<Self, String> {
+        Self::open_as(path, &format!("process {}\n", std::process::id()), disk)
+    }
+
+    /// As [`open`](Self::open), by somebody who has more to say of itself: the first line is for people.
+    pub(crate) fn open_as(path: &Path, holder: &str, disk: &mut Disk<'_>) -> Result<Self, String> {
         let at = path.display();
         disk.make_directory(path, 0o750).map_err(|error| format!("cannot make the feed `{at}`: {error}"))?;
         let cannot = |error: io::Error| format!("cannot open the feed `{at}`: {error}");
         let directory = Directory::open(path).map_err(cannot)?;
         let lock = directory.lock(LOCK_NAME).map_err(|error| format!("cannot lock the feed `{at}`: {error}"))?;
-        let lock = lock.ok_or_else(|| format!("the feed `{at}` is being written by somebody else"))?;
+        let Some(lock) = lock else {
+            let holder = holder_of(path).and_then(|text| text.lines().next().map(str::to_owned));
+            let holder = holder.filter(|line| !line.trim().is_empty()).unwrap_or_else(|| "somebody else".to_owned());
+            return Err(format!("the feed `{at}` is being written by {}", holder.escape_debug()));
+        };
+        // Only for those who read it: a disk that is full must not keep anybody from working.
+        let _ = rustix::fs::ftruncate(&lock, 0).and_then(|()| rustix::io::pwrite(&lock, holder.as_bytes(), 0));
         Ok(Self { path: path.to_owned(), directory, current: None, _lock: lock })
+    }
+
+    /// Where the feed lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the directory is still what its path leads to.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.directory.is_at(&self.path)
     }
 
     /// Reads what the feed has now. It must be of this key, or engines would refuse what is written next.

@@ -225,6 +225,42 @@ fn a_file_that_is_still_on_its_way_is_waited_for() {
 }
 
 #[test]
+fn a_writer_that_falls_silent_is_told_once_and_so_is_its_return() {
+    let feed = Feed::new();
+    feed.apply(&numbered_policy(1)).unwrap();
+    // Applied by a command, long ago: nobody has to be heard of.
+    feed.change_manifest(|m| {
+        m.published_at = m.published_at.plus_seconds(-500);
+        m.heartbeat = m.published_at;
+    });
+    let engine = feed.engine().unwrap();
+    assert_eq!((engine.poll_until_idle(), engine.status().stale), (None, false));
+    // A daemon took it over, and is gone.
+    feed.change_manifest(|m| m.heartbeat = m.published_at.plus_seconds(400));
+    let told = engine.poll_until_idle();
+    assert!(matches!(told, Some(PollEvent::Stale { seconds: 100.. })), "{told:?}");
+    let status = engine.status();
+    assert!(status.stale && status.to_text().contains(", stale: its writer is silent"), "{}", status.to_text());
+    assert_eq!(engine.poll_until_idle(), None, "told once");
+    feed.change_manifest(|m| m.heartbeat = m.published_at.plus_seconds(500));
+    assert_eq!((engine.poll_until_idle(), engine.status().stale), (Some(PollEvent::Alive), false));
+}
+
+#[test]
+fn a_feed_that_was_taken_away_is_said_to_be() {
+    let feed = Feed::new();
+    feed.apply(&numbered_policy(1)).unwrap();
+    let engine = feed.engine().unwrap();
+    std::fs::remove_dir_all(feed.feed()).unwrap();
+    let told = engine.poll_until_idle();
+    assert!(matches!(&told, Some(PollEvent::Refused { why }) if why.contains("was taken away")), "{told:?}");
+    // One that is made anew under the same path is another one.
+    feed.apply(&numbered_policy(2)).unwrap();
+    assert_eq!(engine.poll_until_idle(), None);
+    assert!(engine.status().refusal.is_some_and(|refusal| refusal.why.contains("was taken away")));
+}
+
+#[test]
 fn a_heartbeat_alone_changes_nothing_else() {
     let feed = Feed::new();
     feed.apply(&numbered_policy(1)).unwrap();
@@ -374,7 +410,7 @@ fn apply_refuses_before_it_writes() {
     fs::set_permissions(feed.path("state/signing.key"), fs::Permissions::from_mode(0o600)).unwrap();
     let lock = fs::File::open(feed.feed().join(".lock")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    check(&feed.request(&good), ApplyErrorKind::Environment, "written by somebody else");
+    check(&feed.request(&good), ApplyErrorKind::Environment, "is being written by process ");
     drop(lock);
     assert_eq!(feed.apply(&good).unwrap().generation, 2);
 }

@@ -55,7 +55,8 @@ fn human(status: &Status) -> String {
     }
     line("generation", &format_args!("{} of the feed made {}", status.generation, epoch(status.epoch)));
     if let Some(age) = status.heartbeat_age_seconds {
-        line("heartbeat", &format_args!("{age} s ago"));
+        let stale = if status.stale { ", stale: its writer is silent" } else { "" };
+        line("heartbeat", &format_args!("{age} s ago{stale}"));
     }
     line("stops", &format_args!("{} in force", status.stops));
     line("rules", &status.rules);
@@ -76,6 +77,7 @@ fn json(status: &Status) -> serde_json::Value {
         "generation": status.generation,
         "epoch": status.epoch,
         "heartbeat-age-seconds": status.heartbeat_age_seconds,
+        "stale": status.stale,
         "stops": status.stops,
         "rules": status.rules,
         "issuers": status.issuers,

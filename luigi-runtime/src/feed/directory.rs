@@ -34,6 +34,11 @@ impl FeedDirectory {
         Ok(Stamp::of(&rustix::fs::statat(&self.handle, name, AtFlags::empty())?))
     }
 
+    /// Whether the directory is nowhere any more. The handle goes on, whatever stands under the path now: after `chroot` that cannot be looked at.
+    pub(crate) fn is_unlinked(&self) -> bool {
+        rustix::fs::fstat(&self.handle).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
     /// Opens a file for reading, with its length.
     pub(crate) fn file(&self, name: &str) -> io::Result<(File, Stamp)> {
         // Non-blocking, or a FIFO in its place would hold the thread for ever.
