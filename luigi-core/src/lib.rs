@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 pub mod analysis;
+pub mod daemon_config;
 pub mod decide;
 pub mod described;
 pub mod explain;

@@ -16,7 +16,7 @@ pub mod test_case;
 pub use diagnostics::Diagnostics;
 pub use places::Places;
 pub use source::SourceSet;
-pub(crate) use syntax::written;
+pub(crate) use syntax::{read_daemon, written};
 
 use model::Policy;
 use test_case::TestCase;

@@ -11,6 +11,7 @@ mod audit;
 mod captures;
 mod case_facts;
 mod cases;
+mod daemon;
 mod document;
 mod environments;
 mod facts;
@@ -31,6 +32,7 @@ mod via;
 
 pub(super) use accept::says_something;
 pub(super) use captures::{CaptureTest, CaptureValues};
+pub(crate) use daemon::read as read_daemon;
 pub(super) use facts::{FactTests, unknown_value};
 pub(super) use networks::files_named;
 pub(super) use node::{Text, listed, quoted};

@@ -311,8 +311,19 @@ const LATER: &[&str] = &["upgrade"];
 impl<'t> Fields<'t> {
     /// The top level of a document.
     pub(super) fn of_document(source: SourceId, table: &'t DeTable<'t>, known: &[&str], out: &mut Diagnostics) -> Self {
+        Self::of_document_named(source, table, "the policy", known, out)
+    }
+
+    /// The top level of a document that is called something else than a policy.
+    pub(super) fn of_document_named(
+        source: SourceId,
+        table: &'t DeTable<'t>,
+        what: &str,
+        known: &[&str],
+        out: &mut Diagnostics,
+    ) -> Self {
         let span = Span::new(source, &(0..0));
-        let fields = Self { source, table, span, what: "the policy".to_owned(), base: None };
+        let fields = Self { source, table, span, what: what.to_owned(), base: None };
         fields.refuse_unknown(known, out);
         fields
     }
