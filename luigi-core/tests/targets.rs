@@ -5,7 +5,7 @@ mod reference;
 
 use luigi_core::target::{
     Ambiguity, CanonicalTarget, Host, MAX_HOST_BYTES, MAX_TARGET_BYTES, RawTarget, Readings, Target, TargetBuffer,
-    canonicalize,
+    as_forwarded, canonicalize,
 };
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -427,6 +427,25 @@ proptest! {
             prop_assert!(path.starts_with('/') && !path.contains("//") && path.is_ascii());
             prop_assert!(!path.split('/').any(|segment| matches!(segment, "." | "..")));
             prop_assert!(!path.contains([';', '\\', '#', '?', ' ']));
+        }
+    }
+
+    /// What is forwarded is decided like what was sent, and keeps every escape of a reserved character.
+    #[test]
+    fn what_is_forwarded_is_what_was_decided(target in any_target()) {
+        let host = Some(&b"h.example"[..]);
+        let mut buffer = TargetBuffer::new();
+        let found = canonicalize(RawTarget { method: b"GET", target: &target, host }, &mut buffer);
+        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        if let (Target::Canonical(decided), [b'/', ..]) = (found, path) {
+            let mut room = vec![0; MAX_TARGET_BYTES];
+            let sent = as_forwarded(path, &found, &mut room).unwrap();
+            let mut again = TargetBuffer::new();
+            let raw = RawTarget { method: b"GET", target: sent.as_bytes(), host };
+            let Target::Canonical(redecided) = canonicalize(raw, &mut again) else { panic!("{sent}") };
+            prop_assert_eq!(redecided.path, decided.path);
+            prop_assert!(!decided.path.contains("%2B") && sent.matches("%2B").count() <= path.len());
+            prop_assert_eq!(as_forwarded(b"/another", &found, &mut room).is_ok(), decided.path == "/another");
         }
     }
 

@@ -192,6 +192,9 @@ const OTHER_TARGETS: &str = concat!(
 /// The headers that ask for another method, in spellings that are no fact of the request: something other than a hyphen stands between two words.
 const DISGUISED_METHOD_OVERRIDES: &str = "^x(?:(?:[^a-z0-9-]http[^a-z0-9]|(?:-http)?[^a-z0-9-])method(?:[^a-z0-9]override)?|(?:-http)?-method[^a-z0-9-]override)$";
 
+/// A `Connection` that says more than what becomes of the connection itself, whatever stands between its words.
+const OTHER_CONNECTION: &str = r"'^(?!(?:close|keep-alive|upgrade|http2-settings|te|[ ,\t])*$)'";
+
 /// Headers with a byte that RFC 9110 forbids in a field: every control byte but the tab, and the CR LF between fields. In single quotes, or HAProxy
 /// would take the escapes for its own; it needs PCRE, without which the expression means other bytes and every request is refused.
 const CONTROL_BYTES: &str = r"'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]'";
@@ -205,8 +208,8 @@ pub fn frontend_lines(options: &Options) -> String {
     let mut out = format!(
         "    # Nobody but Luigi says who a request is from; whatever stands between the words, they are one name to CGI and its kin.\n\
         \x20   http-request del-header ^x[^a-z0-9]luigi -m reg\n\
-        \x20   # Nor may a client name Luigi's headers as ones that the next proxy has to remove.\n\
-        \x20   http-request del-header connection if {{ req.fhdr(connection) -i -m sub x-luigi }}\n\
+        \x20   # Nor may a client name headers that the next proxy has to remove: Luigi's, the host, lengths.\n\
+        \x20   http-request del-header connection if {{ req.fhdr(connection) -i -m reg {OTHER_CONNECTION} }}\n\
         \x20   # After an upgrade to HTTP/2 every further request would go past here unseen; HAProxy 3.0 offers none to backends either.\n\
         \x20   http-request del-header upgrade if {{ req.fhdr(upgrade) -i -m sub h2c }}\n\
         {facts}\

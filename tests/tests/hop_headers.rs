@@ -37,7 +37,23 @@ fn backends_are_offered_no_way_around_luigi(release: Release) {
         check(&[upgrade, key, ("Upgrade", "h2c"), ("Upgrade", "websocket")], &[], &["h2c"]);
         check(&[upgrade, key, ("Upgrade", "websocket"), ("Upgrade", "h2c")], &[], &["h2c"]);
 
-        check(&[("Connection", "x-other"), ("X-Other", "1")], &["connection: x-other"], &[]);
+        for value in ["keep-alive", "close", "TE", "Keep-Alive, TE", "te,\tclose"] {
+            check(&[("Connection", value), ("X-Other", "1")], &["x-other: 1"], &[]);
+        }
+        check(&[("Connection", "keep-alive, Upgrade"), key, ("Upgrade", "websocket")], &["upgrade: websocket"], &[]);
+        // Who obeys would send on a request for another host, without a length, or without a credential.
+        for value in [
+            "x-other",
+            "host",
+            "content-length",
+            "close, authorization",
+            "keep-alive, cookie",
+            "upgraded",
+            "close;host",
+        ] {
+            check(&[("Connection", value), ("X-Other", "1")], &["x-other: 1"], &["connection: "]);
+        }
+        check(&[("Connection", "close"), ("Connection", "host")], &[], &["connection: host", "close, host"]);
         // Apache takes names that spaces, tabs and semicolons stand between, too.
         for value in [
             "X-Luigi-Subject",

@@ -234,7 +234,7 @@ pub fn canonicalize<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Tar
 /// way. `path` is the path as received, without authority and query; `target` is what [`canonicalize`] made of it.
 ///
 /// # Errors
-/// [`Ambiguity::TooLong`] if it is longer than the room; the class of a target that is ambiguous.
+/// [`Ambiguity::TooLong`] if it is longer than the room; [`Ambiguity::BadForm`] if it is not the path of this target; the class of a target that is ambiguous.
 ///
 /// # Allocation
 /// None.
@@ -249,10 +249,12 @@ pub fn canonicalize<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Tar
 /// assert_eq!(as_forwarded(b"/x/../%61%2bb", &target, &mut [0; 64]), Ok("/a%2Bb"));
 /// ```
 pub fn as_forwarded<'a>(path: &[u8], target: &Target<'_>, room: &'a mut [u8]) -> Result<&'a str, Ambiguity> {
-    match target {
-        Target::Canonical(_) if path.is_empty() => path::as_sent(b"/", None, room),
-        Target::Canonical(_) => path::as_sent(path, None, room),
-        Target::Readings(readings) => path::as_sent(path, Some(readings.class), room),
-        Target::Ambiguous(class) => Err(*class),
-    }
+    let (decided, class) = match target {
+        Target::Canonical(target) => (target.path, None),
+        Target::Readings(readings) => (readings.as_it_stands.path, Some(readings.class)),
+        Target::Ambiguous(class) => return Err(*class),
+    };
+    let sent = path::as_sent(if path.is_empty() { b"/" } else { path }, class, room)?;
+    // Whatever a caller takes for the path, nothing else than was decided goes on.
+    if path::differ_in_reserved_only(sent, decided) { Ok(sent) } else { Err(Ambiguity::BadForm) }
 }

@@ -122,6 +122,20 @@ pub(super) fn as_sent<'a>(path: &[u8], accepted: Option<Ambiguity>, room: &'a mu
     str::from_utf8(&room[..written.length]).map_err(|_| Ambiguity::NonAscii)
 }
 
+/// Whether a path is another one but for escapes of reserved characters, which the other one has decoded.
+pub(super) fn differ_in_reserved_only(sent: &str, decided: &str) -> bool {
+    let (mut sent, mut decided) = (sent.as_bytes(), decided.as_bytes());
+    while let (Some(one), Some(other)) = (sent.first(), decided.first()) {
+        let width = match escape_at(sent, 0) {
+            Some(value) if *one != *other && value == *other && class(value) == Class::Plain => 3,
+            _ if *one == *other => 1,
+            _ => return false,
+        };
+        (sent, decided) = (&sent[width..], &decided[1..]);
+    }
+    sent.is_empty() && decided.is_empty()
+}
+
 /// The readings of a target that is ambiguous as `class` says; `None` if there are others than those of the class.
 #[cold]
 fn readings<'a>(

@@ -285,7 +285,7 @@ impl<'c> Proxy<'c> {
 
     fn is_disabled(self) -> bool {
         let lines = self.lines().into_iter().map(|(_, line)| line.word(0));
-        lines.filter(|word| matches!(*word, "disabled" | "enabled")).last() == Some("disabled")
+        lines.filter(|word| matches!(*word, "disabled" | "enabled")).next_back() == Some("disabled")
     }
 
     /// Whether it is in http mode. HAProxy's default is tcp.
