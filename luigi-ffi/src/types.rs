@@ -233,6 +233,7 @@ pub struct luigi_request {
     /// When, in seconds since the Unix epoch; 0 is now.
     pub time: i64,
     /// Where the canonical path of the target is written, with a NUL byte behind it; NULL if it is not wanted. The caller's, `path_size` bytes.
+    /// Where `path_rewritten` is set, escapes of reserved characters (`%2B`, `%3A`) stand in it as they were sent.
     /// Serve or forward this path and not the one that was received: it is the one that was decided.
     pub path: *mut c_char,
     /// How much room there is.
