@@ -185,6 +185,11 @@ impl Known {
         if comparison.has_files { outcome.or(not_understood()) } else { outcome }
     }
 
+    /// Whether a condition asks for the Host, be it by a variable.
+    pub(super) fn asks_for_host(&self, condition: &Condition) -> bool {
+        condition.comparisons().any(|test| self.resolved(&test.sample).header().as_deref() == Some("host"))
+    }
+
     /// The sample itself, or what the variable that it takes is always set to.
     fn resolved(&self, sample: &Sample) -> Sample {
         let set = (sample.fetch == "var").then(|| self.variables.get(sample.first_argument())).flatten();

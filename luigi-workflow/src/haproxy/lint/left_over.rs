@@ -5,7 +5,6 @@
 
 use super::finding;
 use super::routing::{Host, HostKind, Plan, Route, condition_for, scopes_of};
-use crate::haproxy::conditions::Condition;
 use crate::haproxy::evaluate::Reason;
 use luigi_core::analysis::patterns::common_path;
 use luigi_core::policy::diagnostics::{Diagnostic, HaproxyLint, quoted};
@@ -15,13 +14,7 @@ use std::collections::BTreeSet;
 
 /// Looks at one frontend; not at the ways at places in `said`.
 pub(super) fn look(policy: &Policy, plan: &Plan<'_>, said: &BTreeSet<Span>, found: &mut Vec<Diagnostic>) {
-    let names_hosts = |way: &super::ways::Way<'_>| {
-        way.condition
-            .iter()
-            .flat_map(Condition::comparisons)
-            .any(|test| test.sample.header().as_deref() == Some("host"))
-    };
-    let tells_hosts_apart = plan.ways.iter().any(names_hosts);
+    let tells_hosts_apart = plan.tells_hosts_apart();
     let Some(at) = plan.ways.iter().position(|way| way.condition.is_none()) else { return };
     let way = &plan.ways[at];
     if said.contains(&way.span) {

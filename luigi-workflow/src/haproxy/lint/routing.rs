@@ -215,6 +215,11 @@ impl<'c> Plan<'c> {
         matches!(self.ways[route.way].to, To::Computed) || others.any(|(_, routes)| takes(routes))
     }
 
+    /// Whether a line chooses servers by the Host.
+    pub(super) fn tells_hosts_apart(&self) -> bool {
+        self.ways.iter().filter_map(|way| way.condition.as_ref()).any(|condition| self.known.asks_for_host(condition))
+    }
+
     pub(super) fn name(&self, route: &Route) -> &'c str {
         self.ways[route.way].name
     }
