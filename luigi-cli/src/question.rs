@@ -141,6 +141,7 @@ impl Question {
             let id = serde_json::from_str::<Value>(text).ok().and_then(|value| value.get("id").cloned());
             // The text is one line of many: the line that serde_json counts would mislead.
             let says = error.to_string();
+            // UNSHOWN: what serde_json says.
             let says = says.split_once(" at line ").map_or(says.as_str(), |(says, _)| says);
             (id.unwrap_or(Value::Null), format!("{says} at column {}", error.column()))
         })?;
@@ -316,6 +317,7 @@ impl Person {
         let groups = self.groups.iter().map(in_tokens);
         let groups = Groups::new(groups.collect::<Result<_, _>>()?, Completeness::Complete);
         let expires_at = at.plus_seconds(AROUND_SECONDS);
+        // UNSHOWN: who vouches, in decisions that nobody keeps.
         let mut identity = Identity::assert("the command line", &issuer.trust.url, subject, expires_at)
             .groups(groups)
             .claims(self.claims.clone())
@@ -335,6 +337,7 @@ impl Person {
     fn issuer<'p>(&self, policy: &'p Policy) -> Result<&'p Issuer, String> {
         match (&self.issuer, policy.default_issuer) {
             (Some(name), _) => issuer_named(name, policy),
+            // UNSHOWN: a policy has the issuer that it names.
             (None, Some(id)) => policy.issuers.row(id).ok_or_else(|| "the policy has no default issuer".to_owned()),
             (None, None) => {
                 Err("the policy has no default issuer: say which `issuer` vouches for whoever asks".to_owned())

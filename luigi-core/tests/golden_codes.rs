@@ -3,7 +3,7 @@
 //! What a policy in a file can show is in `tests/diagnostics` and `tests/lints`; here are the codes that need more than that.
 
 use luigi_core::analysis::lint;
-use luigi_core::policy::diagnostics::{Code, Lint, Style};
+use luigi_core::policy::diagnostics::{Code, HaproxyLint, Lint, Style};
 use luigi_core::policy::{Diagnostics, SourceSet, parse, parse_everywhere, parse_for};
 use luigi_core::policy_tests;
 use luigi_core::snapshot::Snapshot;
@@ -394,10 +394,12 @@ fn every_code_is_shown_and_counted_in_the_reference() {
     assert!(missing.is_empty(), "no golden file shows {missing:?}");
     let count = |is: fn(&Code) -> bool| shown.iter().filter(|code| is(code)).count();
     let lints = count(|code| matches!(code, Code::Lint(_)));
+    let haproxy = count(|code| matches!(code, Code::Haproxy(_)));
     let others = count(|code| !matches!(code, Code::Lint(_) | Code::Haproxy(_)));
     let expected = format!(
-        "There are {} lints and {} other codes; golden files show what {lints} and {others} of them look like.",
+        "There are {} lints of policies, {} of HAProxy's configuration and {} other codes; golden files show what {lints}, {haproxy} and {others} of them look like, and every text that goes with them.",
         Lint::ALL.len(),
+        HaproxyLint::ALL.len(),
         Code::ALL.len(),
     );
     let path = tests().join("../../docs/POLICY.md");

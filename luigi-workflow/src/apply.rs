@@ -320,6 +320,7 @@ fn publish(
     let policy = feed.put(&snapshot.encode(), FileKind::Policy, disk)?;
     let (epoch, generation) = match &previous {
         Some(manifest) => {
+            // UNSHOWN: nobody makes 2^64 generations, and the clock is later than 1970.
             (manifest.epoch, manifest.generation.checked_add(1).ok_or("the feed has no generations left")?)
         }
         None => (u64::try_from(now.unix_seconds()).map_err(|_| "the clock says that it is before 1970")?, 1),

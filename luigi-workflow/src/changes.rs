@@ -85,6 +85,7 @@ pub fn record(key: &Path, changes: &Changes) -> Result<PathBuf, String> {
     payload.push(b'\n');
     let sealed = RECORD.seal(&payload, &key.pair);
     if sealed.len() as u64 > RECORD.max_bytes {
+        // UNSHOWN: no comparison is as long as that.
         return Err(format!("a record of {} bytes is more than would be read", sealed.len()));
     }
     disk.make_directory(&folder, 0o750).map_err(cannot)?;

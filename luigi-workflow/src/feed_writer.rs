@@ -46,6 +46,7 @@ impl FeedWriter {
         let Some(lock) = lock else {
             let holder = holder_of(path).and_then(|text| text.lines().next().map(str::to_owned));
             let holder = holder.filter(|line| !line.trim().is_empty()).unwrap_or_else(|| "somebody else".to_owned());
+            // UNSHOWN: somebody must be writing at that moment; `tests/tests/feed.rs` has that.
             return Err(format!("the feed `{at}` is being written by {}", holder.escape_debug()));
         };
         // Only for those who read it: a disk that is full must not keep anybody from working.
@@ -95,6 +96,7 @@ impl FeedWriter {
         let entry = FileEntry { sha256: Digest::of(bytes), bytes: bytes.len() as u64 };
         let name = entry.sha256.file_name(kind);
         if entry.bytes > kind.max_bytes() {
+            // UNSHOWN: 256 MiB, or as many keys.
             return Err(format!("a {} of {} bytes is more than engines read", kind.suffix(), entry.bytes));
         }
         if self.bytes(&name, kind.max_bytes()).is_ok_and(|held| held == bytes) {
@@ -108,6 +110,7 @@ impl FeedWriter {
     pub(crate) fn publish(&self, manifest: &Manifest, key: &SigningKey, disk: &mut Disk<'_>) -> Result<(), String> {
         let bytes = manifest.sign(&key.pair);
         if bytes.len() as u64 > MAX_MANIFEST_BYTES {
+            // UNSHOWN: 64 KiB are hundreds of issuers.
             return Err(format!("a manifest of {} bytes is more than engines read", bytes.len()));
         }
         self.sync(disk)?;

@@ -165,6 +165,7 @@ fn stop_at(at: &StopsFeed, request: &StopRequest, now: Timestamp) -> Result<Stop
     let edit = |stops: &mut Vec<Stop>, policy: &Policy| {
         if stops.len() >= MAX_STOPS {
             return Err(StopsError::usage(format!(
+                // UNSHOWN: so many would have to be made first.
                 "there are {MAX_STOPS} stops, which is as many as can be; a deny rule can hold more"
             )));
         }
@@ -265,6 +266,7 @@ fn change(
     } else {
         Some(feed.put(&Stops { stops: current }.to_bytes(), FileKind::Stops, &mut disk)?)
     };
+    // UNSHOWN: nobody makes 2^64 generations.
     let generation = previous.generation.checked_add(1).ok_or_else(|| "the feed has no generations left".to_owned())?;
     let tool = concat!("luigi ", env!("CARGO_PKG_VERSION")).to_owned();
     let manifest = Manifest {

@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &Decide) -> Result<Found, Failure> {
     let deciding = match (&arguments.policy, &arguments.feed) {
         (Some(policy), _) => Deciding::policy(policy, arguments.environment.as_deref(), &arguments.jwks)?,
         (None, Some(feed)) => Deciding::feed(feed, &state::public_key(arguments.public_key.as_deref()))?,
+        // UNSHOWN: the parser of arguments refuses that.
         (None, None) => return Err(Failure::usage("a policy or `--feed` is needed")),
     };
     let mut scratch = Scratch::for_snapshot(deciding.snapshot());

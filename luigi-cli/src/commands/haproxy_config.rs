@@ -81,6 +81,9 @@ fn text(path: &Path) -> Result<String, Failure> {
     let absolute = absolute(path).map_err(|error| Failure::usage(format!("`{}`: {error}", path.display())))?;
     match absolute.to_str() {
         Some(text) if !text.contains(|c: char| c.is_control()) => Ok(text.to_owned()),
-        Some(_) | None => Err(Failure::usage(format!("`{}` cannot stand in HAProxy's configuration", path.display()))),
+        Some(_) | None => Err(Failure::usage(format!(
+            "`{}` cannot stand in HAProxy's configuration",
+            path.display().to_string().escape_debug()
+        ))),
     }
 }

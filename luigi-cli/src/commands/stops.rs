@@ -21,6 +21,7 @@ pub(crate) fn stop(arguments: &Stop) -> Result<Found, Failure> {
         (_, Some(subject), ..) => StopWhat::Subject { issuer, subject: subject.clone() },
         (_, _, Some(id), _) => StopWhat::TokenId { issuer, id: id.clone() },
         (_, _, _, Some(before)) => StopWhat::IssuedBefore { issuer, before },
+        // UNSHOWN: the parser of arguments refuses that.
         (None, None, None, None) => return Err(Failure::usage("say what to stop")),
     };
     let by = who(arguments.by.as_deref(), "makes")?;

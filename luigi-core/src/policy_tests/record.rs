@@ -115,8 +115,11 @@ impl fmt::Display for Unusable {
             Self::Missing(fact) => {
                 return write!(f, "a rule or scope looks at `{}`, and that is not there", fact.as_str());
             }
+            // UNSHOWN: takes a log of the same revision that knows more than it says.
             Self::DecidedOnMore => "this policy decided otherwise, on something that is not there",
+            // UNSHOWN: JSON has nothing that the claims of a rule ask for and TOML lacks but `null`.
             Self::Unwritable => "a claim cannot be written in TOML",
+            // UNSHOWN: ten thousand requests.
             Self::TooMany => "there are enough tests already",
         };
         f.write_str(text)
@@ -190,6 +193,7 @@ impl Recorder {
         let place = environment.map_or_else(String::new, |name| format!("environment = {}\n", written::text(name)));
         with_blank.add(
             name.as_str(),
+            // UNSHOWN: a test, to be read by the parser.
             format!("schema = 1\n[[tests]]\nname = \"{name}\"\n{place}request = \"GET /\"\nexpect = \"deny\"\n"),
         );
         let mut parsed = parse_for(&with_blank, environment);

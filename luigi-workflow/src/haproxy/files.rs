@@ -20,6 +20,7 @@ pub fn read(paths: &[PathBuf]) -> Result<SourceSet, String> {
             let text = text(&file)?;
             total += text.len();
             if total > MAX_TOTAL_BYTES {
+                // UNSHOWN: 64 MiB in files of 8.
                 return Err(format!(
                     "the configuration is larger than {} MiB at `{}`",
                     MAX_TOTAL_BYTES >> 20,

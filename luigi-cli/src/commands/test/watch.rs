@@ -41,6 +41,7 @@ pub(super) fn run(arguments: &Test) -> Result<Found, Failure> {
             }
             Ok(_) => {}
         }
+        // UNSHOWN: a watch has no end; `tests/watch.rs` has it.
         anstream::eprintln!("watching {}; Ctrl-C ends it", arguments.policy.display());
         loop {
             std::thread::sleep(PERIOD);

@@ -92,6 +92,7 @@ impl Compiler {
                     )
             }
             (None, CompileError::Unsupported(why)) => {
+                // UNSHOWN: each expression was compiled alone before, and what is not supported was said of it.
                 let message = format!("scope {} has an expression that cannot be compiled", quoted(scope));
                 Diagnostic::error(Code::InvalidPathRegex, texts[0].span, message).label(why)
             }

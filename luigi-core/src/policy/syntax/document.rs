@@ -64,6 +64,7 @@ fn read<'s>(source: SourceId, text: &'s str, out: &mut Diagnostics) -> Option<Do
         let span = error.span().unwrap_or(0..0);
         let start = floor_char_boundary(text, span.start);
         let end = floor_char_boundary(text, span.end.max(start));
+        // UNSHOWN: the parser's words.
         if error.message() == "duplicate key" {
             let problem = Diagnostic::error(
                 Code::DuplicateName,

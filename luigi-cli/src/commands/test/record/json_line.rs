@@ -58,6 +58,7 @@ enum Word {
 pub(super) fn read(text: &str) -> Result<Observed, String> {
     let line: Line = serde_json::from_str(text).map_err(|error| {
         let says = error.to_string();
+        // UNSHOWN: what serde_json says.
         says.split_once(" at line ").map_or(says.as_str(), |(says, _)| says).to_owned()
     })?;
     let (host, target) = match line.url.split_once("://") {

@@ -69,6 +69,7 @@ pub(super) fn run(arguments: &Test) -> Result<Found, Failure> {
         }
     }
     for name in &unsaid {
+        // UNSHOWN: no request is known that does; nothing is written unless it passes.
         tally.refuse(&"it comes out otherwise as a test", name);
     }
     tests.retain(|(name, _)| !unsaid.contains(name));
@@ -115,6 +116,7 @@ impl<'a> Target<'a> {
     fn appended(&self, tests: &[(String, String)]) -> String {
         let mut text = self.text.clone();
         if text.is_empty() {
+            // UNSHOWN: it stands in the file; `tests/record.rs` reads that.
             text.push_str("# Recorded by `luigi test --record`.\nschema = 1\n");
         } else if !text.ends_with('\n') {
             text.push('\n');
@@ -135,6 +137,7 @@ impl<'a> Target<'a> {
             }
         };
         if now != self.text {
+            // UNSHOWN: somebody must write at that moment.
             return Err(Failure::environment(format!(
                 "`{}` has changed meanwhile; nothing was written",
                 self.path.display()
