@@ -44,9 +44,9 @@ impl FeedWriter {
         let directory = Directory::open(path).map_err(cannot)?;
         let lock = directory.lock(LOCK_NAME).map_err(|error| format!("cannot lock the feed `{at}`: {error}"))?;
         let Some(lock) = lock else {
+            // UNSHOWN: somebody must be writing at that moment; `tests/tests/feed.rs` has that.
             let holder = holder_of(path).and_then(|text| text.lines().next().map(str::to_owned));
             let holder = holder.filter(|line| !line.trim().is_empty()).unwrap_or_else(|| "somebody else".to_owned());
-            // UNSHOWN: somebody must be writing at that moment; `tests/tests/feed.rs` has that.
             return Err(format!("the feed `{at}` is being written by {}", holder.escape_debug()));
         };
         // Only for those who read it: a disk that is full must not keep anybody from working.

@@ -251,7 +251,7 @@ fn a_feed_that_was_taken_away_is_said_to_be() {
     let feed = Feed::new();
     feed.apply(&numbered_policy(1)).unwrap();
     let engine = feed.engine().unwrap();
-    std::fs::remove_dir_all(feed.feed()).unwrap();
+    fs::remove_dir_all(feed.feed()).unwrap();
     let told = engine.poll_until_idle();
     assert!(matches!(&told, Some(PollEvent::Refused { why }) if why.contains("was taken away")), "{told:?}");
     // One that is made anew under the same path is another one.

@@ -150,6 +150,7 @@ macro_rules! ids {
             type Error = &'static str;
 
             fn try_from(index: u32) -> Result<Self, Self::Error> {
+                // UNSHOWN: no policy has so many rows; only a damaged snapshot says so.
                 index.checked_add(1).and_then(NonZeroU32::new).map(Self).ok_or("the number of a row is below 2^32 - 1")
             }
         }
