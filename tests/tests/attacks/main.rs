@@ -81,9 +81,12 @@ fn no_attack_reaches_what_is_denied(release: Release) {
     }
 }
 
-/// A sample of every class, where the lines stand in a `defaults` section and print no headers, and decisions are recorded.
+/// A sample of every class, where the lines stand in a `defaults` section and print no headers, decisions are recorded, and the policy was observed in between.
 fn other_lines_let_no_attack_through_either(release: Release) {
     let Some(estate) = Estate::start(release, Lines::FromDefaults) else { return };
+    // Observed and enforced again, as it goes on the day of the change.
+    estate.set_mode(Mode::Observe);
+    estate.set_mode(Mode::Enforce);
     plain_requests_come_out_as_the_policy_says(&estate);
     let sample: Vec<Attack> = attacks().into_iter().step_by(11).collect();
     let results = run(&estate, Guard::Luigi, &sample);
