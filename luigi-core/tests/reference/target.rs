@@ -217,7 +217,7 @@ fn unpunycoded(encoded: &str) -> Option<String> {
         bias += 36 * delta / (delta + 38);
         n += i / length;
         i %= length;
-        name.insert(i as usize, char::from_u32(u32::try_from(n).ok()?)?);
+        name.insert(usize::try_from(i).ok()?, char::from_u32(u32::try_from(n).ok()?)?);
         i += 1;
     }
     Some(name.into_iter().collect())

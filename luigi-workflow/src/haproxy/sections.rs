@@ -284,8 +284,8 @@ impl<'c> Proxy<'c> {
     }
 
     fn is_disabled(self) -> bool {
-        let lines = self.lines().into_iter().map(|(_, line)| line.word(0));
-        lines.filter(|word| matches!(*word, "disabled" | "enabled")).next_back() == Some("disabled")
+        let mut words = self.lines().into_iter().map(|(_, line)| line.word(0));
+        words.rfind(|word| matches!(*word, "disabled" | "enabled")) == Some("disabled")
     }
 
     /// Whether it is in http mode. HAProxy's default is tcp.
