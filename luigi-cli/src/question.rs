@@ -114,7 +114,7 @@ struct Line {
 }
 
 impl Question {
-    /// A question from its parts; `request` is a method, a space, and a URL or a path.
+    /// A question from its parts; `request` is a method, a space, and a URL or a path, or host and port for CONNECT.
     pub(crate) fn new(
         request: &str,
         asker: Asker,
@@ -124,6 +124,11 @@ impl Question {
     ) -> Result<Self, String> {
         let (method, host, target) = split_request(request)?;
         Ok(Self { method, host, target, asker, from, at, grants, facts: DescribedFacts::default() })
+    }
+
+    /// Whether it asks for a tunnel.
+    pub(crate) fn is_connect(&self) -> bool {
+        self.method == "CONNECT"
     }
 
     /// The same request with what it brings along.
@@ -137,13 +142,9 @@ impl Question {
         if text.trim_start().starts_with('[') {
             return Err((Value::Null, "expected an object with `request`".to_owned()));
         }
-        let line: Line = serde_json::from_str(text).map_err(|error| {
+        let line: Line = at_key(text).map_err(|error| {
             let id = serde_json::from_str::<Value>(text).ok().and_then(|value| value.get("id").cloned());
-            // The text is one line of many: the line that serde_json counts would mislead.
-            let says = error.to_string();
-            // UNSHOWN: what serde_json says.
-            let says = says.split_once(" at line ").map_or(says.as_str(), |(says, _)| says);
-            (id.unwrap_or(Value::Null), format!("{says} at column {}", error.column()))
+            (id.unwrap_or(Value::Null), error)
         })?;
         let Line { id, request, asker, token, from, at, grants, headers, facts, certificate, frontend } = line;
         let question = || {
@@ -152,9 +153,10 @@ impl Question {
                 (asker, None) => Asker::from_json(asker)?,
                 (_, Some(_)) => return Err("`as` and `token` cannot stand together".to_owned()),
             };
-            let at = at.map_or(Ok(now), |at| timestamp(&at))?;
+            let at = at.map_or(Ok(now), |at| timestamp(&at).map_err(|why| format!("`at`: {why}")))?;
             let facts = Brought { headers, facts, certificate, frontend }.described()?;
-            Ok(Self::new(&request, asker, from, at, grants)?.bringing(facts))
+            let question = Self::new(&request, asker, from, at, grants).map_err(|why| format!("`request`: {why}"))?;
+            Ok(question.bringing(facts))
         };
         match question() {
             Ok(question) => Ok((id, question)),
@@ -191,7 +193,7 @@ impl Question {
                 Grants::Own(GrantSet::new(grants.collect::<Result<_, _>>()?))
             }
             (_, Prepare::Absent | Prepare::Expired | Prepare::Invalid(_), _) => {
-                return Err("grants need somebody they are for".to_owned());
+                return Err("`grants`: they need somebody they are for".to_owned());
             }
         };
         let (values, certificate) = (self.facts.values(policy), self.facts.certificate());
@@ -284,9 +286,9 @@ impl Asker {
                     Err(format!("`as` is an object, `nobody`, `expired` or `invalid`, not `{}`", other.escape_debug()))
                 }
             },
-            object @ Value::Object(_) => match serde_json::from_value(object) {
+            object @ Value::Object(_) => match serde_path_to_error::deserialize(object) {
                 Ok(person) => Ok(Self::Person(Box::new(person))),
-                Err(error) => Err(format!("`as`: {error}")),
+                Err(error) => Err(format!("`{}`: {}", key_in("as", error.path()), error.inner())),
             },
             Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
                 Err("`as` is an object, `nobody`, `expired` or `invalid`".to_owned())
@@ -312,8 +314,9 @@ impl Person {
         if self.claims.contains_key("act") {
             return Err("`as`: say who acts as `via`, not as a claim `act`".to_owned());
         }
-        let in_tokens =
-            |name: &String| group_in_tokens(policy, name).map(Into::into).map_err(|error| error.to_string());
+        let in_tokens = |name: &String| {
+            group_in_tokens(policy, name).map(Into::into).map_err(|error| format!("`as.groups`: {error}"))
+        };
         let groups = self.groups.iter().map(in_tokens);
         let groups = Groups::new(groups.collect::<Result<_, _>>()?, Completeness::Complete);
         let expires_at = at.plus_seconds(AROUND_SECONDS);
@@ -458,12 +461,52 @@ fn unknown(what: &str, name: &str) -> String {
 }
 
 /// Method, Host header and target of `GET https://host/path` or `GET /path`.
+/// Reads a line of JSON; what is wrong is said with its key and its place.
+fn at_key<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let key = match error.path().to_string().as_str() {
+            "." => String::new(),
+            path => format!("`{path}`: "),
+        };
+        (key, error.into_inner())
+    });
+    // Whatever stands behind the object belongs to no key.
+    let read = read.and_then(|value| json.end().map(|()| value).map_err(|error| (String::new(), error)));
+    read.map_err(|(key, error)| {
+        // The text is one line of many: the line that serde_json counts would mislead.
+        let says = error.to_string();
+        // UNSHOWN: what serde_json says.
+        let says = says.split_once(" at line ").map_or(says.as_str(), |(says, _)| says);
+        format!("{key}{says} at column {}", error.column())
+    })
+}
+
+/// A key within the value of another one.
+fn key_in(outer: &str, path: &serde_path_to_error::Path) -> String {
+    match path.to_string().as_str() {
+        "." => outer.to_owned(),
+        inner => format!("{outer}.{inner}"),
+    }
+}
+
 fn split_request(request: &str) -> Result<(String, Option<String>, String), String> {
-    let shape = || format!("`{}` is not a request like `GET https://host.example/path`", request.escape_debug());
+    let shape = || {
+        let shape = if request.trim_start().starts_with("CONNECT ") {
+            "CONNECT host.example:443"
+        } else {
+            "GET https://host.example/path"
+        };
+        format!("`{}` is not a request like `{shape}`", request.escape_debug())
+    };
     let (method, url) = request.trim().split_once(' ').ok_or_else(shape)?;
     let url = url.trim_start();
     if method.is_empty() || url.is_empty() || url.contains(' ') {
         return Err(shape());
+    }
+    // The authority is the whole of the target, and HAProxy gives it as the Host, too.
+    if method == "CONNECT" && !url.contains(['/', '?', '#', '*']) {
+        return Ok((method.to_owned(), Some(url.to_owned()), url.to_owned()));
     }
     let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else {
         return if url.starts_with('/') || url == "*" {
@@ -494,7 +537,12 @@ mod tests {
         check("GET https://a.test?x=1", Some(("GET", Some("a.test"), "/?x=1")));
         check("GET  /a//b", Some(("GET", None, "/a//b")));
         check("OPTIONS *", Some(("OPTIONS", None, "*")));
-        for bad in ["", "GET", "/a", "GET a.test/b", "GET /a b", "GET ftp://a/b"] {
+        check("CONNECT a.test:443", Some(("CONNECT", Some("a.test:443"), "a.test:443")));
+        check("CONNECT [::1]:443", Some(("CONNECT", Some("[::1]:443"), "[::1]:443")));
+        check("CONNECT /a", Some(("CONNECT", None, "/a")));
+        for bad in
+            ["", "GET", "/a", "GET a.test/b", "GET /a b", "GET ftp://a/b", "GET a.test:443", "CONNECT a.test:443/b"]
+        {
             check(bad, None);
         }
     }

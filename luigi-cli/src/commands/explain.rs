@@ -42,6 +42,11 @@ pub(crate) fn run(arguments: &Explain) -> Result<Found, Failure> {
         Format::Human => {
             let detail = if arguments.full { Detail::Full } else { Detail::Concerned };
             print(&output::explanation(&explanation.lines(detail), 0))?;
+            if question.is_connect() {
+                print(
+                    "\nCONNECT lies in no scope, so that no rule allows it. A WebSocket over HTTP/2 or HTTP/3 is a `GET` with `--header 'Upgrade: websocket'` here.\n",
+                )?;
+            }
         }
         Format::Json => print_json(&explanation)?,
     }

@@ -2,7 +2,7 @@
 //!
 //! Works on tokens, not on values, and moves nothing: keys, tables and comments stay in their order, strings and numbers stay as they are
 //! written. What changes is space: around `=` and commas, blank lines, where a comment at the end of a line begins, whether a list stands on
-//! one line. A list whose author broke it after the bracket stays broken; one that is too long is broken. [`tree`] reads the tokens, [`lines`]
+//! one line. A list whose author broke it after the bracket stays broken; one that is too long is broken. Lines end as the first one does, with LF or with CRLF. [`tree`] reads the tokens, [`lines`]
 //! writes them; here the result is compared with what was meant.
 
 mod lines;
@@ -18,7 +18,12 @@ use luigi_core::policy::{Diagnostics, SourceSet, parse};
 pub(crate) fn layout(name: &str, text: &str) -> Result<String, Unreadable> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: toml::Table = toml::from_str(text).map_err(|error| Unreadable::new(name, text, &error))?;
-    let written = lines::write(&tree::read(text));
+    let written = match text.find('\n') {
+        Some(end) if text[..end].ends_with('\r') => {
+            lines::write(&tree::read(&text.replace("\r\n", "\n"))).replace('\n', "\r\n")
+        }
+        Some(_) | None => lines::write(&tree::read(text)),
+    };
     // Whatever a layout gets wrong, a policy must not change its meaning for it.
     match toml::from_str::<toml::Table>(&written) {
         Ok(same) if same == value => Ok(written),

@@ -131,3 +131,16 @@ fn odd_policies_lose_nothing_and_settle_at_once() {
     }
     assert!(seen > 15, "{seen}");
 }
+
+#[test]
+fn lines_end_as_the_first_one_does() {
+    let text = "schema=1\n\n\n\n# Ours.\n[groups]\na   = \"x\"\nb = [\n\"y\"]\n[t]\nm = \"\"\"\none\ntwo\"\"\"\n";
+    let unix = layout("a.toml", text).unwrap();
+    assert_ne!(unix, text);
+    let dos = layout("a.toml", &text.replace('\n', "\r\n")).unwrap();
+    assert_eq!(dos, unix.replace('\n', "\r\n"));
+    assert_eq!(layout("a.toml", &dos).unwrap(), dos, "twice changes nothing");
+    // One line that ends otherwise follows the others.
+    let mixed = text.replacen("[groups]\n", "[groups]\r\n", 1);
+    assert_eq!(layout("a.toml", &mixed).unwrap().replace("\r\n", "\n"), unix);
+}

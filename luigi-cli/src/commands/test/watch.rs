@@ -1,13 +1,15 @@
 //! `luigi test --watch`: again whenever a file of the policy changes, until Ctrl-C.
 //!
 //! Files are asked for their state a few times a second: that sees renames, the swaps of links that configuration systems make, and files that
-//! come and go, which a watch on a file does not.
+//! come and go, which a watch on a file does not. Only what the policy is made of is watched: its files and those that it names. What else lies beside them, a
+//! report of these very tests say, is nothing to run them for.
 
 use super::run_tests;
 use crate::Found;
 use crate::args::Test;
 use crate::failure::Failure;
 use crate::output::print;
+use luigi_runtime::policy_files;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
@@ -29,7 +31,8 @@ pub(super) fn run(arguments: &Test) -> Result<Found, Failure> {
     }
     loop {
         // Taken before the files are read: what changes meanwhile is seen in the next round.
-        let before = state(&arguments.policy);
+        let beside = beside(&arguments.policy);
+        let before = state(&arguments.policy, &beside);
         if io::stdout().is_terminal() {
             print(CLEAR)?;
         }
@@ -48,10 +51,10 @@ pub(super) fn run(arguments: &Test) -> Result<Found, Failure> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(Found::Fine);
             }
-            let now = state(&arguments.policy);
+            let now = state(&arguments.policy, &beside);
             // Whoever saves several files, or one in steps, is given the time for it.
             if now != before {
-                settle(&arguments.policy, now);
+                settle(&arguments.policy, &beside, now);
                 break;
             }
         }
@@ -59,10 +62,10 @@ pub(super) fn run(arguments: &Test) -> Result<Found, Failure> {
 }
 
 /// Waits until nothing has changed for a period, or for ten of them.
-fn settle(policy: &Path, mut last: Vec<FileState>) {
+fn settle(policy: &Path, beside: &[PathBuf], mut last: Vec<FileState>) {
     for _ in 0..10 {
         std::thread::sleep(PERIOD);
-        let now = state(policy);
+        let now = state(policy, beside);
         if now == last {
             return;
         }
@@ -77,22 +80,54 @@ struct FileState {
     identity: Option<(u64, u64, u64, i64, i64)>,
 }
 
-/// The files of the policy's folder, or the policy and the folder that it lies in: files that it names may lie there, too.
-fn state(policy: &Path) -> Vec<FileState> {
-    let folder = if policy.is_dir() {
-        policy
-    } else {
-        policy.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+/// The files that the policy names beside its own. Those of a policy that cannot be read are not known; whatever makes it readable changes one of its own.
+fn beside(policy: &Path) -> Vec<PathBuf> {
+    let folder = if policy.is_dir() { Some(policy) } else { policy.parent() };
+    let Ok(sources) = policy_files::read(policy) else { return Vec::new() };
+    let names = luigi_core::policy::files_beside(&sources);
+    names.into_iter().map(|name| folder.map_or_else(|| PathBuf::from(&name), |folder| folder.join(&name))).collect()
+}
+
+/// The states of the policy's files, and of those beside it.
+fn state(policy: &Path, beside: &[PathBuf]) -> Vec<FileState> {
+    let own = policy_files::files(policy).unwrap_or_else(|_| vec![policy.to_owned()]);
     let of = |path: PathBuf| {
-        let found = fs::metadata(&path).ok();
+        let found = fs::metadata(&path).ok().filter(|file| !file.is_dir());
         let identity = found.map(|file| (file.dev(), file.ino(), file.len(), file.mtime(), file.mtime_nsec()));
         FileState { path, identity }
     };
-    // Folders change with every file in them.
-    let mut files: Vec<_> = entries.filter(|path| !path.is_dir()).chain([policy.to_owned()]).map(of).collect();
-    files.retain(|file| !file.path.is_dir());
+    let mut files: Vec<_> = own.into_iter().chain(beside.iter().cloned()).map(of).collect();
     files.sort();
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A report of the tests that is written into the policy's folder is no reason to run them again, and write it again.
+    #[test]
+    fn only_what_the_policy_is_made_of_is_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a.toml"), "schema = 1\n[networks]\noffice = { file = \"office.txt\" }\n").unwrap();
+        fs::write(at("office.txt"), "203.0.113.0/24\n").unwrap();
+        for policy in [folder.path(), &at("a.toml")] {
+            let beside = beside(policy);
+            assert_eq!(beside, [at("office.txt")]);
+            let before = state(policy, &beside);
+            fs::write(at("report.xml"), policy.display().to_string()).unwrap();
+            assert_eq!(state(policy, &beside), before);
+            let list = fs::read_to_string(at("office.txt")).unwrap();
+            fs::write(at("office.txt"), format!("{list}# one more\n")).unwrap();
+            assert_ne!(state(policy, &beside), before);
+        }
+        let before = state(folder.path(), &[]);
+        fs::write(at("b.toml"), "schema = 1\n").unwrap();
+        assert_ne!(state(folder.path(), &[]), before, "another file of the policy");
+        fs::remove_file(at("b.toml")).unwrap();
+        assert_eq!(state(folder.path(), &[]), before);
+        fs::remove_file(at("a.toml")).unwrap();
+        assert_ne!(state(&at("a.toml"), &[]), before, "it is gone");
+    }
 }
