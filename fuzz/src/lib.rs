@@ -10,8 +10,10 @@ mod ffi;
 mod haproxy;
 mod input;
 mod jwks;
+mod language_server;
 mod manifest;
 mod policy;
+mod recorded;
 mod snapshot;
 mod target;
 mod token;
@@ -20,15 +22,17 @@ mod token;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 10] = [
+pub const TARGETS: [FuzzTarget; 12] = [
     ("canonical_target", target::run),
     ("decide", decide::run),
     ("facts", facts::run),
     ("ffi", ffi::run),
     ("haproxy_config", haproxy::run),
     ("jwks", jwks::run),
+    ("language_server", language_server::run),
     ("manifest", manifest::run),
     ("policy", policy::run),
+    ("recorded", recorded::run),
     ("snapshot", snapshot::run),
     ("token", token::run),
 ];

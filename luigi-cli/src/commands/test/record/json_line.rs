@@ -1,6 +1,8 @@
 //! Requests as lines of JSON; the members are documented in docs/CLI.md.
+//!
+//! Uses nothing else of this command, so that it can be fuzzed by itself.
 
-use crate::brought;
+use luigi_core::policy::model::is_frontend_name;
 use luigi_core::policy_tests::record::{Asker, Observed, Then};
 use luigi_core::time::Timestamp;
 use serde::Deserialize;
@@ -55,7 +57,7 @@ enum Word {
 }
 
 /// Reads a line, or says what is wrong with it.
-pub(super) fn read(text: &str) -> Result<Observed, String> {
+pub(crate) fn read(text: &str) -> Result<Observed, String> {
     let line: Line = serde_json::from_str(text).map_err(|error| {
         let says = error.to_string();
         // UNSHOWN: what serde_json says.
@@ -97,8 +99,12 @@ pub(super) fn read(text: &str) -> Result<Observed, String> {
         time: time.transpose()?,
         headers,
         facts: line.facts.map(|facts| facts.into_iter().collect()),
-        frontend: line.frontend.as_deref().map(brought::frontend).transpose()?,
+        frontend: line.frontend.map(frontend).transpose()?,
         asker,
         then,
     })
+}
+
+fn frontend(name: String) -> Result<String, String> {
+    if is_frontend_name(&name) { Ok(name) } else { Err(format!("`{}` is no name of a frontend", name.escape_debug())) }
 }
