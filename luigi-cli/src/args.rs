@@ -18,6 +18,7 @@ use luigi_runtime::haproxy_config::{ForwardedPath, IdentityHeader};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+const DEFAULT_CONFIG: &str = "/etc/luigi/luigi.toml";
 const DEFAULT_FEED: &str = "/var/lib/luigi/feed";
 
 /// Decides how and when HAProxy's gates open.
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Apply(Apply),
     Changes(Changes),
     Status(Status),
+    Serve(Serve),
     Stop(Stop),
     Stops(Stops),
     Unstop(Unstop),
@@ -57,8 +59,7 @@ pub(crate) enum Command {
     Fmt(Fmt),
     #[command(subcommand)]
     Scopes(Scopes),
-    /// Print the JSON Schema of policy files, for editors
-    Schema,
+    Schema(Schema),
     /// Answer an editor over standard input and output (Language Server Protocol)
     LanguageServer,
     Completions(Completions),
@@ -68,7 +69,7 @@ pub(crate) enum Command {
 /// Check policies and report every problem
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Policies, each a file or a directory of *.toml files
+    /// Policies, each a file or a directory of *.toml files; or a configuration of the daemon, by the name of luigi.toml
     #[arg(required_unless_present = "explain", value_name = "POLICY")]
     pub(crate) policies: Vec<PathBuf>,
     /// Explain a code instead: what it means, why it matters, an example and the cure; all codes in one line each if none is given
@@ -352,6 +353,9 @@ pub(crate) struct Apply {
     /// $XDG_STATE_HOME/luigi for whoever may not write there]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    /// Who applies it, for the record of a daemon; whoever is logged in if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
     /// Do not compare the policy with the one in force
     #[arg(long)]
     pub(crate) no_diff: bool,
@@ -390,6 +394,24 @@ pub(crate) struct Status {
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// Drain the spool into the audit ledger, keep the feed alive and send checkpoints, until SIGTERM or Ctrl-C
+///
+/// `luigi apply`, `luigi stop` and `luigi unstop` hand their changes to the daemon that holds the feed.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The configuration; `luigi check` checks it, docs/DAEMON.md has every key
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub(crate) config: PathBuf,
+}
+
+/// Print the JSON Schema of policy files, for editors
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// That of the daemon's configuration instead
+    #[arg(long)]
+    pub(crate) config: bool,
 }
 
 /// Stop a scope, a person or program, or tokens at once, whatever the policy says

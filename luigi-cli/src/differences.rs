@@ -1,8 +1,10 @@
 //! Differences between policies as text, for `luigi diff` and `luigi apply`.
 
 use crate::output::{count, style};
-use luigi_core::analysis::{Answer, Cause, Comparison, Difference, Kind, Structure, TargetWords};
+use luigi_core::analysis::{Comparison, Difference, Kind, Structure, TargetWords};
 use luigi_core::explain::Tone;
+use luigi_workflow::changes::words::kind_word;
+pub(crate) use luigi_workflow::changes::words::{answer, conditions};
 use std::fmt::Write as _;
 
 /// How much to say.
@@ -98,12 +100,11 @@ fn list(text: &mut String, all: &[Difference], length: Length) {
 }
 
 fn one(text: &mut String, difference: &Difference, length: Length) {
-    let (word, tone) = match difference.kind {
-        Kind::Opens => ("opens", Tone::Bad),
-        Kind::Unprivileged => ("no longer privileged", Tone::Bad),
-        Kind::Closes => ("closes", Tone::Good),
-        Kind::Privileged => ("now privileged", Tone::Good),
-        Kind::Advice => ("advice", Tone::Doubtful),
+    let word = kind_word(difference.kind);
+    let tone = match difference.kind {
+        Kind::Opens | Kind::Unprivileged => Tone::Bad,
+        Kind::Closes | Kind::Privileged => Tone::Good,
+        Kind::Advice => Tone::Doubtful,
     };
     let (mark, bold, faint) = (style(tone), style(Tone::Strong), style(Tone::Faint));
     let who = conditions(&difference.who, &difference.circumstances);
@@ -128,11 +129,6 @@ fn remarks(difference: &Difference) -> String {
     if said.is_empty() { String::new() } else { format!("  ({})", said.join("; ")) }
 }
 
-/// Who, and what must hold.
-pub(crate) fn conditions(who: &str, circumstances: &[String]) -> String {
-    std::iter::once(who).chain(circumstances.iter().map(String::as_str)).collect::<Vec<_>>().join(", ")
-}
-
 /// Operations, one a line.
 pub(crate) fn targets(text: &mut String, targets: &[TargetWords], most: usize) {
     for target in targets.iter().take(most) {
@@ -141,14 +137,6 @@ pub(crate) fn targets(text: &mut String, targets: &[TargetWords], most: usize) {
     if targets.len() > most {
         let _ = writeln!(text, "  and {}", count(targets.len() - most, "other place"));
     }
-}
-
-/// `deny (no-rule-allows): log in`.
-pub(crate) fn answer(answer: &Answer, because: &[Cause]) -> String {
-    let causes: Vec<String> = because.iter().map(ToString::to_string).collect();
-    let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join("; ")) };
-    let advice = answer.advice.as_ref().map_or_else(String::new, |advice| format!(": {advice}"));
-    format!("{}{causes}{advice}", answer.decision)
 }
 
 /// What differs in the text of the policies.

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::output;
+use luigi_core::daemon_config::{self, DaemonConfig};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{IssuerKeys, KeySet, Trust};
 use luigi_core::policy::diagnostics::Code;
@@ -110,6 +111,14 @@ pub(crate) fn read(path: &Path, environment: Option<&str>) -> Result<(SourceSet,
             ParsedEverywhere { environments: vec![(Some(name.to_owned()), parsed)], diagnostics }
         }
     };
+    Ok((sources, parsed))
+}
+
+/// Reads the daemon's configuration: what it says, unless it has errors, and its problems.
+pub(crate) fn daemon_config(path: &Path) -> Result<(SourceSet, (Option<DaemonConfig>, Diagnostics)), Failure> {
+    let sources = policy_files::read_one(path).map_err(Failure::environment)?;
+    let folder = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let parsed = daemon_config::parse(&sources, folder.parent().unwrap_or(Path::new("/")));
     Ok((sources, parsed))
 }
 

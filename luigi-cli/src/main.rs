@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Apply(arguments) => commands::apply::run(&arguments),
         Command::Changes(arguments) => commands::changes::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
+        Command::Serve(arguments) => commands::serve::run(&arguments),
         Command::Stop(arguments) => commands::stops::stop(&arguments),
         Command::Stops(arguments) => commands::stops::list(&arguments),
         Command::Unstop(arguments) => commands::stops::unstop(&arguments),
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Scopes(arguments) => commands::scopes::run(&arguments),
         Command::LanguageServer => commands::language_server::run(),
-        Command::Schema => commands::schema::run(),
+        Command::Schema(arguments) => commands::schema::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
         Command::Man(arguments) => commands::man::run(&arguments),
     };

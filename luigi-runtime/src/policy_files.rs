@@ -32,6 +32,16 @@ pub fn read(path: &Path) -> Result<SourceSet, ReadError> {
     Ok(sources)
 }
 
+/// Reads one file and nothing that it names.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_one(path: &Path) -> Result<SourceSet, ReadError> {
+    let mut sources = SourceSet::new();
+    sources.add(path.display().to_string(), text(path)?);
+    Ok(sources)
+}
+
 /// Reads the files that the policy names.
 fn read_beside(path: &Path, sources: &mut SourceSet, mut total: usize) -> Result<(), ReadError> {
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };

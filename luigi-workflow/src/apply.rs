@@ -3,6 +3,7 @@
 //! What can be wrong with a policy or its keys is found before anything is written. After that the feed changes in one step, the renaming
 //! of its manifest; whatever fails before it leaves the feed as it was, whatever fails after it (syncing, tidying up) is a warning.
 
+use crate::brought::{Brought, BroughtKeys};
 use crate::disk::{Change, Disk};
 use crate::fact_record;
 use crate::feed_writer::FeedWriter;
@@ -18,10 +19,11 @@ use luigi_core::policy_tests::{self, TestOutcome};
 use luigi_core::snapshot::Snapshot;
 use luigi_core::time::Timestamp;
 use luigi_runtime::facts::FactList;
-use luigi_runtime::feed::{FileKind, MAX_KEYS_BYTES, Manifest};
-use luigi_runtime::{haproxy_config, policy_files, regular_file};
+use luigi_runtime::feed::{FileKind, Manifest};
+use luigi_runtime::haproxy_config;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What to apply, and where to.
@@ -46,7 +48,7 @@ pub struct ApplyRequest {
 }
 
 /// What to do about a policy for another environment than the one that a feed has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnOtherEnvironment {
     /// Apply nothing: staging's policy in production's feed is somebody's mistake.
     #[default]
@@ -56,7 +58,7 @@ pub enum OnOtherEnvironment {
 }
 
 /// What was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// The revision that was in force before, in hex; `None` for a new feed.
     pub previous_revision: Option<String>,
@@ -83,14 +85,14 @@ pub struct Applied {
 }
 
 /// Why nothing was applied: the feed is as it was. Plain text, possibly many lines, ready to print.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApplyError {
     kind: ApplyErrorKind,
     text: String,
 }
 
 /// What kind of failure it was, for exit codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ApplyErrorKind {
     /// The policy has errors.
     Policy,
@@ -111,7 +113,7 @@ impl ApplyError {
         Self { kind: ApplyErrorKind::Tests, text: text.into() }
     }
 
-    fn environment(text: impl Into<String>) -> Self {
+    pub(crate) fn environment(text: impl Into<String>) -> Self {
         Self { kind: ApplyErrorKind::Environment, text: text.into() }
     }
 
@@ -145,12 +147,53 @@ pub(crate) fn apply_with(
     before_change: &mut dyn FnMut(Change) -> io::Result<()>,
     now: Timestamp,
 ) -> Result<Applied, ApplyError> {
-    let Checked { snapshot, tests_passed, mut warnings } = check(request, now)?;
+    let brought = Brought::read(&request.policy, &request.jwks).map_err(ApplyError::environment)?;
+    apply_brought(request, &brought, Feed::OfRequest, &mut Disk::new(before_change), now)
+}
+
+/// Who writes the feed.
+pub(crate) enum Feed<'f> {
+    /// Whoever asks: opens it and lets go of it.
+    OfRequest,
+    /// Somebody who holds it all the time.
+    Held {
+        writer: &'f mut FeedWriter,
+        unchanged: Unchanged,
+        /// A feed that is made anew gets a later epoch, whatever the clock says: engines refuse to go back.
+        epoch_after: Option<u64>,
+    },
+}
+
+/// What to do where everything is in force already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unchanged {
+    /// Publish it as a generation of its own: somebody asked for it.
+    Publish,
+    /// Leave the feed as it is.
+    LeaveAlone,
+}
+
+/// [`apply`] of what was read already.
+pub(crate) fn apply_brought(
+    request: &ApplyRequest,
+    brought: &Brought,
+    feed: Feed<'_>,
+    disk: &mut Disk<'_>,
+    now: Timestamp,
+) -> Result<Applied, ApplyError> {
+    let Checked { snapshot, tests_passed, mut warnings } = check(request, &brought.sources, now)?;
     check_facts(request, snapshot.policy())?;
-    let given = given_keys(request, snapshot.policy(), &mut warnings).map_err(ApplyError::environment)?;
-    publish(request, &snapshot, &given, &mut Disk::new(before_change), now, &mut warnings)
-        .map_err(ApplyError::environment)
-        .map(|published| Applied {
+    let given = given_keys(&brought.jwks, snapshot.policy(), &mut warnings).map_err(ApplyError::environment)?;
+    let mut opened;
+    let to = match feed {
+        Feed::Held { writer, unchanged, epoch_after } => Target { feed: writer, unchanged, epoch_after },
+        Feed::OfRequest => {
+            opened = FeedWriter::open(&request.feed, disk).map_err(ApplyError::environment)?;
+            Target { feed: &mut opened, unchanged: Unchanged::Publish, epoch_after: None }
+        }
+    };
+    publish(request, &snapshot, &given, to, disk, now, &mut warnings).map_err(ApplyError::environment).map(
+        |published| Applied {
             previous_revision: published.previous.as_ref().map(|manifest| manifest.policy.sha256.to_string()),
             revision: snapshot.revision().to_string(),
             generation: published.manifest.generation,
@@ -162,7 +205,8 @@ pub(crate) fn apply_with(
             warnings,
             public_key: published.public_key,
             key_is_new: published.key_is_new,
-        })
+        },
+    )
 }
 
 /// A policy without errors.
@@ -172,20 +216,19 @@ struct Checked {
     warnings: Vec<String>,
 }
 
-fn check(request: &ApplyRequest, now: Timestamp) -> Result<Checked, ApplyError> {
-    let sources = policy_files::read(&request.policy).map_err(|error| ApplyError::environment(error.to_string()))?;
-    let parsed = luigi_core::policy::parse_for(&sources, request.environment.as_deref());
-    let found = lint::run(&parsed, &sources, Some(now)).diagnostics;
+fn check(request: &ApplyRequest, sources: &SourceSet, now: Timestamp) -> Result<Checked, ApplyError> {
+    let parsed = luigi_core::policy::parse_for(sources, request.environment.as_deref());
+    let found = lint::run(&parsed, sources, Some(now)).diagnostics;
     let Parsed { policy, tests, diagnostics, .. } = parsed;
-    let policy = policy.ok_or_else(|| ApplyError::policy(diagnostics.render(&sources, request.style)))?;
+    let policy = policy.ok_or_else(|| ApplyError::policy(diagnostics.render(sources, request.style)))?;
     if found.has_errors() {
-        return Err(ApplyError::policy(found.render(&sources, request.style)));
+        return Err(ApplyError::policy(found.render(sources, request.style)));
     }
     let problems = [diagnostics, found].into_iter().filter(|problems| !problems.is_empty());
-    let warnings = problems.map(|problems| problems.render(&sources, request.style)).collect();
+    let warnings = problems.map(|problems| problems.render(sources, request.style)).collect();
     let snapshot = Snapshot::compile(policy)
         .map_err(|error| ApplyError::policy(format!("cannot compile `{}`: {error}", request.policy.display())))?;
-    let tests_passed = run_tests(&snapshot, &tests, &sources, request.style)?;
+    let tests_passed = run_tests(&snapshot, &tests, sources, request.style)?;
     Ok(Checked { snapshot, tests_passed, warnings })
 }
 
@@ -222,27 +265,25 @@ fn check_facts(request: &ApplyRequest, policy: &Policy) -> Result<(), ApplyError
 
 /// The keys that were given, by issuer.
 fn given_keys(
-    request: &ApplyRequest,
+    brought: &[BroughtKeys],
     policy: &Policy,
     warnings: &mut Vec<String>,
 ) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let mut given = BTreeMap::new();
-    for (issuer, path) in &request.jwks {
-        let at = path.display();
+    for BroughtKeys { issuer, name: at, bytes } in brought {
         if !policy.issuers.iter().any(|(_, known)| known.name == *issuer) {
             let known: Vec<_> = policy.issuers.iter().map(|(_, known)| format!("`{}`", known.name)).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(format!("`{issuer}` is no issuer of the policy\nhelp: its issuers are {known}"));
         }
-        let bytes = read(path).map_err(|error| format!("cannot read the keys `{at}`: {error}"))?;
         let unusable = |keys: &[UnusableKey]| keys.iter().map(|key| format!("\n  {key}")).collect::<String>();
-        let keys = KeySet::from_jwks(&bytes).map_err(|error| {
+        let keys = KeySet::from_jwks(bytes).map_err(|error| {
             format!("cannot use the keys `{at}`: {error}{}\nhelp: {}", unusable(error.unusable()), error.help())
         })?;
         if !keys.unusable().is_empty() {
             warnings.push(format!("warning: some keys of `{at}` are left out:{}", unusable(keys.unusable())));
         }
-        if given.insert(issuer.clone(), bytes).is_some() {
+        if given.insert(issuer.clone(), bytes.clone()).is_some() {
             return Err(format!("issuer `{issuer}` is given keys twice"));
         }
     }
@@ -256,15 +297,22 @@ struct Published {
     key_is_new: bool,
 }
 
+/// The feed that is written, and how.
+struct Target<'f> {
+    feed: &'f mut FeedWriter,
+    unchanged: Unchanged,
+    epoch_after: Option<u64>,
+}
+
 fn publish(
     request: &ApplyRequest,
     snapshot: &Snapshot,
     given: &BTreeMap<String, Vec<u8>>,
+    Target { feed, unchanged, epoch_after }: Target<'_>,
     disk: &mut Disk<'_>,
     now: Timestamp,
     warnings: &mut Vec<String>,
 ) -> Result<Published, String> {
-    let mut feed = FeedWriter::open(&request.feed, disk)?;
     if lies_in(&request.key, &request.feed) {
         let (key, feed) = (request.key.display(), request.feed.display());
         return Err(format!("the signing key `{key}` must not lie in the feed `{feed}`"));
@@ -312,7 +360,7 @@ fn publish(
     let stops = match &previous {
         // Read before it is signed again, as keys are; kept as it is, what is over included.
         Some(manifest) => {
-            warnings.extend(stops::without_scope(&stops::held(&feed, manifest)?, snapshot.policy(), now));
+            warnings.extend(stops::without_scope(&stops::held(feed, manifest)?, snapshot.policy(), now));
             manifest.stops
         }
         None => None,
@@ -323,24 +371,32 @@ fn publish(
             // UNSHOWN: nobody makes 2^64 generations, and the clock is later than 1970.
             (manifest.epoch, manifest.generation.checked_add(1).ok_or("the feed has no generations left")?)
         }
-        None => (u64::try_from(now.unix_seconds()).map_err(|_| "the clock says that it is before 1970")?, 1),
+        None => {
+            let now = u64::try_from(now.unix_seconds()).map_err(|_| "the clock says that it is before 1970")?;
+            (epoch_after.map_or(now, |epoch| now.max(epoch.saturating_add(1))), 1)
+        }
     };
     let mode = request.mode.or(previous.as_ref().map(|manifest| manifest.mode)).unwrap_or(Mode::Observe);
     let tool = concat!("luigi ", env!("CARGO_PKG_VERSION")).to_owned();
-    let (published_at, heartbeat) = (now, now);
+    // A heartbeat never goes back, whatever the clock does.
+    let (published_at, heartbeat) = (now, previous.as_ref().map_or(now, |manifest| now.max(manifest.heartbeat)));
     let manifest =
         Manifest { epoch, generation, mode, environment, published_at, heartbeat, policy, keys, stops, tool };
+    if unchanged == Unchanged::LeaveAlone
+        && let Some(previous) = &previous
+    {
+        let Manifest { generation, published_at, heartbeat, ref tool, .. } = *previous;
+        if *previous == (Manifest { generation, published_at, heartbeat, tool: tool.clone(), ..manifest.clone() }) {
+            let manifest = previous.clone();
+            let (public_key, key_is_new) = (key.public_path, key.is_new);
+            return Ok(Published { manifest, previous: Some(previous.clone()), public_key, key_is_new });
+        }
+    }
     feed.publish(&manifest, &key, disk)?;
     if let Err(why) = feed.tidy(&manifest, disk) {
         warnings.push(format!("warning: the policy is in force, but {why}"));
     }
     Ok(Published { manifest, previous, public_key: key.public_path, key_is_new: key.is_new })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    regular_file::open(path)?.take(MAX_KEYS_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Whether a file lies, or would lie, in a directory that exists, whatever links lead there.

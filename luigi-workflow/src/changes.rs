@@ -3,6 +3,8 @@
 //! Not in the feed: engines have no use for it, and what is not named by a manifest does not stay there. The signature is that of the feed's key, so that whoever
 //! cannot publish a policy cannot write what one is said to have changed, either. That a record is missing it does not show; the ledger does.
 
+pub mod words;
+
 use crate::disk::{Access, Directory, Disk};
 use crate::signing_key::SigningKey;
 use luigi_core::policy::model::Mode;

@@ -54,11 +54,6 @@ impl FeedWriter {
         Ok(Self { path: path.to_owned(), directory, current: None, _lock: lock })
     }
 
-    /// Where the feed lies.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Whether the directory is still what its path leads to.
     pub(crate) fn is_in_place(&self) -> bool {
         self.directory.is_at(&self.path)

@@ -15,6 +15,7 @@ use luigi_core::snapshot::{Loader, Progress, Snapshot};
 use luigi_core::stop_set::{MAX_STOPS, Stop, Stopped};
 use luigi_core::time::Timestamp;
 use luigi_runtime::feed::{Digest, FileKind, Manifest, Stops};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Where the feed is and what signs it.
@@ -29,7 +30,7 @@ pub struct StopsFeed {
 }
 
 /// What to stop, in names of the policy in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopWhat {
     /// A scope, by name.
     Scope(String),
@@ -57,7 +58,7 @@ pub enum StopWhat {
 }
 
 /// A stop to make.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StopRequest {
     /// What to stop.
     pub what: StopWhat,
@@ -70,7 +71,7 @@ pub struct StopRequest {
 }
 
 /// A stop to lift.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct UnstopRequest {
     /// The stop's id.
     pub id: String,
@@ -81,7 +82,7 @@ pub struct UnstopRequest {
 }
 
 /// Whether the ledger tells of what was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnRecord {
     /// It does, in this entry.
     Entry(u64),
@@ -92,7 +93,7 @@ pub enum OnRecord {
 }
 
 /// What was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopsChanged {
     /// The stop that was made or lifted.
     pub stop: Stop,
@@ -107,7 +108,7 @@ pub struct StopsChanged {
 }
 
 /// Why the stops are as they were. Plain text, ready to print.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopsError {
     text: String,
     usage: bool,
@@ -145,7 +146,13 @@ impl std::error::Error for StopsError {}
 /// A feed without a policy or of another key, a name that the policy in force lacks, an end that is not ahead, a reason or somebody that is empty or
 /// has control characters, too many stops, or a file that cannot be read or written.
 pub fn stop(at: &StopsFeed, request: &StopRequest) -> Result<StopsChanged, StopsError> {
-    stop_at(at, request, luigi_runtime::now())
+    stop_at(at, None, request, luigi_runtime::now())
+}
+
+/// A feed that somebody holds, and its key.
+pub(crate) struct Held<'f> {
+    pub(crate) feed: &'f mut FeedWriter,
+    pub(crate) key: &'f SigningKey,
 }
 
 /// Lifts a stop.
@@ -153,10 +160,16 @@ pub fn stop(at: &StopsFeed, request: &StopRequest) -> Result<StopsChanged, Stops
 /// # Errors
 /// No stop with this id, a ledger that cannot be written, or as [`stop`].
 pub fn unstop(at: &StopsFeed, request: &UnstopRequest) -> Result<StopsChanged, StopsError> {
-    unstop_at(at, request, luigi_runtime::now())
+    unstop_at(at, None, request, luigi_runtime::now())
 }
 
-fn stop_at(at: &StopsFeed, request: &StopRequest, now: Timestamp) -> Result<StopsChanged, StopsError> {
+/// [`stop`], in the feed of whoever holds it.
+pub(crate) fn stop_at(
+    at: &StopsFeed,
+    held: Option<Held<'_>>,
+    request: &StopRequest,
+    now: Timestamp,
+) -> Result<StopsChanged, StopsError> {
     one_line("reason", &request.reason)?;
     one_line("name of who makes the stop", &request.by)?;
     if request.until <= now {
@@ -185,12 +198,18 @@ fn stop_at(at: &StopsFeed, request: &StopRequest, now: Timestamp) -> Result<Stop
             by: stop.by.clone(),
         })
     };
-    let mut changed = change(at, now, WithoutRecord::Done, edit, told)?;
+    let mut changed = change(at, held, now, WithoutRecord::Done, edit, told)?;
     changed.warnings.extend(not_issued_yet(&changed.stop, now));
     Ok(changed)
 }
 
-fn unstop_at(at: &StopsFeed, request: &UnstopRequest, now: Timestamp) -> Result<StopsChanged, StopsError> {
+/// [`unstop`], likewise.
+pub(crate) fn unstop_at(
+    at: &StopsFeed,
+    held: Option<Held<'_>>,
+    request: &UnstopRequest,
+    now: Timestamp,
+) -> Result<StopsChanged, StopsError> {
     one_line("reason", &request.reason)?;
     one_line("name of who lifts the stop", &request.by)?;
     let edit = |stops: &mut Vec<Stop>, _: &Policy| {
@@ -205,7 +224,7 @@ fn unstop_at(at: &StopsFeed, request: &UnstopRequest, now: Timestamp) -> Result<
     let told = |stop: &Stop| {
         Event::Unstop(Unstop { id: stop.id.clone(), by: request.by.clone(), reason: request.reason.clone() })
     };
-    change(at, now, WithoutRecord::Refused, edit, told)
+    change(at, held, now, WithoutRecord::Refused, edit, told)
 }
 
 fn one_line(what: &str, text: &str) -> Result<(), StopsError> {
@@ -239,6 +258,7 @@ enum WithoutRecord {
 /// Publishes a generation that differs in its stops alone, on record.
 fn change(
     at: &StopsFeed,
+    held_by_caller: Option<Held<'_>>,
     now: Timestamp,
     without_record: WithoutRecord,
     edit: impl FnOnce(&mut Vec<Stop>, &Policy) -> Result<Stop, StopsError>,
@@ -252,12 +272,19 @@ fn change(
     }
     let mut allowed = |_| Ok(());
     let mut disk = Disk::new(&mut allowed);
-    let mut feed = FeedWriter::open(&at.feed, &mut disk)?;
-    let key = SigningKey::open(&at.key, &mut disk)?;
+    let (mut own_feed, own_key);
+    let (feed, key) = match held_by_caller {
+        Some(Held { feed, key }) => (feed, key),
+        None => {
+            own_feed = FeedWriter::open(&at.feed, &mut disk)?;
+            own_key = SigningKey::open(&at.key, &mut disk)?;
+            (&mut own_feed, &own_key)
+        }
+    };
     let none = || format!("the feed `{}` has no policy yet\nhelp: `luigi apply` gives it one", at.feed.display());
-    let previous = feed.read(&key)?.cloned().ok_or_else(none)?;
+    let previous = feed.read(key)?.cloned().ok_or_else(none)?;
     let snapshot = load(feed.content(&previous.policy, FileKind::Policy)?)?;
-    let mut current = held(&feed, &previous)?.stops;
+    let mut current = held(feed, &previous)?.stops;
     current.retain(|stop| now < stop.until);
     let changed = edit(&mut current, snapshot.policy())?;
     let in_force = current.iter().filter(|stop| stop.is_in_force(now)).count();
@@ -287,7 +314,7 @@ fn change(
             Some(begin().map_err(|error| format!("nothing was changed, since it cannot be put on record: {error}"))?)
         }
     };
-    feed.publish(&manifest, &key, &mut disk)?;
+    feed.publish(&manifest, key, &mut disk)?;
     let pending = begun.map_or_else(begin, Ok);
     let on_record = match pending.and_then(|pending| pending.map(Pending::commit).transpose()) {
         Ok(Some(head)) => OnRecord::Entry(head.sequence),
@@ -327,7 +354,7 @@ pub(crate) fn without_scope(stops: &Stops, policy: &Policy, now: Timestamp) -> V
     stops.stops.iter().filter(lacking).map(told).collect()
 }
 
-fn load(bytes: Vec<u8>) -> Result<Box<Snapshot>, String> {
+pub(crate) fn load(bytes: Vec<u8>) -> Result<Box<Snapshot>, String> {
     let mut loader = Loader::new(bytes);
     loop {
         match loader.step(usize::MAX).map_err(|error| error.to_string())? {

@@ -5,6 +5,7 @@
 
 pub mod certificates;
 pub mod client;
+pub mod daemon;
 pub mod feed;
 pub mod haproxy;
 pub mod installation;
@@ -13,6 +14,7 @@ pub mod load;
 pub mod needs;
 pub mod people;
 pub mod readme;
+pub mod recorder;
 pub mod site;
 pub mod spooled;
 pub mod tokens;

@@ -11,8 +11,9 @@ use crate::state;
 use luigi_core::analysis::{Bounds, Comparison, compare};
 use luigi_core::explain::Tone;
 use luigi_core::policy::model::Mode;
-use luigi_workflow::apply::{Applied, ApplyErrorKind, ApplyRequest, OnOtherEnvironment, apply};
+use luigi_workflow::apply::{Applied, ApplyErrorKind, ApplyRequest, OnOtherEnvironment};
 use luigi_workflow::changes::{Changes, record};
+use luigi_workflow::serve::handover;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,8 @@ pub(crate) fn run(arguments: &Apply) -> Result<Found, Failure> {
         style: diagnostic_style(),
     };
     let before = if arguments.no_diff { None } else { in_force(&arguments.feed, &public_half(&request.key)) };
-    let applied = apply(&request).map_err(|error| {
+    let by = arguments.by.clone().or_else(logged_in).unwrap_or_else(|| "somebody".to_owned());
+    let applied = handover::apply(&request, &by).map_err(|error| {
         let text = error.to_string();
         let text = text.trim_end();
         match error.kind() {

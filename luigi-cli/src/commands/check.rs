@@ -9,6 +9,7 @@ use crate::openapi;
 use crate::output::{Format, count, diagnostics, print, print_json, style};
 use crate::{Found, load};
 use luigi_core::analysis::lint::{self, Accepted, Description, Findings};
+use luigi_core::daemon_config;
 use luigi_core::explain::Tone;
 use luigi_core::policy::diagnostics::{Code, Diagnostics, Severity};
 use luigi_core::policy::source::Span;
@@ -56,6 +57,9 @@ struct Report {
 }
 
 fn check(path: &Path, arguments: &Check, descriptions: &[Description]) -> Result<Report, Failure> {
+    if path.is_file() && fs::read_to_string(path).is_ok_and(|text| daemon_config::is_one(path, &text)) {
+        return check_config(path, arguments);
+    }
     let (sources, parsed) = load::read(path, arguments.environment.as_deref())?;
     let Findings { diagnostics: found, accepted } = lints(&parsed, &sources, arguments, descriptions);
     let ParsedEverywhere { environments, diagnostics: problems } = parsed;
@@ -107,6 +111,30 @@ fn check(path: &Path, arguments: &Check, descriptions: &[Description]) -> Result
     if !each.is_empty() {
         json["environments"] = each.into();
     }
+    Ok(Report { fine, text, json })
+}
+
+/// A configuration of the daemon. Whether its directories are there only the daemon's user knows.
+fn check_config(path: &Path, arguments: &Check) -> Result<Report, Failure> {
+    let (sources, (_, problems)) = load::daemon_config(path)?;
+    let mut text = diagnostics(&problems, &sources);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    let (errors, warnings) = numbers(&problems);
+    let fine = errors == 0 && (warnings == 0 || !arguments.deny_warnings);
+    if fine {
+        let good = style(Tone::Good);
+        text.push_str(&format!("{good}fine{good:#}  {}: a configuration of the daemon\n", path.display()));
+    } else {
+        text.push_str(&not_fine(path, None, &in_numbers(errors, warnings)));
+    }
+    let json = json!({
+        "path": path.display().to_string(),
+        "kind": "configuration",
+        "diagnostics": problems.to_json(&sources),
+        "fine": fine,
+    });
     Ok(Report { fine, text, json })
 }
 

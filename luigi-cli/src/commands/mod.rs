@@ -15,6 +15,7 @@ pub(crate) mod language_server;
 pub(crate) mod man;
 pub(crate) mod schema;
 pub(crate) mod scopes;
+pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod stops;
 pub(crate) mod test;

@@ -9,9 +9,8 @@ use luigi_core::explain::Tone;
 use luigi_core::policy::model::Policy;
 use luigi_core::stop_set::{Stop as Made, Stopped};
 use luigi_runtime::{Engine, EngineConfig, Timestamp};
-use luigi_workflow::stops::{
-    self, OnRecord, StopRequest, StopWhat, StopsChanged, StopsError, StopsFeed, UnstopRequest,
-};
+use luigi_workflow::serve::handover;
+use luigi_workflow::stops::{OnRecord, StopRequest, StopWhat, StopsChanged, StopsError, StopsFeed, UnstopRequest};
 use serde_json::{Value, json};
 
 pub(crate) fn stop(arguments: &Stop) -> Result<Found, Failure> {
@@ -27,14 +26,14 @@ pub(crate) fn stop(arguments: &Stop) -> Result<Found, Failure> {
     let by = who(arguments.by.as_deref(), "makes")?;
     let until = arguments.until.moment(luigi_runtime::now());
     let request = StopRequest { what, until, reason: arguments.reason.clone(), by };
-    let changed = stops::stop(&at(&arguments.feed), &request).map_err(failure)?;
+    let changed = handover::stop(&at(&arguments.feed), &request).map_err(failure)?;
     told("stopped", &changed, arguments.format)
 }
 
 pub(crate) fn unstop(arguments: &Unstop) -> Result<Found, Failure> {
     let by = who(arguments.by.as_deref(), "lifts")?;
     let request = UnstopRequest { id: arguments.id.clone(), reason: arguments.reason.clone(), by };
-    let changed = stops::unstop(&at(&arguments.feed), &request).map_err(failure)?;
+    let changed = handover::unstop(&at(&arguments.feed), &request).map_err(failure)?;
     told("lifted", &changed, arguments.format)
 }
 

@@ -42,7 +42,7 @@ fn title(table: &str) -> String {
 }
 
 /// A value as a policy has it. Times and dates stand without quotes there.
-fn written(key: &str, value: &Value) -> String {
+pub(super) fn written(key: &str, value: &Value) -> String {
     match value {
         Value::String(text) if ["dates", "except-dates", "starts", "ends", "at"].contains(&key) => text.clone(),
         Value::String(text) if text.contains('\\') => format!("'{text}'"),
@@ -62,7 +62,7 @@ fn written(key: &str, value: &Value) -> String {
 }
 
 /// What kind of value the schema describes, in words.
-fn kind(node: &Value) -> String {
+pub(super) fn kind(node: &Value) -> String {
     if let Some(name) = node["$ref"].as_str() {
         let name = name.rsplit('/').next().unwrap_or_default();
         return match name {

@@ -204,6 +204,21 @@ impl SpoolReader {
         }
     }
 
+    /// Whether nobody writes to a segment any more.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn is_abandoned(&self, id: SegmentId) -> io::Result<bool> {
+        Ok(is_abandoned(&self.file(&id.file_name().into())?))
+    }
+
+    /// Whether the directory is what `path` leads to: another one may have been made in its place.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        let (Ok(held), Ok(there)) = (rustix::fs::fstat(&self.handle), rustix::fs::stat(path)) else { return false };
+        (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino)
+    }
+
     /// Removes a segment.
     ///
     /// # Errors

@@ -1,0 +1,6 @@
+//! `luigi serve`, end to end: what is recorded is in the ledger exactly once, whoever is killed meanwhile.
+
+mod changes;
+mod process;
+mod proxy;
+mod spool;
