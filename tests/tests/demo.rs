@@ -65,6 +65,11 @@ fn the_demo_shows_what_it_promises() {
         "  not applied: the feed is as it was",
         "  mode                   enforce",
         "  failures               0",
+        "9. On record",
+        "changed the mode from observe",
+        "opens for ",
+        "consistent, anchored by `checkpoints` up to entry ",
+        "broken at entry ",
         "That was Luigi: ",
     ] {
         assert!(printed.contains(line), "no `{line}` in\n{printed}");

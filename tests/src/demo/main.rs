@@ -10,6 +10,7 @@ mod keep;
 mod load;
 mod page;
 mod people;
+mod record;
 mod requests;
 mod scene;
 mod story;

@@ -3,6 +3,7 @@
 use crate::people::{People, Person};
 use crate::{Arguments, Interrupt, Trouble};
 use luigi_runtime::answer_line::Field;
+use luigi_runtime::facts::FactList;
 use luigi_runtime::haproxy_config::{Options, PolicySource};
 use luigi_tests::client::{Client, Response, request};
 use luigi_tests::haproxy::{Haproxy, Place, Setup};
@@ -12,7 +13,7 @@ use luigi_tests::wait;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// The host of the shop.
@@ -25,10 +26,41 @@ const ANSWER_HEADER: &str = "x-luigi-answer";
 /// HAProxy must not outlive the demo, however that ends, and Ctrl-C is the demo's to handle: a session of its own.
 const WRAPPER: [&str; 4] = ["setpriv", "--pdeathsig=TERM", "setsid", "--"];
 
-/// The folder with everything in it. Dropping it stops HAProxy, then removes the folder.
+/// How `luigi serve` is configured here: everything in the folder.
+const CONFIG: &str = r#"schema = 1
+state = "state"
+feed = { directory = "feed", key = "feed.key" }
+spool = { directory = "spool" }
+checkpoints = { to = ["checkpoints"], entries = 10, interval = "1s" }
+http = { listen = "off" }
+"#;
+
+/// `luigi serve`, told to stop when this is dropped.
+#[derive(Debug)]
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(process) = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
+        }
+        // It drains what is there; one that does not end is a defect, and not of this folder any more.
+        for _ in 0..2000 {
+            match self.0.try_wait() {
+                Ok(None) => std::thread::sleep(std::time::Duration::from_millis(5)),
+                Ok(Some(_)) | Err(_) => return,
+            }
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The folder with everything in it. Dropping it stops HAProxy and the daemon, then removes the folder.
 #[derive(Debug)]
 pub(crate) struct Scene {
     haproxy: Option<Haproxy>,
+    daemon: Option<Daemon>,
     upstream: Upstream,
     people: People,
     luigi: PathBuf,
@@ -58,6 +90,7 @@ impl Scene {
         let folder = tempfile::Builder::new().prefix("luigi-demo-").tempdir().map_err(Trouble::failed)?;
         let scene = Self {
             haproxy: None,
+            daemon: None,
             upstream: Upstream::start(),
             people: People::new(),
             luigi: arguments.luigi.clone(),
@@ -96,6 +129,46 @@ impl Scene {
         fs::write(self.path(name), bytes).map_err(Trouble::failed)
     }
 
+    /// Starts the daemon, which makes feed, spool and ledger, and waits until commands find it.
+    pub(crate) fn start_daemon(&mut self) -> Result<(), Trouble> {
+        self.put("luigi.toml", CONFIG.as_bytes())?;
+        let log = fs::File::create(self.path("serve.log")).map_err(Trouble::failed)?;
+        let child = Command::new(WRAPPER[0])
+            .args(&WRAPPER[1..])
+            .arg(&self.luigi)
+            .args(["serve", "--config"])
+            .arg(self.path("luigi.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| Trouble::failed(format_args!("`{}`: {error}", self.luigi.display())))?;
+        let daemon = self.daemon.insert(Daemon(child));
+        let (socket, interrupt) = (self.folder.path().join("state/control.sock"), &self.interrupt);
+        let mut ended = None;
+        wait::until("the daemon is up", || {
+            ended = daemon.0.try_wait().ok().flatten();
+            interrupt.is_set() || ended.is_some() || std::os::unix::net::UnixStream::connect(&socket).is_ok()
+        });
+        self.interrupt.check()?;
+        match ended {
+            None => Ok(()),
+            Some(status) => {
+                let log = fs::read_to_string(self.path("serve.log")).unwrap_or_default();
+                Err(Trouble::failed(format_args!("`luigi serve` ended with {status}: {log}")))
+            }
+        }
+    }
+
+    /// Runs a program in the folder that has the same words on every machine.
+    pub(crate) fn run(&self, program: &str, words: &[&str]) -> Result<Said, Trouble> {
+        self.interrupt.check()?;
+        let output = Command::new(program).current_dir(self.folder()).args(words).stdin(Stdio::null()).output();
+        let output = output.map_err(|error| Trouble::failed(format_args!("`{program}`: {error}")))?;
+        let text = [output.stdout, output.stderr].concat();
+        Ok(Said { fine: output.status.success(), text: String::from_utf8_lossy(&text).into_owned() })
+    }
+
     /// Starts HAProxy on the feed, which must be there.
     pub(crate) fn start_haproxy(&mut self) -> Result<(), Trouble> {
         let text = |path: PathBuf| {
@@ -111,6 +184,8 @@ impl Scene {
         };
         // What an operator gets who asks for nothing special.
         setup.options.headers = Options::default().headers;
+        setup.options.spool = Some(text(self.path("spool"))?);
+        setup.options.facts = FactList::default().with_user_agent();
         self.haproxy = Place::new(setup, self.folder(), &self.upstream).start();
         self.haproxy.as_ref().map(|_| ()).ok_or_else(|| Trouble::failed("there is no HAProxy"))
     }

@@ -3,7 +3,7 @@
 use crate::load::{self, ASKING, Record};
 use crate::page::{GOOD, Page, STRONG};
 use crate::scene::{Answer, HOST, Said, Scene};
-use crate::{Arguments, Interrupt, Trouble, keep, requests};
+use crate::{Arguments, Interrupt, Trouble, keep, record, requests};
 use luigi_runtime::answer_line::Field;
 use luigi_tests::client::Response;
 use serde_json::Value;
@@ -17,6 +17,7 @@ pub(crate) fn tell(arguments: &Arguments, interrupt: &Interrupt, page: &mut Page
         "HAProxy keeps the gates of a small web shop. Luigi runs inside of it and decides, for every request, who may pass.",
     );
     let mut scene = Scene::new(arguments, interrupt, page.color())?;
+    scene.start_daemon()?;
     setting(&mut scene, page)?;
     observe(&scene, page)?;
     enforce(&scene, page)?;
@@ -25,6 +26,7 @@ pub(crate) fn tell(arguments: &Arguments, interrupt: &Interrupt, page: &mut Page
     while_traffic_flows(&scene, page)?;
     broken_policy(&scene, page)?;
     status(&scene, page)?;
+    record::tell(&scene, page)?;
     page.say(&match page.surprises().len() {
         0 => format!(
             "That was Luigi: {} expectations were met in {:.1} seconds. README.md says how to put it in front of a service of your own.",
@@ -48,8 +50,8 @@ fn setting(scene: &mut Scene, page: &mut Page) -> Result<(), Trouble> {
         page.entry(person.name, 6, person.about);
     }
     page.say(
-        "What they may do stands in examples/demo/shop.toml, with tests of its own. `luigi apply` checks, tests, compiles and signs it; the directory \
-         `feed` is where HAProxy finds it.",
+        "What they may do stands in examples/demo/shop.toml, with tests of its own. `luigi apply` hands it to the daemon, \
+         `luigi serve`, which checks, tests, compiles and signs it; the directory `feed` is where HAProxy finds it.",
     );
     page.gap();
     let applied = apply(scene, page, &["--jwks", "corp=corp.jwks.json"])?;
@@ -305,7 +307,7 @@ fn apply(scene: &Scene, page: &Page, further: &[&str]) -> Result<Said, Trouble> 
 }
 
 /// Shows a command and runs it; what it said is still to be shown.
-fn command(scene: &Scene, page: &Page, words: &[&str]) -> Result<Said, Trouble> {
+pub(crate) fn command(scene: &Scene, page: &Page, words: &[&str]) -> Result<Said, Trouble> {
     page.command(&[&["luigi"], words].concat());
     scene.luigi(words)
 }
