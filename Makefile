@@ -35,7 +35,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## HAProxy with Luigi, real requests, what came out and why; KEEP=1 leaves it running
-	@$(NEED) haproxy $(NEED_CC) $(if $(KEEP),curl)
+	@$(NEED) haproxy sqlite3 $(NEED_CC) $(if $(KEEP),curl)
 	@luas=$$(PATH="$$PATH:/usr/sbin" haproxy -vv | sed -n 's/^Built with Lua version : Lua \(5\)\.\([34]\).*/lua\1\2/p'); \
 		tests/tools/progress Luigi $(MAKE) --no-print-directory command modules demo-command LUAS="$${luas:-$(LUAS)}"
 	@$(BUILT)/luigi-demo --luigi $(BUILT)/luigi --home $(HOME_FOLDER) $(if $(KEEP),--keep)
@@ -71,7 +71,7 @@ else
 endif
 
 test: ## every test, also those against real HAProxy
-	@$(NEED) haproxy $(NEED_CC) $(NEED_FFI) curl openssl python3 $(NEED_SERVERS)
+	@$(NEED) haproxy sqlite3 $(NEED_CC) $(NEED_FFI) curl openssl python3 $(NEED_SERVERS)
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --doc
 	@$(CARGO) run --quiet -p luigi-tests --bin luigi-test-needs
@@ -97,7 +97,7 @@ bench: ## all benchmarks; writes docs/BENCHMARKS.md
 	bench/run docs/BENCHMARKS.md
 
 bench-quick: ## each benchmark once, to see that it runs
-	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench ledger --bench ffi -- --test
+	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench ledger --bench serve --bench ffi -- --test
 
 fuzz-quick: ## each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
