@@ -1619,7 +1619,7 @@ luigi_status luigi_evaluation_id_text(const uint8_t *evaluation_id, char *text);
  * `http_status`: the status code of HTTP that the caller was sent.
  * `backend`: the name of who answered; may be none. What is longer than 1,024 bytes is cut.
  *
- * One thread at a time for a context. Takes no lock and allocates nothing; the one call of the system is the `write` to a file of the context's own.
+ * One thread at a time for a context. Takes no lock and allocates nothing; it is one `write` to a file of the context's own, which is begun now and then.
  *
  * Returns
  * `LUIGI_STATUS_OK`;

@@ -71,15 +71,15 @@ fn stops_are_made_kept_by_apply_and_lifted() {
     let engine = engine(here);
     assert!(engine.version().stops().is_empty());
 
-    let made = stop_at(&at(here), &scope("orders"), NOW).unwrap();
+    let made = stop_at(&at(here), None, &scope("orders"), NOW).unwrap();
     assert_eq!((made.generation, made.in_force), (2, 1));
     let subject = StopWhat::Subject { issuer: Some("mesh".to_owned()), subject: "spiffe://example.org/web".to_owned() };
-    let second = stop_at(&at(here), &request(subject), NOW.plus_seconds(1)).unwrap();
+    let second = stop_at(&at(here), None, &request(subject), NOW.plus_seconds(1)).unwrap();
     assert_eq!(
         second.stop.what,
         Stopped::Subject { issuer: "spiffe://example.org".to_owned(), subject: "spiffe://example.org/web".to_owned() }
     );
-    let again = stop_at(&at(here), &scope("orders"), NOW).unwrap();
+    let again = stop_at(&at(here), None, &scope("orders"), NOW).unwrap();
     assert_ne!(again.stop.id, made.stop.id);
     engine.poll_until_idle();
     assert_eq!(engine.version().stops().stops().len(), 3);
@@ -97,13 +97,13 @@ fn stops_are_made_kept_by_apply_and_lifted() {
     assert_eq!(engine.version().stops().stops().len(), 3);
 
     // What is over goes with the next change.
-    let lifted = unstop_at(&at(here), &lift(&second.stop.id), NOW.plus_seconds(2)).unwrap();
+    let lifted = unstop_at(&at(here), None, &lift(&second.stop.id), NOW.plus_seconds(2)).unwrap();
     assert_eq!((lifted.stop, lifted.in_force), (second.stop, 2));
     let last =
-        stop_at(&at(here), &StopRequest { until: NOW.plus_seconds(200), ..scope("sales") }, NOW.plus_seconds(100))
+        stop_at(&at(here), None, &StopRequest { until: NOW.plus_seconds(200), ..scope("sales") }, NOW.plus_seconds(100))
             .unwrap();
     assert_eq!(last.in_force, 1);
-    unstop_at(&at(here), &lift(&last.stop.id), NOW.plus_seconds(101)).unwrap();
+    unstop_at(&at(here), None, &lift(&last.stop.id), NOW.plus_seconds(101)).unwrap();
     engine.poll_until_idle();
     assert!(engine.version().stops().is_empty());
     let left =
@@ -115,7 +115,7 @@ fn stops_are_made_kept_by_apply_and_lifted() {
 fn what_cannot_be_stopped_changes_nothing() {
     let directory = tempfile::TempDir::new().unwrap();
     let here = directory.path();
-    let error = stop_at(&at(here), &scope("orders"), NOW).unwrap_err();
+    let error = stop_at(&at(here), None, &scope("orders"), NOW).unwrap_err();
     assert!(!error.is_usage() && error.to_string().starts_with("there is no feed"), "{error}");
     assert!(!here.join("feed").exists() && !here.join("state").exists());
 
@@ -133,18 +133,18 @@ fn what_cannot_be_stopped_changes_nothing() {
         (&no_reason, "the reason must be"),
         (&odd_name, "the name of who makes"),
     ] {
-        let error = stop_at(&at(here), request, NOW).unwrap_err();
+        let error = stop_at(&at(here), None, request, NOW).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains(says), "{error}");
     }
-    let error = unstop_at(&at(here), &lift("x"), NOW).unwrap_err();
+    let error = unstop_at(&at(here), None, &lift("x"), NOW).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("no stop `x`"), "{error}");
     std::fs::copy(here.join("state/key.pub"), here.join("kept")).unwrap();
     let other = StopsFeed { key: here.join("other"), ..at(here) };
-    assert!(stop_at(&other, &scope("orders"), NOW).unwrap_err().to_string().contains("there is no signing key"));
+    assert!(stop_at(&other, None, &scope("orders"), NOW).unwrap_err().to_string().contains("there is no signing key"));
     for request in
         [UnstopRequest { reason: String::new(), ..lift("x") }, UnstopRequest { by: "a\u{7}".to_owned(), ..lift("x") }]
     {
-        let error = unstop_at(&at(here), &request, NOW).unwrap_err();
+        let error = unstop_at(&at(here), None, &request, NOW).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains("must be one line"), "{error}");
     }
     assert_eq!(manifest(), before);
@@ -155,12 +155,12 @@ fn a_damaged_file_of_stops_is_not_signed_again() {
     let directory = tempfile::TempDir::new().unwrap();
     let here = directory.path();
     apply_policy(here, POLICY);
-    stop_at(&at(here), &scope("orders"), NOW).unwrap();
+    stop_at(&at(here), None, &scope("orders"), NOW).unwrap();
     let engine = engine(here);
     let file = std::fs::read_dir(here.join("feed")).unwrap().map(|entry| entry.unwrap().path());
     let file = file.into_iter().find(|path| path.extension().is_some_and(|ext| ext == "stops")).unwrap();
     std::fs::write(&file, b"{\"stops\": []}\n").unwrap();
-    let error = unstop_at(&at(here), &lift("x"), NOW).unwrap_err();
+    let error = unstop_at(&at(here), None, &lift("x"), NOW).unwrap_err();
     assert!(error.to_string().contains("is damaged"), "{error}");
     assert_eq!(engine.version().stops().stops().len(), 1);
     assert!(Engine::open(&EngineConfig::feed(here.join("feed"), here.join("state/key.pub"))).is_err());
@@ -181,11 +181,11 @@ fn making_and_lifting_are_entries_of_the_ledger() {
     // A daemon owns the ledger, and goes on to.
     let mut owner = Ledger::open(&path).unwrap();
     let at = StopsFeed { ledger: Some(path.clone()), ..at(here) };
-    let made = stop_at(&at, &scope("orders"), NOW).unwrap();
+    let made = stop_at(&at, None, &scope("orders"), NOW).unwrap();
     assert_eq!(made.on_record, OnRecord::Entry(2));
     let started = DaemonStarted { node: "edge-1".to_owned(), tool: "luigi".to_owned(), process: 17 };
     owner.append(&[NewEntry::now(Event::DaemonStarted(started))]).unwrap();
-    let lifted = unstop_at(&at, &lift(&made.stop.id), NOW.plus_seconds(1)).unwrap();
+    let lifted = unstop_at(&at, None, &lift(&made.stop.id), NOW.plus_seconds(1)).unwrap();
     assert_eq!(lifted.on_record, OnRecord::Entry(4));
     let told = entries(&path);
     assert_eq!(
@@ -203,7 +203,7 @@ fn making_and_lifting_are_entries_of_the_ledger() {
         Event::Unstop(Unstop { id: made.stop.id, by: "bert".to_owned(), reason: "INC-1 is over".to_owned() })
     );
     // What is refused is no entry.
-    assert!(stop_at(&at, &scope("order"), NOW).is_err() && unstop_at(&at, &lift("x"), NOW).is_err());
+    assert!(stop_at(&at, None, &scope("order"), NOW).is_err() && unstop_at(&at, None, &lift("x"), NOW).is_err());
     assert_eq!(entries(&path).len(), 4);
 }
 
@@ -219,13 +219,13 @@ fn without_its_ledger_a_stop_is_made_and_none_is_lifted() {
             std::fs::write(&path, content).unwrap();
         }
         let at = StopsFeed { ledger: Some(path.clone()), ..at(here) };
-        let made = stop_at(&at, &scope("orders"), NOW).unwrap();
+        let made = stop_at(&at, None, &scope("orders"), NOW).unwrap();
         let OnRecord::Lost(why) = &made.on_record else { panic!("{:?}", made.on_record) };
         assert!(why.contains("no ledger"), "{why}");
         engine.poll_until_idle();
         let held = |id: &str| engine.version().stops().stops().iter().any(|stop| stop.id == id);
         assert!(held(&made.stop.id));
-        let error = unstop_at(&at, &lift(&made.stop.id), NOW).unwrap_err();
+        let error = unstop_at(&at, None, &lift(&made.stop.id), NOW).unwrap_err();
         assert!(error.to_string().starts_with("nothing was changed, since it cannot be put on record"), "{error}");
         engine.poll_until_idle();
         assert!(held(&made.stop.id));
@@ -241,14 +241,14 @@ fn an_entry_of_a_change_that_fails_is_not_there() {
     let path = here.join("ledger.db");
     drop(Ledger::open(&path).unwrap());
     let at = StopsFeed { ledger: Some(path.clone()), ..at(here) };
-    let made = stop_at(&at, &scope("orders"), NOW).unwrap();
+    let made = stop_at(&at, None, &scope("orders"), NOW).unwrap();
     // The manifest cannot be written where a folder has its temporary name.
     std::fs::create_dir(here.join("feed/.new-manifest")).unwrap();
-    let refused = unstop_at(&at, &lift(&made.stop.id), NOW).unwrap_err();
+    let refused = unstop_at(&at, None, &lift(&made.stop.id), NOW).unwrap_err();
     assert!(refused.to_string().contains("cannot write"), "{refused}");
     assert_eq!(entries(&path).len(), 2, "the ledger and the stop were made");
     std::fs::remove_dir(here.join("feed/.new-manifest")).unwrap();
-    assert_eq!(unstop_at(&at, &lift(&made.stop.id), NOW).unwrap().on_record, OnRecord::Entry(3));
+    assert_eq!(unstop_at(&at, None, &lift(&made.stop.id), NOW).unwrap().on_record, OnRecord::Entry(3));
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn stopping_what_is_not_issued_yet_is_said() {
     apply_policy(here, POLICY);
     let issued_before = |before: Timestamp| {
         let what = StopWhat::IssuedBefore { issuer: None, before };
-        stop_at(&at(here), &request(what), NOW).unwrap().warnings
+        stop_at(&at(here), None, &request(what), NOW).unwrap().warnings
     };
     assert_eq!(issued_before(NOW), Vec::<String>::new());
     let warnings = issued_before(NOW.plus_seconds(30));
