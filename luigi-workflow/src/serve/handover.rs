@@ -11,6 +11,7 @@ use luigi_core::policy::diagnostics::Color;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// [`apply::apply`], by the daemon that holds the feed if one does. `by` is who asks for it.
 ///
@@ -32,7 +33,7 @@ pub fn apply(request: &ApplyRequest, by: &str) -> Result<Applied, ApplyError> {
         width: request.style.width,
         by: by.to_owned(),
     };
-    match ask(daemon, &Order::Apply(Box::new(order))).map_err(ApplyError::environment)? {
+    match ask(daemon, &Order::Apply(Box::new(order)), APPLY_PATIENCE).map_err(ApplyError::environment)? {
         Answer::Applied(applied) => applied,
         Answer::Refused(why) => Err(ApplyError::environment(why)),
         Answer::Stops(_) => Err(ApplyError::environment(OTHER_ANSWER)),
@@ -61,10 +62,16 @@ pub fn unstop(at: &StopsFeed, request: &UnstopRequest) -> Result<StopsChanged, S
     }
 }
 
+/// How long a policy may take: the largest are checked, tested, compiled and compared in less.
+const APPLY_PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long a stop may take: whoever makes one is in a hurry.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
 const OTHER_ANSWER: &str = "the daemon answered something else than it was asked";
 
 fn changed(daemon: UnixStream, order: &Order) -> Result<StopsChanged, StopsError> {
-    match ask(daemon, order)? {
+    match ask(daemon, order, STOP_PATIENCE)? {
         Answer::Stops(changed) => changed,
         Answer::Refused(why) => Err(why.into()),
         Answer::Applied(_) => Err(OTHER_ANSWER.to_owned().into()),
@@ -89,8 +96,14 @@ fn daemon_of(feed: &Path) -> Result<Option<UnixStream>, String> {
     }
 }
 
-fn ask(mut daemon: UnixStream, order: &Order) -> Result<Answer, String> {
-    let silent = |error: std::io::Error| format!("the daemon that holds the feed does not answer: {error}");
+fn ask(mut daemon: UnixStream, order: &Order, patience: Duration) -> Result<Answer, String> {
+    let silent = |error: std::io::Error| {
+        format!(
+            "the daemon that holds the feed does not answer: {error}\nhelp: end it and try again: without one the command does it by itself"
+        )
+    };
+    daemon.set_read_timeout(Some(patience)).map_err(silent)?;
+    daemon.set_write_timeout(Some(patience)).map_err(silent)?;
     let mut line = serde_json::to_vec(order).map_err(|error| error.to_string())?;
     line.push(b'\n');
     if line.len() as u64 > MOST_BYTES {
