@@ -433,10 +433,12 @@ fn forwardable<'a>(received: &[u8], target: Target<'a>, room: &'a mut [u8]) -> (
         Target::Readings(readings) => readings.as_it_stands.path,
         Target::Ambiguous(_) => return (target, None),
     };
-    let received = recording::path_of(received);
-    if !path.starts_with('/') || received == path.as_bytes() {
+    // PERF: nearly always it was received as it is forwarded, and nothing else need be looked for in it.
+    let as_received = |rest: &[u8]| matches!(rest, [] | [b'?', ..]);
+    if !path.starts_with('/') || received.strip_prefix(path.as_bytes()).is_some_and(as_received) {
         return (target, None);
     }
+    let received = recording::path_of(received);
     match as_forwarded(received, &target, room) {
         Ok(path) if path.as_bytes() == received => (target, None),
         Ok(path) => (target, Some(path)),
