@@ -2,9 +2,10 @@
 
 use crate::args::{FromOpenapi, Scopes};
 use crate::failure::Failure;
-use crate::openapi::{Changes, Vanished, merge, read};
+use crate::openapi::{Changes, Said, Vanished, merge, read};
 use crate::output::{count, print};
 use crate::{Found, files};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -65,15 +66,29 @@ fn report(changes: &Changes, pruned: bool) -> String {
     for (name, before, after) in &changes.changed {
         text.push_str(&format!("changed   {name}: {} -> {}\n", before.join(", "), after.join(", ")));
     }
+    for Said { scope, key, before, document, taken } in &changes.said {
+        let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        let (before, document) = (or_none(before), or_none(document));
+        match taken {
+            true => text.push_str(&format!("changed   {scope}: {key} {before} -> {document}\n")),
+            false => text.push_str(&format!("kept      {scope}: {key} {before}; the document has {document}\n")),
+        }
+    }
+    if changes.noted > 0 {
+        let scopes = count(changes.noted, "scope");
+        text.push_str(&format!("noted     {scopes}: hosts, tags and description follow the document from now on\n"));
+    }
     for name in &changes.vanished {
         let fate = if pruned { "removed" } else { "still there; `--prune` takes it away" };
         text.push_str(&format!("vanished  {name} ({fate})\n"));
     }
+    let taken = changes.said.iter().filter(|said| said.taken).map(|said| &said.scope);
+    let changed: BTreeSet<&String> = changes.changed.iter().map(|(name, ..)| name).chain(taken).collect();
     text.push_str(&format!(
         "{}: {} new, {} changed, {} vanished\n",
-        count(changes.new.len() + changes.changed.len() + changes.same, "operation"),
+        count(changes.new.len() + changed.len() + changes.same, "operation"),
         changes.new.len(),
-        changes.changed.len(),
+        changed.len(),
         changes.vanished.len()
     ));
     text

@@ -14,6 +14,9 @@ pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The most operations that a document may have.
 const MAX_OPERATIONS: usize = 20_000;
 
+/// The most addresses that the variables of one server make.
+const MAX_ADDRESSES: usize = 64;
+
 /// The longest name of a scope, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -83,13 +86,13 @@ pub(crate) fn read(text: &str) -> Result<Description, String> {
         serde_saphyr::from_str(text).map_err(|error| format!("it is not YAML: {error}"))?
     };
     let version = |key| document.get(key).and_then(Value::as_str).unwrap_or_default();
-    let servers = match (version("openapi"), version("swagger")) {
+    let (servers, problems) = match (version("openapi"), version("swagger")) {
         (three, _) if three.starts_with("3.") => servers(document.get("servers")),
-        (_, "2.0") => swagger_servers(&document),
+        (_, "2.0") => (swagger_servers(&document), Vec::new()),
         _ => return Err("it is no OpenAPI document: `openapi` should be \"3...\", or `swagger` \"2.0\"".to_owned()),
     };
     let mut reader =
-        Reader { document: &document, names: BTreeSet::new(), operations: Vec::new(), problems: Vec::new() };
+        Reader { document: &document, names: BTreeSet::new(), ids: BTreeSet::new(), operations: Vec::new(), problems };
     reader.paths(&servers)?;
     Ok(Description { operations: reader.operations, problems: reader.problems })
 }
@@ -102,19 +105,47 @@ struct Server {
     base_path: String,
 }
 
-fn servers(listed: Option<&Value>) -> Vec<Server> {
-    let urls = listed.and_then(Value::as_array).into_iter().flatten().filter_map(|server| {
-        let mut url = server.get("url")?.as_str()?.to_owned();
-        for (name, variable) in server.get("variables").and_then(Value::as_object).into_iter().flatten() {
-            if let Some(default) = variable.get("default").and_then(Value::as_str) {
-                url = url.replace(&format!("{{{name}}}"), default);
-            }
-        }
-        Some(url)
-    });
-    let servers: Vec<_> = urls.map(|url| server(&url)).collect();
+/// Servers as a document lists them; what of them is left out comes with them.
+fn servers(listed: Option<&Value>) -> (Vec<Server>, Vec<String>) {
+    let mut problems = Vec::new();
+    let listed = listed.and_then(Value::as_array).into_iter().flatten();
+    let urls: Vec<String> = listed.flat_map(|listed| addresses(listed, &mut problems)).collect();
+    let mut servers: Vec<_> = urls.iter().map(|url| server(url)).collect();
+    let mut known = BTreeSet::new();
+    servers.retain(|server| known.insert(server.clone()));
     // OpenAPI: without servers, the API is where the document is.
-    if servers.is_empty() { vec![Server { host: None, base_path: String::new() }] } else { servers }
+    if servers.is_empty() {
+        servers.push(Server { host: None, base_path: String::new() });
+    }
+    (servers, problems)
+}
+
+/// The addresses of a server: one for each combination of the values that its variables may have.
+fn addresses(server: &Value, problems: &mut Vec<String>) -> Vec<String> {
+    let Some(url) = server.get("url").and_then(Value::as_str) else { return Vec::new() };
+    let mut urls = vec![url.to_owned()];
+    for (name, variable) in server.get("variables").and_then(Value::as_object).into_iter().flatten() {
+        let place = format!("{{{name}}}");
+        if !url.contains(&place) {
+            continue;
+        }
+        let default = variable.get("default").and_then(Value::as_str);
+        let listed = variable.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let mut values: Vec<&str> = default.into_iter().chain(listed).collect();
+        let mut known = BTreeSet::new();
+        values.retain(|value| known.insert(*value));
+        if urls.len() * values.len() > MAX_ADDRESSES {
+            problems.push(format!(
+                "the server `{url}` has more than {MAX_ADDRESSES} addresses: of `{place}` only the default is taken, so add the \
+                 hosts and paths that are missing"
+            ));
+            values.truncate(1);
+        }
+        if !values.is_empty() {
+            urls = values.iter().flat_map(|value| urls.iter().map(|url| url.replace(&place, value))).collect();
+        }
+    }
+    urls
 }
 
 fn server(url: &str) -> Server {
@@ -146,6 +177,8 @@ fn swagger_servers(document: &Value) -> Vec<Server> {
 struct Reader<'d> {
     document: &'d Value,
     names: BTreeSet<String>,
+    /// By which scopes are found again.
+    ids: BTreeSet<String>,
     operations: Vec<Operation>,
     problems: Vec<String>,
 }
@@ -159,7 +192,7 @@ impl<'d> Reader<'d> {
                 continue;
             }
             let Some(item) = self.item(path, item) else { continue };
-            let own = item.get("servers").map(|listed| self::servers(Some(listed)));
+            let own = item.get("servers").map(|listed| self.servers(listed));
             let servers = own.as_deref().unwrap_or(servers);
             for method in METHODS {
                 if let Some(operation) = item.get(method).and_then(Value::as_object) {
@@ -176,21 +209,36 @@ impl<'d> Reader<'d> {
         Ok(())
     }
 
-    /// A path item, or the one of this document that it refers to.
+    /// Servers of one path or operation.
+    fn servers(&mut self, listed: &Value) -> Vec<Server> {
+        let (found, problems) = servers(Some(listed));
+        self.problems.extend(problems);
+        found
+    }
+
+    /// A path item, or the one of this document that it refers to, perhaps through others.
     fn item(&mut self, path: &str, item: &'d Value) -> Option<&'d Map<String, Value>> {
-        let item = match item.get("$ref").and_then(Value::as_str) {
-            None => Some(item),
-            Some(reference) => {
-                let found = reference.strip_prefix('#').and_then(|pointer| self.document.pointer(pointer));
-                if found.is_none() {
-                    self.problems.push(format!(
-                        "`{path}` refers to `{reference}`, which is not in the document: put all of it into one file first"
-                    ));
-                }
-                found
+        let (mut item, mut seen) = (item, BTreeSet::new());
+        while let Some(reference) = item.get("$ref").and_then(Value::as_str) {
+            if !seen.insert(reference) {
+                self.problems.push(format!(
+                    "`{path}` has no scope: it refers to `{reference}`, which refers to itself in the end: say there what the path has"
+                ));
+                return None;
             }
-        };
-        item.and_then(Value::as_object)
+            let found = reference.strip_prefix('#').and_then(|pointer| self.document.pointer(pointer));
+            let Some(found) = found else {
+                self.problems.push(format!(
+                    "`{path}` refers to `{reference}`, which is not in the document: put all of it into one file first"
+                ));
+                return None;
+            };
+            item = found;
+        }
+        if !item.is_object() {
+            self.problems.push(format!("`{path}` has no scope: what stands there has no operations"));
+        }
+        item.as_object()
     }
 
     fn operation(&mut self, method: &str, path: &str, operation: &Map<String, Value>, servers: &[Server]) {
@@ -202,7 +250,7 @@ impl<'d> Reader<'d> {
                 return;
             }
         };
-        let own = operation.get("servers").map(|listed| self::servers(Some(listed)));
+        let own = operation.get("servers").map(|listed| self.servers(listed));
         let servers = own.as_deref().unwrap_or(servers);
         let mut bases: Vec<_> = servers.iter().map(|server| server.base_path.as_str()).collect();
         bases.sort_unstable();
@@ -234,14 +282,23 @@ impl<'d> Reader<'d> {
         }
         let id = operation.get("operationId").and_then(Value::as_str).filter(|id| !id.trim().is_empty());
         let wanted = id.map_or_else(|| name(&format!("{method} {template}")), name);
-        let id = id.map_or_else(|| format!("{method} {path}"), str::to_owned);
+        let place = one_line(&format!("{method} {path}"));
+        let mut id = id.map_or_else(|| place.clone(), one_line);
+        if id.is_empty() || self.ids.contains(&id) {
+            self.problems.push(format!("the operation id `{id}` stands twice: `{place}` is known by method and path"));
+            // Somebody may have chosen that as an id.
+            while self.ids.contains(&id) || id.is_empty() {
+                id = format!("{id} {place}").trim().to_owned();
+            }
+        }
+        self.ids.insert(id.clone());
         let tags = operation.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let mut tags: Vec<_> = tags.map(name).filter(|tag| !tag.is_empty()).collect();
         tags.sort_unstable();
         tags.dedup();
         let summary = operation.get("summary").and_then(Value::as_str).map(one_line).filter(|text| !text.is_empty());
         let name = self.unique(&wanted);
-        self.operations.push(Operation { id: one_line(&id), name, hosts, lines, tags, summary });
+        self.operations.push(Operation { id, name, hosts, lines, tags, summary });
     }
 
     fn unique(&mut self, wanted: &str) -> String {
@@ -323,6 +380,8 @@ fn name(text: &str) -> String {
     name.trim_end_matches(['-', '.', '_']).to_owned()
 }
 
+/// Without line ends and what no comment may hold.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }

@@ -7,7 +7,7 @@ mod description;
 mod scopes;
 
 pub(crate) use description::read;
-pub(crate) use scopes::{Changes, Vanished, merge};
+pub(crate) use scopes::{Changes, Said, Vanished, merge};
 
 #[cfg(test)]
 mod tests;

@@ -39,16 +39,19 @@ fn each_operation_becomes_a_scope() {
         r#"schema = 1
 
 # operation: ListOrders (PUT /admin)
+# document: hosts = ["admin.example.com"]
 [scopes.list-orders]
 hosts = ["admin.example.com"]
 operations = ["PUT /admin"]
 
 # operation: list_orders (DELETE /admin)
+# document: hosts = ["admin.example.com"]
 [scopes.list_orders]
 hosts = ["admin.example.com"]
 operations = ["DELETE /admin"]
 
 # operation: listOrders (GET /v1/orders)
+# document: description = "List orders", hosts = ["orders.example.com"], tags = ["orders-read"]
 [scopes.list-orders-2]
 description = "List orders"
 hosts = ["orders.example.com"]
@@ -56,21 +59,25 @@ operations = ["GET /v1/orders"]
 tags = ["orders-read"]
 
 # operation: createOrder (POST /v1/orders)
+# document: hosts = ["orders.example.com"]
 [scopes.create-order]
 hosts = ["orders.example.com"]
 operations = ["POST /v1/orders"]
 
 # operation: getOrder (GET /v1/orders/{orderId})
+# document: hosts = ["orders.example.com"]
 [scopes.get-order]
 hosts = ["orders.example.com"]
 operations = ["GET /v1/orders/{orderId}"]
 
 # operation: GET /orders/{orderId}/files/{path+} (GET /v1/orders/{orderId}/files/**)
+# document: hosts = ["orders.example.com"]
 [scopes.get-orders-order-id-files]
 hosts = ["orders.example.com"]
 operations = ["GET /v1/orders/{orderId}/files/**"]
 
 # operation: shared.head (HEAD /v1/shared)
+# document: hosts = ["orders.example.com"]
 [scopes."shared.head"]
 hosts = ["orders.example.com"]
 operations = ["HEAD /v1/shared"]
@@ -176,4 +183,97 @@ fn documents_that_are_none_are_refused() {
         let error = read(text).unwrap_err();
         assert!(error.contains(says), "{text}: {error}");
     }
+}
+
+#[test]
+fn hosts_tags_and_summaries_follow_the_document_until_somebody_writes_others() {
+    let (text, _) = merged("", ORDERS);
+    let newer = ORDERS
+        .replace("https://Orders.example.com:8443", "https://api.example.com")
+        .replace("tags: [Orders Read], summary: \"List\\n orders\"", "tags: [reads]");
+    let (moved, changes) = merged(&text, &newer);
+    let said = |changes: &Changes| -> Vec<String> {
+        let or_none = |value: &Option<String>| value.clone().unwrap_or_default();
+        let one = |it: &super::Said| {
+            format!("{} {} {} > {} {}", it.scope, it.key, or_none(&it.before), or_none(&it.document), it.taken)
+        };
+        changes.said.iter().map(one).collect()
+    };
+    let found = said(&changes);
+    assert_eq!(found.len(), 7, "{found:#?}");
+    for expected in [
+        r#"list-orders-2 description "List orders" >  true"#,
+        r#"list-orders-2 hosts ["orders.example.com"] > ["api.example.com"] true"#,
+        r#"list-orders-2 tags ["orders-read"] > ["reads"] true"#,
+        r#"create-order hosts ["orders.example.com"] > ["api.example.com"] true"#,
+    ] {
+        assert!(found.iter().any(|one| one == expected), "{expected}: {found:#?}");
+    }
+    let (fresh, _) = merged("", &newer);
+    assert_eq!(moved, fresh, "as if it had been written today");
+
+    // What people wrote stays, and is said once.
+    let ours = text.replacen(
+        "hosts = [\"orders.example.com\"]\noperations = [\"POST",
+        "hosts = [\"orders.{domain}\"]  # ours\noperations = [\"POST",
+        1,
+    );
+    assert_ne!(ours, text);
+    let (kept, changes) = merged(&ours, &newer);
+    let expected = r#"create-order hosts ["orders.{domain}"] > ["api.example.com"] false"#;
+    assert!(said(&changes).iter().any(|one| one == expected), "{:#?}", said(&changes));
+    assert!(kept.contains("hosts = [\"orders.{domain}\"]  # ours"), "{kept}");
+    assert_eq!(merged(&kept, &newer), (kept.clone(), Changes { same: 7, ..Changes::default() }));
+
+    // Of a file that does not say what was taken nobody knows whose it is.
+    let before: String =
+        text.lines().filter(|line| !line.starts_with("# document: ")).map(|line| format!("{line}\n")).collect();
+    let (noted, changes) = merged(&before, ORDERS);
+    assert_eq!((noted, changes.noted, changes.said.len()), (text, 7, 0));
+    let (_, changes) = merged(&before, &newer);
+    assert!(changes.noted == 7 && changes.said.iter().all(|said| !said.taken), "{:#?}", said(&changes));
+}
+
+#[test]
+fn every_address_of_a_server_is_a_host() {
+    let document = |variables: &str| {
+        format!(
+            "openapi: 3.0.0\nservers:\n  - url: 'https://{{region}}.example.com/{{version}}'\n    variables: {{ {variables} }}\npaths: {{ /a: {{ get: {{}} }} }}\n"
+        )
+    };
+    let found_in = |variables: &str| read(&document(variables)).unwrap();
+    let found = found_in("region: { default: eu, enum: [us, eu, ap] }, version: { enum: [v1] }");
+    assert_eq!(found.operations[0].hosts, ["ap.example.com", "eu.example.com", "us.example.com"]);
+    assert_eq!((&found.operations[0].lines[..], &found.problems[..]), (&["GET /v1/a".to_owned()][..], &[][..]));
+    let many: Vec<String> = (0..70).map(|n| format!("r{n}")).collect();
+    let found =
+        found_in(&format!("region: {{ default: eu, enum: [{}] }}, version: {{ default: v1 }}", many.join(", ")));
+    assert_eq!(found.operations[0].hosts, ["eu.example.com"]);
+    assert!(found.problems[0].contains("more than 64 addresses"), "{:?}", found.problems);
+}
+
+#[test]
+fn references_in_a_circle_are_said() {
+    let found = read(
+        "openapi: 3.1.0\nservers: [{ url: 'https://a.test' }]\npaths:\n  /a: { $ref: '#/x/one' }\n  /b: { $ref: '#/x/two' }\n  /c: { $ref: '#/x/three' }\n\
+         x: { one: { $ref: '#/x/two' }, two: { $ref: '#/x/one' }, three: { $ref: '#/x/four' }, four: { get: {} } }\n",
+    )
+    .unwrap();
+    assert_eq!(found.operations.iter().map(|one| one.lines[0].as_str()).collect::<Vec<_>>(), ["GET /c"]);
+    assert_eq!(found.problems.len(), 2, "{:?}", found.problems);
+    assert!(
+        found.problems.iter().all(|problem| problem.contains("refers to itself in the end")),
+        "{:?}",
+        found.problems
+    );
+}
+
+#[test]
+fn an_id_that_stands_twice_names_one_operation() {
+    let document = "openapi: 3.1.0\nservers: [{ url: 'https://a.test' }]\npaths:\n  /a: { get: { operationId: \"x\\u0001y\" } }\n  /b: { get: { operationId: x y } }\n";
+    let found = read(document).unwrap();
+    assert_eq!(found.operations.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["x y", "x y GET /b"]);
+    assert!(found.problems[0].contains("stands twice"), "{:?}", found.problems);
+    let (text, _) = merged("", document);
+    assert_eq!(merged(&text, document), (text.clone(), Changes { same: 2, ..Changes::default() }));
 }
