@@ -33,7 +33,8 @@ impl Failure {
     /// The exit code for policies that differ: none of those that a command has for what went wrong.
     pub(crate) const DIFFERENCES: u8 = 4;
     const USAGE: u8 = 2;
-    const ENVIRONMENT: u8 = 3;
+    /// The exit code for a file that cannot be read, and the like.
+    pub(crate) const ENVIRONMENT: u8 = 3;
 
     /// A wrong command line.
     pub(crate) fn usage(message: impl Display) -> Self {

@@ -26,7 +26,7 @@ pub(crate) enum Deciding {
 impl Deciding {
     /// A policy that must be free of errors, for one environment if it has any, and the key sets of its issuers.
     pub(crate) fn policy(path: &Path, environment: Option<&str>, jwks: &[(String, PathBuf)]) -> Result<Self, Failure> {
-        let sources = policy_files::read(path).map_err(Failure::environment)?;
+        let sources = sources(path)?;
         let parsed = parse_for(&sources, environment);
         let Some(policy) = parsed.policy else { return Err(refused(&parsed.diagnostics, &sources)) };
         let trust = trust(&policy, jwks)?;
@@ -57,7 +57,7 @@ impl Deciding {
             let chosen = feed.snapshot().policy().environment.is_some();
             return Ok((feed, chosen));
         }
-        let sources = policy_files::read(path).map_err(Failure::environment)?;
+        let sources = sources(path)?;
         let mut parsed = parse_for(&sources, None);
         let chosen = parsed.diagnostics.iter().any(|item| item.code == Code::EnvironmentNotChosen);
         if chosen && environment.is_some() {
@@ -100,18 +100,38 @@ impl Deciding {
     }
 }
 
+/// The texts of a policy. What is not there is a matter of the environment; a text that is too large or not UTF-8 is a problem of the policy, which
+/// parsing it finds.
+fn sources(path: &Path) -> Result<SourceSet, Failure> {
+    match policy_files::read_all(path) {
+        (sources, None) => Ok(sources),
+        (_, Some(error)) => Err(Failure::environment(error)),
+    }
+}
+
 /// Reads and parses a policy, errors and all: for each of its environments, or for the one that is wanted.
 pub(crate) fn read(path: &Path, environment: Option<&str>) -> Result<(SourceSet, ParsedEverywhere), Failure> {
-    let sources = policy_files::read(path).map_err(Failure::environment)?;
-    let parsed = match environment {
-        None => parse_everywhere(&sources),
+    let sources = sources(path)?;
+    let parsed = parsed(&sources, environment);
+    Ok((sources, parsed))
+}
+
+/// [`read`], with what is not there as a problem like any other; and whether something is not.
+pub(crate) fn read_all(path: &Path, environment: Option<&str>) -> (SourceSet, ParsedEverywhere, bool) {
+    let (sources, missing) = policy_files::read_all(path);
+    let parsed = parsed(&sources, environment);
+    (sources, parsed, missing.is_some())
+}
+
+fn parsed(sources: &SourceSet, environment: Option<&str>) -> ParsedEverywhere {
+    match environment {
+        None => parse_everywhere(sources),
         Some(name) => {
-            let parsed = parse_for(&sources, Some(name));
+            let parsed = parse_for(sources, Some(name));
             let diagnostics = parsed.diagnostics.clone();
             ParsedEverywhere { environments: vec![(Some(name.to_owned()), parsed)], diagnostics }
         }
-    };
-    Ok((sources, parsed))
+    }
 }
 
 /// Reads the daemon's configuration: what it says, unless it has errors, and its problems.

@@ -65,6 +65,8 @@ enum Found {
     Fine,
     /// The policy, its tests or an input has problems; they are on standard output.
     Problems,
+    /// A file is not there, or may not be read; that is on standard output, with whatever else was found.
+    Missing,
     /// Policies differ, and the command line asked for an exit code that says so.
     Differences,
 }
@@ -74,7 +76,7 @@ impl Found {
     fn and(self, other: Self) -> Self {
         match self {
             Self::Fine => other,
-            Self::Problems | Self::Differences => self,
+            Self::Problems | Self::Missing | Self::Differences => self,
         }
     }
 }
@@ -84,6 +86,7 @@ impl From<Found> for ExitCode {
         match found {
             Found::Fine => Self::SUCCESS,
             Found::Problems => Self::from(Failure::PROBLEMS),
+            Found::Missing => Self::from(Failure::ENVIRONMENT),
             Found::Differences => Self::from(Failure::DIFFERENCES),
         }
     }

@@ -184,6 +184,15 @@ const CASES: &[Case] = &[
     Case { name: "check-fine-json", arguments: &["check", "--format", "json", "shop.toml"], input: "" },
     Case { name: "check-several", arguments: &["check", "shop.toml", "broken.toml"], input: "" },
     Case { name: "check-broken-json", arguments: &["check", "--format=json", "broken.toml"], input: "" },
+    Case { name: "check-unreadable", arguments: &["check", "no-such.toml", "latin.toml", "shop.toml"], input: "" },
+    Case {
+        name: "check-unreadable-json",
+        arguments: &["check", "latin.toml", "no-such.toml", "--format", "json"],
+        input: "",
+    },
+    Case { name: "check-not-utf8", arguments: &["check", "latin.toml"], input: "" },
+    Case { name: "check-explain-not-utf8", arguments: &["check", "--explain", "not-utf-8"], input: "" },
+    Case { name: "test-not-utf8", arguments: &["test", "latin.toml"], input: "" },
     Case { name: "check-missing", arguments: &["check", "no-such.toml"], input: "" },
     Case { name: "check-openapi", arguments: &["check", "beside.toml", "--openapi", "beside.yaml"], input: "" },
     Case {

@@ -4,6 +4,7 @@
 
 use luigi_core::analysis::lint;
 use luigi_core::policy::diagnostics::{Code, HaproxyLint, Lint, Style};
+use luigi_core::policy::source::Unreadable;
 use luigi_core::policy::{Diagnostics, SourceSet, parse, parse_everywhere, parse_for};
 use luigi_core::policy_tests;
 use luigi_core::snapshot::Snapshot;
@@ -331,7 +332,27 @@ fn what_needs_more_than_a_file_looks_as_the_golden_files_say() {
     let nothing = SourceSet::new();
     let keys: String = (0..1_100).fold("schema = 1\n".to_owned(), |text, n| text + &format!("k{n} = 1\n"));
     let environments = "schema = 1\n[environments]\nproduction = {}\nstaging = {}\n";
+    let unreadable = |name: &str, why: Unreadable| {
+        let mut sources = sources("schema = 1\nscope = [\n");
+        sources.add_unreadable(name, why);
+        parse(&sources).diagnostics.render(&sources, Style::PLAIN)
+    };
+    let missing = Unreadable {
+        code: Code::SourceUnreadable,
+        message: "cannot read `teams.toml`: no such file".to_owned(),
+        help: "name a file that is there and may be read",
+        line: None,
+    };
+    let latin = Unreadable {
+        code: Code::NotUtf8,
+        message: "`latin.toml` is not UTF-8 in line 7".to_owned(),
+        help: "save it as UTF-8",
+        line: Some((7, "staff = \"b\u{fffd}ro\"".to_owned())),
+    };
     let cases = [
+        // What is wrong with the texts that can be read is found all the same.
+        ("source-unreadable", unreadable("teams.toml", missing)),
+        ("not-utf-8", unreadable("latin.toml", latin)),
         ("no-source", parse(&nothing).diagnostics.render(&nothing, Style::PLAIN)),
         (
             "source-too-large",

@@ -2,13 +2,17 @@
 
 use crate::regular_file;
 use luigi_core::policy::SourceSet;
+use luigi_core::policy::diagnostics::Code;
 use luigi_core::policy::files_beside;
-use luigi_core::policy::source::{MAX_BESIDE_BYTES, MAX_FILES_BESIDE, MAX_SOURCE_BYTES, MAX_TOTAL_BYTES};
+use luigi_core::policy::source::{MAX_BESIDE_BYTES, MAX_FILES_BESIDE, MAX_SOURCE_BYTES, MAX_TOTAL_BYTES, Unreadable};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// The most files that one policy may have.
 pub const MAX_FILES: usize = 10_000;
+
+/// How much of a line that is not UTF-8 is shown.
+const MAX_SHOWN_BYTES: usize = 120;
 
 /// Reads a policy: one file, or the `*.toml` files of a directory (not of its subdirectories) in order of their names. Hidden
 /// files are left out; symbolic links are followed. The files that the policy names (lists of networks) are read with it; that one of
@@ -40,6 +44,36 @@ pub fn read_one(path: &Path) -> Result<SourceSet, ReadError> {
     let mut sources = SourceSet::new();
     sources.add(path.display().to_string(), text(path)?);
     Ok(sources)
+}
+
+/// [`read`] that goes on: whatever cannot be read is a problem of the policy, with its code, beside all others. The error is the first one that is the
+/// environment's fault and not the text's: a file that is not there, or may not be read.
+#[must_use]
+pub fn read_all(path: &Path) -> (SourceSet, Option<ReadError>) {
+    let (mut sources, mut first, mut total) = (SourceSet::new(), None, 0);
+    let mut add = |sources: &mut SourceSet, error: ReadError| {
+        sources.add_unreadable(error.path.display().to_string(), error.unreadable());
+        if error.is_of_the_environment() && first.is_none() {
+            first = Some(error);
+        }
+    };
+    for file in files(path).map_err(|error| add(&mut sources, error)).unwrap_or_else(|()| Vec::new()) {
+        match text(&file) {
+            Ok(text) => {
+                total += text.len();
+                if total > MAX_TOTAL_BYTES {
+                    add(&mut sources, ReadError::new(&file, Problem::TooMuch));
+                    return (sources, first);
+                }
+                sources.add(file.display().to_string(), text);
+            }
+            Err(error) => add(&mut sources, error),
+        }
+    }
+    if let Err(error) = read_beside(path, &mut sources, total) {
+        add(&mut sources, error);
+    }
+    (sources, first)
 }
 
 /// Reads the files that the policy names.
@@ -119,7 +153,11 @@ fn text(path: &Path) -> Result<String, ReadError> {
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        ReadError::new(path, Problem::NotUtf8 { line })
+        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole = error.as_bytes()[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+        // What cannot be read is shown as such; a line may be the whole file.
+        let shown = String::from_utf8_lossy(&whole[..whole.len().min(MAX_SHOWN_BYTES)]).into_owned();
+        ReadError::new(path, Problem::NotUtf8 { line, shown })
     })
 }
 
@@ -138,12 +176,42 @@ enum Problem {
     TooLarge,
     TooMuch,
     TooManyNamed,
-    NotUtf8 { line: usize },
+    NotUtf8 { line: usize, shown: String },
 }
 
 impl ReadError {
     fn new(path: &Path, problem: Problem) -> Self {
         Self { path: path.to_owned(), problem }
+    }
+
+    /// Whether it is about what is on the disk and not about what the text is.
+    fn is_of_the_environment(&self) -> bool {
+        match self.problem {
+            Problem::Io(_) | Problem::NoFiles => true,
+            Problem::TooManyFiles
+            | Problem::TooLarge
+            | Problem::TooMuch
+            | Problem::TooManyNamed
+            | Problem::NotUtf8 { .. } => false,
+        }
+    }
+
+    /// The same as a problem of the policy.
+    fn unreadable(&self) -> Unreadable {
+        let (code, help, line) = match &self.problem {
+            Problem::Io(_) => (Code::SourceUnreadable, "name a file that is there and may be read", None),
+            Problem::NoFiles => (Code::SourceUnreadable, "name the directory with the policy's `*.toml` files", None),
+            Problem::TooManyFiles | Problem::TooManyNamed => {
+                (Code::SourceUnreadable, "put what belongs together into one file", None)
+            }
+            Problem::TooLarge | Problem::TooMuch => (
+                Code::SourceTooLarge,
+                "spread the policy over several files of a directory, or say it with wildcards",
+                None,
+            ),
+            Problem::NotUtf8 { line, shown } => (Code::NotUtf8, "save it as UTF-8", Some((*line, shown.clone()))),
+        };
+        Unreadable { code, message: self.to_string(), help, line }
     }
 
     /// The file or directory at fault.
@@ -163,7 +231,7 @@ impl std::fmt::Display for ReadError {
             Problem::TooLarge => write!(f, "`{path}` is larger than {} MiB", MAX_SOURCE_BYTES >> 20),
             Problem::TooMuch => write!(f, "the policy is larger than {} MiB at `{path}`", MAX_TOTAL_BYTES >> 20),
             Problem::TooManyNamed => write!(f, "the policy `{path}` names more than {MAX_FILES_BESIDE} files"),
-            Problem::NotUtf8 { line } => write!(f, "`{path}` is not UTF-8 in line {line}"),
+            Problem::NotUtf8 { line, shown: _ } => write!(f, "`{path}` is not UTF-8 in line {line}"),
         }
     }
 }
@@ -268,5 +336,40 @@ mod tests {
         check(&file, "not UTF-8 in line 3");
         std::fs::write(&file, vec![b' '; MAX_SOURCE_BYTES + 1]).unwrap();
         check(&file, "larger than 8 MiB");
+    }
+
+    #[test]
+    fn whatever_cannot_be_read_is_found_at_once() {
+        use luigi_core::policy::diagnostics::Style;
+        let dir = TempDir::new().unwrap();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+        write("a.toml", b"schema = 1\nscope = [\n");
+        write("b.toml", b"schema = 1\n# \xff\n");
+        write("c.toml", &vec![b' '; MAX_SOURCE_BYTES + 1]);
+        let (sources, missing) = read_all(dir.path());
+        assert!(missing.is_none());
+        let parsed = luigi_core::policy::parse(&sources);
+        let shown = parsed.diagnostics.render(&sources, Style::PLAIN);
+        for says in [
+            "error[toml-syntax]",
+            "error[not-utf-8]",
+            "b.toml:2:1",
+            "error[source-too-large]",
+            "c.toml` is larger than 8 MiB",
+        ] {
+            assert!(shown.contains(says), "{says}: {shown}");
+        }
+        assert!(parsed.policy.is_none());
+        std::os::unix::fs::symlink("nowhere.toml", dir.path().join("d.toml")).unwrap();
+        let (sources, missing) = read_all(dir.path());
+        assert!(missing.is_some_and(|error| error.path().ends_with("d.toml")));
+        assert!(luigi_core::policy::parse(&sources).diagnostics.iter().any(|item| item.code == Code::SourceUnreadable));
+        // A policy of which a part is missing is none, even if the rest is fine.
+        std::fs::remove_file(dir.path().join("c.toml")).unwrap();
+        std::fs::remove_file(dir.path().join("d.toml")).unwrap();
+        write("a.toml", b"schema = 1\n");
+        assert!(luigi_core::policy::parse(&read_all(dir.path()).0).policy.is_none());
+        write("b.toml", b"schema = 1\n");
+        assert!(luigi_core::policy::parse(&read_all(dir.path()).0).policy.is_some());
     }
 }

@@ -26,7 +26,9 @@ pub(crate) fn run(arguments: &Check) -> Result<Found, Failure> {
     let descriptions = arguments.openapi.iter().map(|path| described(path)).collect::<Result<Vec<_>, _>>()?;
     let mut found = Found::Fine;
     let mut said = |report: Report| {
-        if !report.fine {
+        if report.missing {
+            found = Found::Missing;
+        } else if !report.fine && found == Found::Fine {
             found = Found::Problems;
         }
         match arguments.format {
@@ -38,7 +40,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Found, Failure> {
     let haproxy = haproxy::check(arguments)?;
     let mut reports = Vec::new();
     for path in &arguments.policies {
-        reports.extend(said(check(path, arguments, &descriptions)?)?);
+        reports.extend(said(check(path, arguments, &descriptions))?);
     }
     let mut json = json!({ "policies": reports });
     if let Some(report) = haproxy {
@@ -52,15 +54,21 @@ pub(crate) fn run(arguments: &Check) -> Result<Found, Failure> {
 
 struct Report {
     fine: bool,
+    /// Whether a file of the policy is not there, or may not be read.
+    missing: bool,
     text: String,
     json: serde_json::Value,
 }
 
-fn check(path: &Path, arguments: &Check, descriptions: &[Description]) -> Result<Report, Failure> {
-    if path.is_file() && fs::read_to_string(path).is_ok_and(|text| daemon_config::is_one(path, &text)) {
-        return check_config(path, arguments);
+fn check(path: &Path, arguments: &Check, descriptions: &[Description]) -> Report {
+    // One that cannot be read is told as policies are.
+    if path.is_file()
+        && fs::read_to_string(path).is_ok_and(|text| daemon_config::is_one(path, &text))
+        && let Ok((sources, (_, problems))) = load::daemon_config(path)
+    {
+        return check_config(path, arguments, &sources, &problems);
     }
-    let (sources, parsed) = load::read(path, arguments.environment.as_deref())?;
+    let (sources, parsed, missing) = load::read_all(path, arguments.environment.as_deref());
     let Findings { diagnostics: found, accepted } = lints(&parsed, &sources, arguments, descriptions);
     let ParsedEverywhere { environments, diagnostics: problems } = parsed;
     let problems = problems.and(found, &sources);
@@ -111,17 +119,16 @@ fn check(path: &Path, arguments: &Check, descriptions: &[Description]) -> Result
     if !each.is_empty() {
         json["environments"] = each.into();
     }
-    Ok(Report { fine, text, json })
+    Report { fine, missing, text, json }
 }
 
 /// A configuration of the daemon. Whether its directories are there only the daemon's user knows.
-fn check_config(path: &Path, arguments: &Check) -> Result<Report, Failure> {
-    let (sources, (_, problems)) = load::daemon_config(path)?;
-    let mut text = diagnostics(&problems, &sources);
+fn check_config(path: &Path, arguments: &Check, sources: &SourceSet, problems: &Diagnostics) -> Report {
+    let mut text = diagnostics(problems, sources);
     if !text.is_empty() {
         text.push('\n');
     }
-    let (errors, warnings) = numbers(&problems);
+    let (errors, warnings) = numbers(problems);
     let fine = errors == 0 && (warnings == 0 || !arguments.deny_warnings);
     if fine {
         let good = style(Tone::Good);
@@ -132,10 +139,10 @@ fn check_config(path: &Path, arguments: &Check) -> Result<Report, Failure> {
     let json = json!({
         "path": path.display().to_string(),
         "kind": "configuration",
-        "diagnostics": problems.to_json(&sources),
+        "diagnostics": problems.to_json(sources),
         "fine": fine,
     });
-    Ok(Report { fine, text, json })
+    Report { fine, missing: false, text, json }
 }
 
 /// What an API has. What the document has and no scope could hold is said on the way.

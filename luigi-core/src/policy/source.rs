@@ -2,6 +2,7 @@
 //!
 //! Where the texts come from is not decided here: reading files is the caller's, so that the parser stays pure.
 
+use super::diagnostics::Code;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -23,6 +24,21 @@ pub struct SourceSet {
     sources: Vec<Source>,
     /// Files that the policy's own texts name, by the paths that they write: which source it is, or why there is none.
     beside: BTreeMap<String, Result<SourceId, String>>,
+    /// Files of the policy itself without text, and why.
+    unreadable: Vec<(SourceId, Unreadable)>,
+}
+
+/// Why a file of a policy has no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What kind of problem.
+    pub code: Code,
+    /// What is wrong: lower case, without period.
+    pub message: String,
+    /// The cure.
+    pub help: &'static str,
+    /// The line at fault, counted from 1, and what of it can be shown; `None` if it is the whole file.
+    pub line: Option<(usize, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +90,19 @@ impl SourceSet {
         SourceId(u32::try_from(self.sources.len() - 1).expect("fewer than 2^32 sources"))
     }
 
+    /// Says why a file of the policy has no text. The policy has that as an error, and is none until all of it can be read.
+    pub fn add_unreadable(&mut self, name: impl Into<String>, why: Unreadable) -> SourceId {
+        let text = why.line.as_ref().map(|(line, text)| "\n".repeat(line.saturating_sub(1)) + text);
+        let id = self.add(name, text.unwrap_or_default());
+        self.unreadable.push((id, why));
+        id
+    }
+
+    /// The files without text, and why.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = (SourceId, &Unreadable)> {
+        self.unreadable.iter().map(|(id, why)| (*id, why))
+    }
+
     /// Puts another text in the place of the one under this name; `false` if there is none.
     pub fn replace(&mut self, name: &str, text: &str) -> bool {
         let Some(at) = self.sources.iter().position(|source| source.name == name) else { return false };
@@ -111,7 +140,8 @@ impl SourceSet {
         let all = (0..u32::try_from(self.sources.len()).expect("fewer than 2^32 sources")).map(SourceId);
         let beside: BTreeSet<SourceId> =
             self.beside.values().filter_map(|found| found.as_ref().ok().copied()).collect();
-        all.filter(move |id| !beside.contains(id))
+        let unreadable: BTreeSet<SourceId> = self.unreadable.iter().map(|(id, _)| *id).collect();
+        all.filter(move |id| !beside.contains(id) && !unreadable.contains(id))
     }
 
     /// How many texts the policy itself has.

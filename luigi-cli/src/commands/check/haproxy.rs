@@ -69,7 +69,7 @@ pub(super) fn check(arguments: &Check) -> Result<Option<Report>, Failure> {
         text.push_str(&not_fine(Path::new(&names), None, &why));
         json["error"] = why.into();
     }
-    Ok(Some(Report { fine, text, json }))
+    Ok(Some(Report { fine, missing: false, text, json }))
 }
 
 /// A configuration belongs to one environment.

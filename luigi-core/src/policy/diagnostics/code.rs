@@ -45,6 +45,13 @@ codes! {
     /// There is no source at all.
     NoSource = "no-source":
         "A policy is one TOML file or a directory of them, and there was none. An empty policy would deny everything, which is hardly meant.";
+    /// A source that cannot be read.
+    SourceUnreadable = "source-unreadable":
+        "A file of the policy is not there, or may not be read, or a directory has no policy files or too many. A policy of which a part is missing would open or close \
+         other gates than the whole, so none of it counts.";
+    /// A source that is not UTF-8.
+    NotUtf8 = "not-utf-8":
+        "Policy files are TOML, which is UTF-8. Text in another encoding could be read as other names than those that were meant, so it is not guessed at. Save the file as UTF-8.";
     /// A source, or all of them together, are larger than is read.
     SourceTooLarge = "source-too-large":
         "A policy file may have 8 MiB and all files of a policy 64 MiB and a million tables and lists together, so that checking one takes bounded time and \

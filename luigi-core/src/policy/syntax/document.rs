@@ -3,7 +3,9 @@
 use super::nesting;
 use super::node::foreign;
 use crate::policy::diagnostics::{Code, Diagnostic, Diagnostics};
-use crate::policy::source::{MAX_SOURCE_BYTES, MAX_TOTAL_BYTES, SourceId, SourceSet, Span, floor_char_boundary};
+use crate::policy::source::{
+    MAX_SOURCE_BYTES, MAX_TOTAL_BYTES, SourceId, SourceSet, Span, Unreadable, floor_char_boundary,
+};
 use std::collections::HashSet;
 use std::ops::Range;
 use toml::de::DeTable;
@@ -18,7 +20,14 @@ pub(super) struct Document<'s> {
 
 /// Reads every source that is not too large.
 pub(super) fn read_all<'s>(sources: &'s SourceSet, out: &mut Diagnostics) -> Option<Vec<Document<'s>>> {
-    if sources.is_empty() {
+    let mut whole = true;
+    for (id, Unreadable { code, message, help, line }) in sources.unreadable() {
+        let text = sources.text(id);
+        let at = line.as_ref().map_or(0..0, |(_, shown)| text.len() - shown.len()..text.len());
+        out.push(Diagnostic::error(*code, Span::new(id, &at), message.as_str()).help(*help));
+        whole = false;
+    }
+    if sources.is_empty() && whole {
         out.push(Diagnostic::without_place(Code::NoSource, "there is no policy file"));
         return None;
     }
@@ -35,7 +44,7 @@ pub(super) fn read_all<'s>(sources: &'s SourceSet, out: &mut Diagnostics) -> Opt
         return None;
     }
     let documents: Vec<_> = sources.ids().map(|id| read(id, sources.text(id), out)).collect();
-    documents.into_iter().collect()
+    documents.into_iter().collect::<Option<Vec<_>>>().filter(|_| whole)
 }
 
 fn is_bounded(source: SourceId, text: &str, tables_left: &mut usize, out: &mut Diagnostics) -> bool {
