@@ -3,7 +3,7 @@
 use luigi_core::decide::{Request, RequestFacts, Scratch, Source};
 use luigi_core::explain;
 use luigi_core::grant_set::{Grant, GrantSet};
-use luigi_core::identity::{Credential, Identity};
+use luigi_core::identity::{Credential, Identity, Login};
 use luigi_core::kleene::Kleene;
 use luigi_core::policy::model::{ContentHash, Policy};
 use luigi_core::policy::{self, SourceSet};
@@ -176,4 +176,65 @@ fn a_deny_rule_beside_an_allow_rule() {
     let rules = "[[rules]]\nid = \"open\"\neffect = \"allow\"\nscopes = [\"this\"]\nsubject = \"authenticated\"\nrequire = { approval = [\"one\"] }\n\
                  [[rules]]\nid = \"r\"\neffect = \"deny\"\nscopes = [\"this\"]\nfrom = [\"here\"]\n";
     check("A **deny** rule", rules, 6);
+}
+
+/// A login as a row of the table has it.
+fn login([acr, amr, age]: [&str; 3]) -> Login {
+    let seconds = |text: &str| -> i64 {
+        let unit = |part: &str| match part.split_at(part.len() - 1) {
+            (number, "m") => number.parse::<i64>().unwrap() * 60,
+            (number, _) => number.parse::<i64>().unwrap(),
+        };
+        text.split(' ').map(unit).sum()
+    };
+    let auth_time = match age.rsplit_once(' ') {
+        Some((age, "ago")) => Some(NOW.plus_seconds(-seconds(age))),
+        Some((age, "ahead")) => Some(NOW.plus_seconds(seconds(age))),
+        _ => (age == "now").then_some(NOW),
+    };
+    let amr = match amr {
+        "none" => None,
+        "empty" => Some(Vec::new()),
+        methods => Some(methods.split(' ').map(Into::into).collect()),
+    };
+    Login { auth_time, acr: (acr != "none").then(|| acr.into()), amr }
+}
+
+#[test]
+fn logins_are_met_as_the_page_says() {
+    let rows = table("### Logins");
+    assert_eq!(rows.len(), 19);
+    for row in rows {
+        let [asked, acr, amr, age, met] = row.as_slice() else { panic!("five cells: {row:?}") };
+        let policy = parse(&format!(
+            "[[rules]]\nid = \"r\"\neffect = \"allow\"\nscopes = [\"this\"]\nsubject = \"authenticated\"\nrequire = {{ login = \"l\" }}\n[logins.l]\n{}\n",
+            asked.replace(", amr", "\namr").replace(", max", "\nmax")
+        ));
+        let snapshot = Snapshot::compile(policy.clone()).unwrap();
+        let ada = Identity::assert("test", "https://login.example.com", "ada", NOW.plus_seconds(60));
+        let ada = ada.login(login([acr, amr, age])).finish();
+        let mut buffer = TargetBuffer::new();
+        let target =
+            canonicalize(RawTarget { method: b"GET", target: b"/this", host: Some(b"x.example") }, &mut buffer);
+        let request = Request {
+            method: b"GET",
+            target,
+            upgrade: Kleene::False,
+            source: Source::Unknown,
+            credential: Credential::Verified(&ada),
+            time: NOW,
+            grants: &GrantSet::default(),
+            stops: luigi_core::stop_set::StopSet::NONE,
+            facts: RequestFacts::NONE,
+        };
+        let fast = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        let slow = explain::evaluate(&policy, &request);
+        assert_eq!(fast, slow.evaluation, "the two evaluators on {row:?}");
+        // Unknown is not met; which of the two it is the slow evaluator says.
+        let found = slow.rules.iter().flat_map(|rule| &rule.requirements).find(|one| one.key == "login");
+        assert_eq!(found.map(|one| one.value), Some(kleene(met)), "{row:?}");
+        assert_eq!(fast.decision.allows(), kleene(met) == Kleene::True, "{row:?}");
+        let advice = fast.decision.advice.map_or("none", |advice| advice.as_str());
+        assert_eq!(advice, if fast.decision.allows() { "none" } else { "step-up" }, "{row:?}");
+    }
 }
