@@ -30,7 +30,7 @@ hosts = ["shop.example.com"]
 paths = ["/orders/**"]
 methods = "any"
 [scopes.tenant]
-hosts = ["{tenant}.example.com"]
+hosts = ["{customer}.example.com"]
 paths = ["/t/{tenant}/**", "/u/{name}"]
 methods = "read"
 [scopes.console]
