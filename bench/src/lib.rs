@@ -96,6 +96,23 @@ pub fn numbered(rules: usize, edition: usize) -> String {
     policy
 }
 
+/// The text of an estate as files of a directory, with their names: none is larger than one file may be.
+#[must_use]
+pub fn files_of(policy: &str) -> Vec<(String, String)> {
+    const MOST: usize = 4 << 20;
+    let (mut files, mut rest): (Vec<(String, String)>, &str) = (Vec::new(), policy);
+    while !rest.is_empty() {
+        // A scope and the rules about it begin with an empty line.
+        let far = rest.floor_char_boundary(MOST.min(rest.len()));
+        let end = if far == rest.len() { far } else { rest[..far].rfind("\n\n").map_or(rest.len(), |at| at + 1) };
+        let (file, others) = rest.split_at(end);
+        let schema = if files.is_empty() { "" } else { "schema = 1\n" };
+        files.push((format!("{:03}.toml", files.len()), format!("{schema}{file}")));
+        rest = others;
+    }
+    files
+}
+
 /// How many tests [`tested`] has.
 pub const TESTS: usize = 10;
 
