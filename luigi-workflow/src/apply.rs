@@ -372,6 +372,7 @@ fn publish(
             (manifest.epoch, manifest.generation.checked_add(1).ok_or("the feed has no generations left")?)
         }
         None => {
+            // UNSHOWN: as above.
             let now = u64::try_from(now.unix_seconds()).map_err(|_| "the clock says that it is before 1970")?;
             (epoch_after.map_or(now, |epoch| now.max(epoch.saturating_add(1))), 1)
         }

@@ -138,7 +138,9 @@ fn policies_validate() {
     while let Some(path) = pending.pop() {
         if path.is_dir() {
             pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.extension().is_some_and(|extension| extension == "toml") && !path.ends_with("mistakes.toml") {
+        } else if path.ends_with("mistakes.toml") || path.ends_with("luigi.toml") {
+            // The one is wrong on purpose, the other is the daemon's configuration.
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
             assert_eq!(problem(&fs::read_to_string(&path).unwrap()), None, "{}", path.display());
             seen += 1;
         }
