@@ -66,6 +66,24 @@ fn every_example_and_default_is_one() {
     }
 }
 
+#[test]
+fn the_example_beside_the_unit_is_one() {
+    let text = fs::read_to_string("../examples/systemd/luigi.toml").unwrap();
+    // Also with what stands in comments there.
+    for text in [text.clone(), text.replace("# [", "[").replace("# path", "path")] {
+        let mut sources = SourceSet::new();
+        sources.add("luigi.toml", text.clone());
+        let (said, problems) = parse(&sources, Path::new("/etc/luigi"));
+        assert!(said.is_some() && problems.iter().next().is_none(), "{problems:?}");
+        let mut schemas = boon::Schemas::new();
+        let mut compiler = boon::Compiler::new();
+        compiler.add_resource("urn:luigi:config:1", schema()).unwrap();
+        let index = compiler.compile("urn:luigi:config:1", &mut schemas).unwrap();
+        let value = serde_json::to_value(toml::from_str::<toml::Table>(&text).unwrap()).unwrap();
+        assert!(schemas.validate(&value, index).is_ok(), "{text}");
+    }
+}
+
 /// What the parser takes where a key is left out is what the schema says.
 #[test]
 fn defaults_are_what_the_schema_says() {
