@@ -184,15 +184,19 @@ const CASES: &[Case] = &[
     Case { name: "check-fine-json", arguments: &["check", "--format", "json", "shop.toml"], input: "" },
     Case { name: "check-several", arguments: &["check", "shop.toml", "broken.toml"], input: "" },
     Case { name: "check-broken-json", arguments: &["check", "--format=json", "broken.toml"], input: "" },
-    Case { name: "check-unreadable", arguments: &["check", "no-such.toml", "latin.toml", "shop.toml"], input: "" },
     Case {
-        name: "check-unreadable-json",
-        arguments: &["check", "latin.toml", "no-such.toml", "--format", "json"],
+        name: "check-unreadable",
+        arguments: &["check", "no-such.toml", "encodings/latin.toml", "shop.toml"],
         input: "",
     },
-    Case { name: "check-not-utf8", arguments: &["check", "latin.toml"], input: "" },
-    Case { name: "check-explain-not-utf8", arguments: &["check", "--explain", "not-utf-8"], input: "" },
-    Case { name: "test-not-utf8", arguments: &["test", "latin.toml"], input: "" },
+    Case {
+        name: "check-unreadable-json",
+        arguments: &["check", "encodings/latin.toml", "no-such.toml", "--format", "json"],
+        input: "",
+    },
+    Case { name: "check-wrong-encoding", arguments: &["check", "encodings/latin.toml"], input: "" },
+    Case { name: "check-explain-wrong-encoding", arguments: &["check", "--explain", "wrong-encoding"], input: "" },
+    Case { name: "test-wrong-encoding", arguments: &["test", "encodings/latin.toml"], input: "" },
     Case { name: "check-missing", arguments: &["check", "no-such.toml"], input: "" },
     Case { name: "check-openapi", arguments: &["check", "beside.toml", "--openapi", "beside.yaml"], input: "" },
     Case {
@@ -732,7 +736,8 @@ fn what_must_be_a_file_and_is_a_pipe_or_a_device_is_refused_at_once() {
         let mut command = Command::new("timeout");
         command.arg("60").arg(env!("CARGO_BIN_EXE_luigi")).current_dir(self::folder("data"));
         let output = run(command.args(arguments), "");
-        let told = text(&output.stderr);
+        // What is wrong with a policy is what `check` was asked for.
+        let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
         assert!(matches!(output.status.code(), Some(1..=9)), "{arguments:?}: {}: {told}", output.status);
         assert!(told.contains(&format!("it is {names}, and must be a regular file")), "{arguments:?}: {told}");
     }

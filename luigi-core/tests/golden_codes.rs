@@ -344,7 +344,7 @@ fn what_needs_more_than_a_file_looks_as_the_golden_files_say() {
         line: None,
     };
     let latin = Unreadable {
-        code: Code::NotUtf8,
+        code: Code::WrongEncoding,
         message: "`latin.toml` is not UTF-8 in line 7".to_owned(),
         help: "save it as UTF-8",
         line: Some((7, "staff = \"b\u{fffd}ro\"".to_owned())),
@@ -352,7 +352,7 @@ fn what_needs_more_than_a_file_looks_as_the_golden_files_say() {
     let cases = [
         // What is wrong with the texts that can be read is found all the same.
         ("source-unreadable", unreadable("teams.toml", missing)),
-        ("not-utf-8", unreadable("latin.toml", latin)),
+        ("wrong-encoding", unreadable("latin.toml", latin)),
         ("no-source", parse(&nothing).diagnostics.render(&nothing, Style::PLAIN)),
         (
             "source-too-large",

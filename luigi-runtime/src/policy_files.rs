@@ -209,7 +209,7 @@ impl ReadError {
                 "spread the policy over several files of a directory, or say it with wildcards",
                 None,
             ),
-            Problem::NotUtf8 { line, shown } => (Code::NotUtf8, "save it as UTF-8", Some((*line, shown.clone()))),
+            Problem::NotUtf8 { line, shown } => (Code::WrongEncoding, "save it as UTF-8", Some((*line, shown.clone()))),
         };
         Unreadable { code, message: self.to_string(), help, line }
     }
@@ -352,7 +352,7 @@ mod tests {
         let shown = parsed.diagnostics.render(&sources, Style::PLAIN);
         for says in [
             "error[toml-syntax]",
-            "error[not-utf-8]",
+            "error[wrong-encoding]",
             "b.toml:2:1",
             "error[source-too-large]",
             "c.toml` is larger than 8 MiB",

@@ -50,7 +50,7 @@ codes! {
         "A file of the policy is not there, or may not be read, or a directory has no policy files or too many. A policy of which a part is missing would open or close \
          other gates than the whole, so none of it counts.";
     /// A source that is not UTF-8.
-    NotUtf8 = "not-utf-8":
+    WrongEncoding = "wrong-encoding":
         "Policy files are TOML, which is UTF-8. Text in another encoding could be read as other names than those that were meant, so it is not guessed at. Save the file as UTF-8.";
     /// A source, or all of them together, are larger than is read.
     SourceTooLarge = "source-too-large":
