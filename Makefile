@@ -99,6 +99,10 @@ bench: ## all benchmarks; writes docs/BENCHMARKS.md
 bench-quick: ## each benchmark once, to see that it runs
 	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench ledger --bench serve --bench ffi -- --test
 
+instructions: ## instructions of a decision, which must not have grown
+	@$(NEED) valgrind $(NEED_CC)
+	bench/count
+
 fuzz-quick: ## each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
 
