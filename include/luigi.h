@@ -1430,7 +1430,7 @@ luigi_status luigi_engine_open(const luigi_engine_options *options,
 
 /**
  * Closes an engine, and stops the thread that polls it, if there is one. Calls that run meanwhile come to their end; its contexts decide
- * no more, and are still to be closed. No line of the log comes from polling after this returns, unless it is called by a callback.
+ * no more, and are still to be closed. No line of the log comes from that thread after this returns, unless it is called by a callback.
  *
  * Safe for threads.
  *
@@ -1506,7 +1506,8 @@ luigi_status luigi_engine_start_polling(luigi_engine engine,
                                         luigi_error *error);
 
 /**
- * Stops the thread that polls the engine and waits for its end, unless a callback of that thread is what calls. If there is none nothing is done.
+ * Stops the thread that polls the engine and waits for its end, also if another call has stopped it and waits, too; unless a callback of that thread is what calls. If there is
+ * none nothing is done.
  *
  * Safe for threads.
  *

@@ -7,7 +7,7 @@ use crate::numbers::luigi_status::{
 };
 use crate::numbers::{luigi_format, luigi_mode, luigi_reason, mode_number, reason_number};
 use crate::pointers::{self, Callbacks};
-use crate::polling::PollThread;
+use crate::polling::PollThreads;
 use crate::types::{luigi_engine, luigi_engine_options, luigi_error, luigi_statistics, luigi_string, luigi_text};
 use luigi_core::decide::Reason;
 use luigi_runtime::spool::{MAX_NODE_BYTES, MIN_LIMIT_BYTES, SpoolConfig, SpoolStatus};
@@ -15,15 +15,15 @@ use luigi_runtime::{Carried, DEFAULT_STALE_AFTER, Engine, FeedConfig, Mode, Open
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What a handle of an engine stands for; contexts hold it, too.
 pub(crate) struct EngineRecord {
     pub(crate) engine: Engine,
     pub(crate) callbacks: Callbacks,
-    pub(crate) poll_thread: Mutex<Option<PollThread>>,
+    pub(crate) poll_threads: PollThreads,
     closed: AtomicBool,
 }
 
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn luigi_engine_open(
         let record = EngineRecord {
             engine,
             callbacks: Callbacks::of(options),
-            poll_thread: Mutex::new(None),
+            poll_threads: PollThreads::default(),
             closed: AtomicBool::new(false),
         };
         place.id = ENGINES.insert(Arc::new(record))?;
@@ -202,7 +202,7 @@ pub(crate) fn path_of(bytes: Option<&[u8]>) -> Result<Option<PathBuf>, luigi_sta
 }
 
 /// Closes an engine, and stops the thread that polls it, if there is one. Calls that run meanwhile come to their end; its contexts decide
-/// no more, and are still to be closed. No line of the log comes from polling after this returns, unless it is called by a callback.
+/// no more, and are still to be closed. No line of the log comes from that thread after this returns, unless it is called by a callback.
 ///
 /// Safe for threads.
 ///
@@ -215,7 +215,7 @@ pub extern "C" fn luigi_engine_close(engine: luigi_engine) -> luigi_status {
         let record = self::engine(engine)?;
         ENGINES.close(engine.id)?;
         record.closed.store(true, Ordering::Relaxed);
-        PollThread::stop(&record.poll_thread);
+        record.poll_threads.stop();
         Ok(())
     })
 }

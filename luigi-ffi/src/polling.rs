@@ -8,8 +8,8 @@ use crate::numbers::{luigi_log_level, luigi_poll};
 use crate::pointers::{self, Callbacks};
 use crate::types::{luigi_engine, luigi_error};
 use luigi_runtime::{Budget, Poll, PollEvent};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{JoinHandle, ThreadId};
 
 /// Looks whether the feed has a new version and works on it; an engine on a policy file has none. Looks after the spool, if there is one. What happened goes to the log.
 /// Decisions go on meanwhile and never wait. While one thread polls an engine, others that do find nothing to do.
@@ -90,20 +90,17 @@ fn log(callbacks: &Callbacks, event: &PollEvent) {
 pub unsafe extern "C" fn luigi_engine_start_polling(engine: luigi_engine, error: *mut luigi_error) -> luigi_status {
     let start = || {
         let record = self::engine(engine)?;
-        let mut running = record.poll_thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.is_none() {
-            let thread = PollThread::start(&record).map_err(|why| {
-                Failure::new(LUIGI_STATUS_SYSTEM, format!("cannot start the thread that polls: {why}"))
-            })?;
-            *running = Some(thread);
-        }
-        Ok(())
+        record
+            .poll_threads
+            .start(|| polling(&record))
+            .map_err(|why| Failure::new(LUIGI_STATUS_SYSTEM, format!("cannot start the thread that polls: {why}")))
     };
     // SAFETY: the caller's promise, as the header states it.
     unsafe { explained(error, start) }
 }
 
-/// Stops the thread that polls the engine and waits for its end, unless a callback of that thread is what calls. If there is none nothing is done.
+/// Stops the thread that polls the engine and waits for its end, also if another call has stopped it and waits, too; unless a callback of that thread is what calls. If there is
+/// none nothing is done.
 ///
 /// Safe for threads.
 ///
@@ -113,45 +110,106 @@ pub unsafe extern "C" fn luigi_engine_start_polling(engine: luigi_engine, error:
 #[unsafe(no_mangle)]
 pub extern "C" fn luigi_engine_stop_polling(engine: luigi_engine) -> luigi_status {
     guarded(|| {
-        PollThread::stop(&self::engine(engine)?.poll_thread);
+        self::engine(engine)?.poll_threads.stop();
         Ok(())
     })
 }
 
-/// A thread that polls, and how to stop it.
-pub(crate) struct PollThread {
-    stop: Arc<(Mutex<bool>, Condvar)>,
-    thread: JoinHandle<()>,
+/// Whether a thread that polls is to stop, and what wakes it.
+type Stop = (Mutex<bool>, Condvar);
+
+/// The thread that polls an engine, and those before it that are not known to have ended.
+#[derive(Default)]
+pub(crate) struct PollThreads {
+    threads: Mutex<Threads>,
+}
+
+#[derive(Default)]
+struct Threads {
+    running: Option<Arc<PollThread>>,
+    stopped: Vec<Arc<PollThread>>,
+}
+
+struct PollThread {
+    stop: Arc<Stop>,
+    id: ThreadId,
+    /// Until somebody has waited for its end; others who want to, wait for the lock.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl PollThreads {
+    /// Starts a thread, unless one runs.
+    fn start<F: FnOnce(&Stop) + Send + 'static>(&self, body: impl FnOnce() -> F) -> std::io::Result<()> {
+        let mut threads = self.lock();
+        threads.stopped.retain(|thread| !thread.is_over());
+        if threads.running.is_none() {
+            threads.running = Some(Arc::new(PollThread::start(body())?));
+        }
+        Ok(())
+    }
+
+    /// Stops what runs here, if anything does, and waits for its end, whoever stopped it first; not in a callback, which would wait for itself.
+    pub(crate) fn stop(&self) {
+        let stopped = {
+            let mut threads = self.lock();
+            if let Some(thread) = threads.running.take() {
+                thread.tell();
+                threads.stopped.push(thread);
+            }
+            threads.stopped.clone()
+        };
+        // The lock is free meanwhile: whoever starts another does not wait for these to end.
+        let here = std::thread::current().id();
+        if stopped.iter().any(|thread| thread.id == here) {
+            return;
+        }
+        stopped.iter().for_each(|thread| thread.wait());
+        self.lock().stopped.retain(|thread| !thread.is_over());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl PollThread {
-    fn start(record: &Arc<EngineRecord>) -> std::io::Result<Self> {
+    fn start(body: impl FnOnce(&Stop) + Send + 'static) -> std::io::Result<Self> {
         if Fault::Thread.is_asked_for() {
             return Err(std::io::ErrorKind::WouldBlock.into());
         }
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let (record, stopped) = (Arc::downgrade(record), Arc::clone(&stop));
+        let stop = Arc::new(Stop::default());
+        let stopped = Arc::clone(&stop);
         let _blocked = BlockedSignals::all();
-        let thread = std::thread::Builder::new().name("luigi-poll".to_owned()).spawn(move || run(&record, &stopped))?;
-        Ok(Self { stop, thread })
+        let thread = std::thread::Builder::new().name("luigi-poll".to_owned()).spawn(move || body(&stopped))?;
+        Ok(Self { stop, id: thread.thread().id(), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Stops what runs there, if anything does.
-    pub(crate) fn stop(running: &Mutex<Option<Self>>) {
-        // Taken out first: whoever starts or stops another meanwhile does not wait for this one to end.
-        let taken = running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Self { stop, thread }) = taken else { return };
-        let (stopped, wake) = &*stop;
+    fn tell(&self) {
+        let (stopped, wake) = &*self.stop;
         *stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         wake.notify_all();
-        if thread.thread().id() != std::thread::current().id() {
+    }
+
+    fn wait(&self) {
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // A panic in it has been told of.
             let _ = thread.join();
         }
     }
+
+    /// Whether it has ended; no if somebody waits for that.
+    fn is_over(&self) -> bool {
+        self.thread.try_lock().is_ok_and(|thread| thread.as_ref().is_none_or(JoinHandle::is_finished))
+    }
 }
 
-fn run(record: &Weak<EngineRecord>, (stopped, wake): &(Mutex<bool>, Condvar)) {
+/// What the thread does that polls an engine.
+fn polling(record: &Arc<EngineRecord>) -> impl FnOnce(&Stop) + Send + use<> {
+    let record = Arc::downgrade(record);
+    move |stop| run(&record, stop)
+}
+
+fn run(record: &Weak<EngineRecord>, (stopped, wake): &Stop) {
     loop {
         // The record is let go of while waiting.
         let Some(record) = record.upgrade().filter(|record| !record.is_closed()) else { return };
@@ -190,5 +248,61 @@ impl Drop for BlockedSignals {
     fn drop(&mut self) {
         // SAFETY: the set is the one that `pthread_sigmask` gave.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// A thread that was told to stop and is still in a callback: everybody who stops it waits, not the first alone.
+    #[test]
+    fn everybody_who_stops_a_thread_waits_for_its_end() {
+        let threads = PollThreads::default();
+        let over = Arc::new(AtomicBool::new(false));
+        let (release, held) = mpsc::channel::<()>();
+        let of_thread = Arc::clone(&over);
+        let body = move |_: &Stop| {
+            held.recv().expect("the test releases it");
+            of_thread.store(true, Ordering::Relaxed);
+        };
+        threads.start(|| body).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                threads.stop();
+                assert!(over.load(Ordering::Relaxed));
+            });
+            while threads.lock().stopped.is_empty() {
+                std::thread::yield_now();
+            }
+            scope.spawn(move || {
+                // What returns too early has time for it; nothing else depends on that.
+                std::thread::sleep(Duration::from_millis(50));
+                release.send(()).expect("the thread is there");
+            });
+            threads.stop();
+            assert!(over.load(Ordering::Relaxed));
+        });
+        assert!(threads.lock().running.is_none() && threads.lock().stopped.is_empty());
+    }
+
+    #[test]
+    fn a_callback_that_stops_its_thread_waits_for_nobody_and_those_after_it_do() {
+        let threads = Arc::new(PollThreads::default());
+        let (over, inner) = (Arc::new(AtomicBool::new(false)), Arc::clone(&threads));
+        let (of_thread, (stops, stopped)) = (Arc::clone(&over), mpsc::channel());
+        let body = move |_: &Stop| {
+            inner.stop();
+            stops.send(()).expect("the test waits");
+            std::thread::sleep(Duration::from_millis(50));
+            of_thread.store(true, Ordering::Relaxed);
+        };
+        threads.start(|| body).unwrap();
+        stopped.recv().unwrap();
+        threads.stop();
+        assert!(over.load(Ordering::Relaxed));
     }
 }
