@@ -801,7 +801,7 @@ typedef struct {
      */
     size_t struct_size;
     /**
-     * The decision.
+     * The decision as the caller is told it: where the call is about to return `LUIGI_STATUS_BUFFER_TOO_SMALL` it says Deny and that status.
      */
     const luigi_decision *decision;
     /**

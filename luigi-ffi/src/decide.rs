@@ -161,6 +161,18 @@ fn undecided(decision: &mut luigi_decision, status: luigi_status) {
     decision.candidate_rule[0] = 0;
 }
 
+/// What is known of a request that was decided and whose answer did not reach the service: which it was, and that it is refused.
+#[cold]
+fn refused_undelivered(decision: &mut luigi_decision, status: luigi_status) {
+    decision.decision = luigi_answer::LUIGI_DENY as i32;
+    decision.outcome = luigi_outcome::LUIGI_REFUSE as i32;
+    decision.status = status as i32;
+    decision.reason = luigi_reason::LUIGI_REASON_NONE as i32;
+    decision.http_status = 503;
+    decision.candidate_decision = luigi_answer::LUIGI_DENY as i32;
+    decision.candidate_reason = luigi_reason::LUIGI_REASON_NONE as i32;
+}
+
 /// Says none of what only few decisions say.
 #[inline]
 fn clear(decision: &mut luigi_decision) {
@@ -208,6 +220,10 @@ unsafe fn decide(
         fill(decision, &answer, asked.time);
         if answer.decision().reason == Reason::InternalError {
             tell_of_failure(record);
+        }
+        if let Err(status) = told {
+            // The record says what the service is told.
+            refused_undelivered(decision, status);
         }
         if record.callbacks.wants_records() {
             record::tell(&record.callbacks, decision, &answer, &asked);

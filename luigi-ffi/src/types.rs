@@ -322,7 +322,7 @@ pub struct luigi_decision {
 pub struct luigi_record {
     /// `sizeof(luigi_record)`, set by Luigi.
     pub struct_size: usize,
-    /// The decision.
+    /// The decision as the caller is told it: where the call is about to return `LUIGI_STATUS_BUFFER_TOO_SMALL` it says Deny and that status.
     pub decision: *const luigi_decision,
     /// The method as received.
     pub method: luigi_text,

@@ -391,6 +391,7 @@ static void words(luigi_engine engine, luigi_context context) {
 static void records(luigi_context context, struct seen *seen) {
     luigi_request request = get("/x/../orders/7");
     luigi_decision decision;
+    char small[2];
     int before = seen->records;
     request.identity = person(0);
     request.time = NOW;
@@ -408,6 +409,15 @@ static void records(luigi_context context, struct seen *seen) {
     decide(context, &request, LUIGI_REASON_ALLOWED_BY_RULE, "anyone-opens");
     CHECK(seen->records == before + 2);
     SAME(seen->subject, "");
+    /* What does not reach the caller is recorded as the caller is told it, with the id and the rule that only the record has. */
+    request.path = small;
+    request.path_size = sizeof small;
+    IS(luigi_decide(context, &request, &decision), LUIGI_STATUS_BUFFER_TOO_SMALL);
+    CHECK(seen->records == before + 3 && seen->decision.status == LUIGI_STATUS_BUFFER_TOO_SMALL);
+    CHECK(seen->decision.decision == LUIGI_DENY && seen->decision.outcome == LUIGI_REFUSE);
+    CHECK(seen->decision.reason == LUIGI_REASON_NONE && seen->decision.http_status == decision.http_status);
+    SAME(seen->decision.rule, "anyone-opens");
+    SAME(seen->path, "/open");
 }
 
 int main(int count, char **words_) {
