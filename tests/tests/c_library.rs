@@ -124,6 +124,12 @@ fn pkg_config_finds_the_shared_and_the_static_library() {
     assert!(!needed(&alone).contains("luigi"), "{}", needed(&alone));
     decides(installed, &[&alone]);
 
+    let whole = folder.path().join("whole");
+    let flags = installed.flags(&["--cflags", "--static", "--libs", "luigi"]);
+    run(installed.command("cc").args(STRICT).arg("-static").arg(&source).args(flags).arg("-o").arg(&whole));
+    assert_eq!(needed(&whole), "");
+    decides(installed, &[&whole]);
+
     let version = installed.flags(&["--modversion", "luigi"]);
     assert_eq!(version, [env!("CARGO_PKG_VERSION")]);
     let symbols =
