@@ -775,7 +775,7 @@ typedef struct {
      */
     char login[LUIGI_NAME_SIZE];
     /**
-     * The grant by which the request is allowed, as the ledger calls it.
+     * The grant by which the request is allowed, as the ledger calls it; empty as long as nothing issues grants.
      */
     char grant[LUIGI_NAME_SIZE];
     /**
@@ -1756,7 +1756,8 @@ luigi_status luigi_policy_check(const luigi_check_options *options,
 luigi_status luigi_error_free(luigi_error *error);
 
 /**
- * Gives a string back. Afterwards it is none. None at all is fine.
+ * Gives a string back. Afterwards it is none. None at all is fine. Give back the one that a call filled and keep no copies: once its text is given back, a copy is told from
+ * another string only as long as no other stands at its address.
  *
  * Safe for threads, on different strings.
  *

@@ -36,7 +36,8 @@ impl luigi_string {
     }
 }
 
-/// Gives a string back. Afterwards it is none. None at all is fine.
+/// Gives a string back. Afterwards it is none. None at all is fine. Give back the one that a call filled and keep no copies: once its text is given back, a copy is told from
+/// another string only as long as no other stands at its address.
 ///
 /// Safe for threads, on different strings.
 ///

@@ -306,7 +306,7 @@ pub struct luigi_decision {
     pub advice_rule: [c_char; LUIGI_NAME_SIZE],
     /// The login requirement to meet, if the advice is `LUIGI_ADVICE_STEP_UP`.
     pub login: [c_char; LUIGI_NAME_SIZE],
-    /// The grant by which the request is allowed, as the ledger calls it.
+    /// The grant by which the request is allowed, as the ledger calls it; empty as long as nothing issues grants.
     pub grant: [c_char; LUIGI_NAME_SIZE],
     /// What is wrong with the request itself, as a stable code: why its target is ambiguous, why its credential is not believed.
     pub detail: [c_char; LUIGI_NAME_SIZE],
