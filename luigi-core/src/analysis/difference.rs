@@ -219,7 +219,7 @@ struct Comparing<'a> {
 }
 
 /// The hosts of which the policies do not say the same, but for the targets that are accepted.
-fn different_hosts<'p>(policies: [&'p Policy; 2]) -> BTreeSet<&'p HostPattern> {
+fn different_hosts(policies: [&Policy; 2]) -> BTreeSet<&HostPattern> {
     let [old, new] = policies.map(|policy| {
         let said = |row: &HostProperties| (row.ignores_case, row.slash_matters, row.refuses_method_override);
         policy.hosts.iter().map(move |(_, row)| (&row.host, said(row))).collect::<BTreeMap<_, _>>()

@@ -99,9 +99,13 @@ fn stops_are_made_kept_by_apply_and_lifted() {
     // What is over goes with the next change.
     let lifted = unstop_at(&at(here), None, &lift(&second.stop.id), NOW.plus_seconds(2)).unwrap();
     assert_eq!((lifted.stop, lifted.in_force), (second.stop, 2));
-    let last =
-        stop_at(&at(here), None, &StopRequest { until: NOW.plus_seconds(200), ..scope("sales") }, NOW.plus_seconds(100))
-            .unwrap();
+    let last = stop_at(
+        &at(here),
+        None,
+        &StopRequest { until: NOW.plus_seconds(200), ..scope("sales") },
+        NOW.plus_seconds(100),
+    )
+    .unwrap();
     assert_eq!(last.in_force, 1);
     unstop_at(&at(here), None, &lift(&last.stop.id), NOW.plus_seconds(101)).unwrap();
     engine.poll_until_idle();

@@ -212,7 +212,7 @@ fn together(linter: &mut Linter<'_>, standing: &BTreeMap<RuleId, Hosts<'_>>) {
         .iter()
         .map(|(id, hosts)| {
             let open = opened_whole(hosts, policy);
-            (*id, open.map(|open| open.hosts.into_iter().collect()).unwrap_or_else(BTreeSet::new))
+            (*id, open.into_iter().flat_map(|open| open.hosts).collect())
         })
         .collect();
     let mut said: Vec<BTreeSet<RuleId>> = Vec::new();
