@@ -41,6 +41,7 @@ const FORMS: &[(&str, &str, Comes)] = &[
     ("https://www.example.com\\@other.example", "www.example.com", Refused),
     ("https://www.example.com#@other.example", "www.example.com", Refused),
     ("ftp://www.example.com", "www.example.com", Refused),
+    ("https://www.example.com?", "www.example.com", Refused),
     ("https:", "www.example.com", Refused),
     ("https:/", "www.example.com", Refused),
     ("//www.example.com", "www.example.com", Refused),

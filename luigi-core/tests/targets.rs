@@ -174,8 +174,8 @@ fn lengths_have_limits() {
     check(&filled("/", "a", max + 1), None, Some(Ambiguity::TooLong));
     check(&filled("/a?", "a", max), None, None);
     check(&filled("/a?", "a", max + 1), None, Some(Ambiguity::TooLong));
-    check(&filled("https://example.com/", "a", max), None, None);
-    check(&filled("https://example.com/", "a", max + 1), None, Some(Ambiguity::TooLong));
+    check(&filled("https://example.com/", "a", max), Some(b"example.com"), None);
+    check(&filled("https://example.com/", "a", max + 1), Some(b"example.com"), Some(Ambiguity::TooLong));
     // The canonical form may be longer than what was received.
     check(&filled("/", "|", 1 + (max - 1) / 3), None, None);
     check(&filled("/", "|", 2 + (max - 1) / 3), None, Some(Ambiguity::TooLong));

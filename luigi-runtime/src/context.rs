@@ -588,7 +588,7 @@ mod tests {
             ("/a%2fb", Err(Ambiguity::EncodedSlash)),
             ("http://x.test/a/./b", Ok(Some("/a/b"))),
             ("http://x.test", Ok(Some("/"))),
-            ("http://x.test?a/b", Ok(Some("/"))),
+            ("http://x.test?a/b", Err(Ambiguity::BadForm)),
             // Escapes of reserved characters stay as they were sent, in upper case.
             ("/a%2Bb", Ok(None)),
             ("/a%2bb", Ok(Some("/a%2Bb"))),

@@ -39,7 +39,7 @@ pub enum Ambiguity {
     EmptySegment,
     /// A path that begins with `//`: URL parsers take what follows for a host, others collapse it.
     NetworkPath,
-    /// The authority of the request target and the `Host` field differ.
+    /// The authority of the request target and the `Host` field differ, or there is no field beside an absolute-form.
     HostMismatch,
     /// The host is no name of letters, digits, `-`, `_` and `.`, and no address in its usual form; or an `xn--` label encodes no name; or the port is no port.
     BadHost,
@@ -147,7 +147,7 @@ impl Ambiguity {
                 "a path that begins with `//` is a host name to some servers; look for a base URL ending in `/`"
             }
             Self::HostMismatch => {
-                "the request target and the Host field name different hosts or ports; they must be the same"
+                "the request target names a host, and the Host field another one, another port or none; they must be the same"
             }
             Self::BadHost => {
                 "the host must be an ASCII name (`xn--` as IDNA has it), a dotted IPv4 or a bracketed IPv6 address; with a port or not"

@@ -89,7 +89,8 @@ fn absolute<'a>(
         [] if method == b"OPTIONS" => Reading::One(("*", None)),
         [] => Reading::One(("/", None)),
         [b'/', ..] => path::read(rest, room, second_room)?,
-        [b'?', query @ ..] => Reading::One(("/", Some(path::checked_query(query)?))),
+        // HAProxy 2.6 takes the authority to end at the first `/`, so that `http://a?x=/admin` would have the path `/admin` there.
+        [b'?', ..] => return Err(Ambiguity::BadForm),
         [b'\\', ..] => return Err(Ambiguity::Backslash),
         // Only `#` is left of the bytes that end an authority.
         _ => return Err(Ambiguity::Fragment),
@@ -97,23 +98,22 @@ fn absolute<'a>(
     joined(reading, agreed(authority, default_port, host, host_room))
 }
 
-/// The host of an authority with which a `Host` field, if there is one, agrees.
+/// The host of an authority with which the `Host` field agrees.
 fn agreed<'a>(
     authority: Authority<'a>,
     default_port: u16,
     field: Option<&[u8]>,
     host_room: &'a mut [u8],
 ) -> Result<Host<'a>, Ambiguity> {
-    if let Some(value) = field {
-        // An empty field beside an authority disagrees with it, too: the two name different virtual hosts.
-        if value.is_empty() {
-            return Err(Ambiguity::HostMismatch);
-        }
-        let field = Authority::parse(value)?;
-        let same_port = authority.port.unwrap_or(default_port) == field.port.unwrap_or(default_port);
-        if !same_port || !authority.same_host(&field) {
-            return Err(Ambiguity::HostMismatch);
-        }
+    // No field beside an authority, or an empty one, disagrees with it, too: servers that look at the field alone take the virtual host of those that name
+    // none. Some ignore the authority, and HAProxy 2.6 drops it where it replaces an empty path.
+    let Some(value) = field.filter(|value| !value.is_empty()) else {
+        return Err(Ambiguity::HostMismatch);
+    };
+    let field = Authority::parse(value)?;
+    let same_port = authority.port.unwrap_or(default_port) == field.port.unwrap_or(default_port);
+    if !same_port || !authority.same_host(&field) {
+        return Err(Ambiguity::HostMismatch);
     }
     authority.canonical(host_room)
 }

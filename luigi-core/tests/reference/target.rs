@@ -51,17 +51,15 @@ fn unlimited(raw: RawTarget<'_>) -> Option<Answer> {
     };
     let end = rest.find(['/', '?', '\\']).unwrap_or(rest.len());
     let (host, port) = host_and_port(&rest[..end])?;
-    if raw.host.is_some() {
-        let (name, field_port) = field?;
-        if name != host || field_port.unwrap_or(default_port) != port.unwrap_or(default_port) {
-            return None;
-        }
+    let (name, field_port) = field?;
+    if name != host || field_port.unwrap_or(default_port) != port.unwrap_or(default_port) {
+        return None;
     }
     let (path, query) = match &rest[end..] {
         "" if raw.method == b"OPTIONS" => ("*".to_owned(), None),
         tail if tail.starts_with('/') => path_and_query(tail)?,
-        tail if tail.starts_with('\\') => return None,
-        tail => path_and_query(&format!("/{tail}"))?,
+        "" => ("/".to_owned(), None),
+        _ => return None,
     };
     Some((Some(host), path, query))
 }
