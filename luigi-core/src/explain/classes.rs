@@ -123,7 +123,7 @@ fn explain_reading(
     };
     Explanation {
         evaluation,
-        request: request_trace(policy, request),
+        request: request_trace(policy, request, evaluation.decision.reason),
         decision: decision_trace(policy, request, &evaluation.decision),
         candidate: decision_trace(policy, request, &evaluation.candidate),
         privileged,
@@ -156,7 +156,7 @@ fn refused(
             audit: Audit::BestEffort,
             tunnel_seconds: None,
         },
-        request: request_trace(policy, request),
+        request: request_trace(policy, request, reason),
         decision: decision_trace(policy, request, &decision),
         candidate: decision_trace(policy, request, &decision),
         privileged,
@@ -270,7 +270,7 @@ fn unmet(allow: &Judged<'_>, blocking: &[&Judged<'_>]) -> (Reason, Option<RuleId
     (Reason::InternalError, None)
 }
 
-fn request_trace(policy: &Policy, request: &Request<'_>) -> RequestTrace {
+fn request_trace(policy: &Policy, request: &Request<'_>, reason: Reason) -> RequestTrace {
     let target = match request.target {
         Target::Canonical(target) => {
             let host = match target.host {
@@ -294,6 +294,11 @@ fn request_trace(policy: &Policy, request: &Request<'_>) -> RequestTrace {
     RequestTrace {
         method: quoted(&String::from_utf8_lossy(request.method)).trim_matches('`').to_owned(),
         target,
+        // Where the host accepts the class the readings say what becomes of it.
+        help: request.target.ambiguity().filter(|_| reason == Reason::AmbiguousTarget).map(|class| {
+            let accepted = if class.is_acceptable() { "; `[hosts]` can accept the class for a host" } else { "" };
+            format!("{}{accepted}", class.help())
+        }),
         source: match request.source {
             Source::Address(address) => address.to_string(),
             Source::Unknown => "unknown".to_owned(),

@@ -92,6 +92,9 @@ pub struct RequestTrace {
     pub method: String,
     /// Host and canonical path, or why there is none.
     pub target: String,
+    /// What to do about a target that is ambiguous.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
     /// The peer's address, or that it is unknown.
     pub source: String,
     /// The frontend that took it in, or that it is unknown, if some scope names frontends.

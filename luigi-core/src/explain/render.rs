@@ -114,6 +114,7 @@ impl Explanation {
             what = what.with(Tone::Plain, format!("  (upgraded, and closed when idle for {seconds} s)"));
         }
         let mut lines = vec![what];
+        lines.extend(self.request.help.as_deref().map(|help| line("help").with(Tone::Plain, help)));
         for (reading, how) in
             self.readings.iter().zip(["as it stands", "decoded once more", "cut off at the first `;`"])
         {
