@@ -1,7 +1,7 @@
 //! nginx and Apache httpd with a tree of static files, configured as people do. What lies under `/admin` and on the host for administration holds the
 //! mark, and every answer from there has it in its head, too: one to HEAD has no body.
 
-use crate::estate::{ADMIN_HOST, LEGACY_HOST, MARK};
+use crate::estate::{ADMIN_HOST, LAX_HOST, LEGACY_HOST, MARK};
 use luigi_tests::wait;
 use std::fs;
 use std::io::{Read, Write};
@@ -61,7 +61,8 @@ fn installed(program: &str, package: &str) -> Command {
 }
 
 impl FileServer {
-    /// nginx from Debian: `merge_slashes` as by default, a prefix location, an `alias`, a regular expression and `try_files`.
+    /// nginx from Debian: `merge_slashes` as by default, a prefix location, an `alias`, a regular expression and `try_files`. Whoever names no host gets the site
+    /// for administration.
     pub(crate) fn nginx(folder: &Path) -> Self {
         let address = free_address();
         let at = folder.display();
@@ -70,7 +71,7 @@ impl FileServer {
              http {{\n  access_log off;\n  keepalive_requests 1000000;\n  client_body_temp_path {at}/nginx-body;\n  proxy_temp_path {at}/nginx-proxy;\n  \
                fastcgi_temp_path {at}/nginx-fastcgi;\n  uwsgi_temp_path {at}/nginx-uwsgi;\n  scgi_temp_path {at}/nginx-scgi;\n  \
                large_client_header_buffers 4 32k;\n  \
-               server {{\n    listen {address} default_server;\n    server_name www.example.com;\n    root {at}/www;\n    \
+               server {{\n    listen {address};\n    server_name www.example.com {LAX_HOST};\n    root {at}/www;\n    \
                  location / {{ try_files $uri $uri/ =404; }}\n    \
                  location /admin/ {{ add_header x-secret {MARK}; }}\n    \
                  location /orders/ {{ alias {at}/www/nginx-orders/; dav_methods DELETE; }}\n    \
@@ -78,7 +79,7 @@ impl FileServer {
                  location ~ ^/download/(.+)$ {{ alias {at}/www/files/$1; }}\n  }}\n  \
                server {{\n    listen {address};\n    server_name {LEGACY_HOST};\n    root {at}/www;\n    \
                  location ~* ^/admin(/|$) {{ add_header x-secret {MARK}; rewrite (?i)^/admin/(.*)$ /admin/$1 break; }}\n  }}\n  \
-               server {{\n    listen {address};\n    server_name {ADMIN_HOST};\n    root {at}/internal;\n    add_header x-secret {MARK};\n  }}\n}}\n"
+               server {{\n    listen {address} default_server;\n    server_name {ADMIN_HOST};\n    root {at}/internal;\n    add_header x-secret {MARK};\n  }}\n}}\n"
         );
         let file = folder.join("nginx.conf");
         fs::write(&file, configuration).expect("a file");

@@ -138,6 +138,14 @@ fn spelt(all: &mut Vec<Attack>) {
             raw(all, Class::Host, format!("{line}\r\n"));
         }
     }
+    // Allowed as the public site, and without a field the site of those that name none to some.
+    for version in ["1.0", "1.1"] {
+        for target in ["", "/", "/x/..", "?", "?x=1", "?x=/secret.txt", "?x=/../secret.txt", "/secret.txt"] {
+            for port in ["", ":80", ":443"] {
+                raw(all, Class::Host, format!("GET http://{HOST}{port}{target} HTTP/{version}\r\n\r\n"));
+            }
+        }
+    }
     for scheme in ["http", "https", "HTTP", "hTTps", "ftp", "file", "ws", "javascript", "http:", "", "1"] {
         for (host, field) in [(ADMIN_HOST, HOST), (HOST, ADMIN_HOST), (ADMIN_HOST, ADMIN_HOST)] {
             for target in ["/secret.txt", "/admin/secret.txt", "", "?x", "#/admin", "\\admin\\secret.txt"] {
