@@ -263,7 +263,7 @@ fn expressions_are_looked_into() {
             scope("all", "path-regex = ['.*']"),
             scope("spaced", "path-regex = ['/a%20[b-z]+', '/caf%C3%A9']"),
             scope("matrix", "path-regex = ['/a;[a-z]+']"),
-            scope("dots", "path-regex = ['/\\.\\.?', '/\\.\\.\\.']"),
+            scope("dots", "path-regex = ['/\\.\\.?\\.?']"),
             scope("rest", "path-regex = ['.*']\nexcept = [\"tree\"]"),
             scope("tree", "paths = [\"/**\"]"),
         ]

@@ -85,21 +85,26 @@ fn build(patterns: &[&str], case: Case, max_bytes: usize) -> Result<Dfa, Compile
     })
 }
 
+/// A character of a canonical path that stands for itself, but for the dot.
+const PLAIN: &str = "[A-Za-z0-9_~!$&'()*+,=:@-]";
+
+/// What always stands as an escape: quotes, brackets, space, `#` and `?`; and characters beyond ASCII, but for controls. A `%25` begins
+/// what could be decoded twice.
+const ESCAPED: &str = "%2[023]|%3[CEF]|%5[BDE]|%60|%7[BCD]|%C2%[AB][0-9A-F]|%(?:C[3-9A-F]|D[0-9A-F])%[89AB][0-9A-F]\
+    |%E0%[AB][0-9A-F]%[89AB][0-9A-F]|%E[1-9A-CEF](?:%[89AB][0-9A-F]){2}|%ED%[89][0-9A-F]%[89AB][0-9A-F]\
+    |%F0%[9AB][0-9A-F](?:%[89AB][0-9A-F]){2}|%F[1-3](?:%[89AB][0-9A-F]){3}|%F4%8[0-9A-F](?:%[89AB][0-9A-F]){2}";
+
+/// Segments of these characters, dots among them; neither `.` nor `..`.
+fn segment_of(character: &str) -> String {
+    format!("(?:{character}|\\.{character}|\\.\\.(?:{character}|\\.))(?:{character}|\\.)*")
+}
+
 /// The automaton of the paths that requests can have, in this order: those with one reading, and those with targets that are ambiguous but
 /// that a host may accept, which hold the first ones, too. None has a final `/`.
 pub(crate) fn canonical_paths() -> &'static PathDfa {
-    /// A character that stands for itself, but for the dot.
-    const PLAIN: &str = "[A-Za-z0-9_~!$&'()*+,=:@-]";
-    /// What always stands as an escape: quotes, brackets, space, `#` and `?`; and characters beyond ASCII, but for controls. A `%25` begins
-    /// what could be decoded twice.
-    const ESCAPED: &str = "%2[023]|%3[CEF]|%5[BDE]|%60|%7[BCD]|%C2%[AB][0-9A-F]|%(?:C[3-9A-F]|D[0-9A-F])%[89AB][0-9A-F]\
-        |%E0%[AB][0-9A-F]%[89AB][0-9A-F]|%E[1-9A-CEF](?:%[89AB][0-9A-F]){2}|%ED%[89][0-9A-F]%[89AB][0-9A-F]\
-        |%F0%[9AB][0-9A-F](?:%[89AB][0-9A-F]){2}|%F[1-3](?:%[89AB][0-9A-F]){3}|%F4%8[0-9A-F](?:%[89AB][0-9A-F]){2}";
     const ACCEPTABLE: &str = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+";
     static PATHS: LazyLock<PathDfa> = LazyLock::new(|| {
-        let character = format!("(?:{PLAIN}|{ESCAPED})");
-        // No `.` and no `..` as segments.
-        let segment = format!("(?:{character}|\\.{character}|\\.\\.(?:{character}|\\.))(?:{character}|\\.)*");
+        let segment = segment_of(&format!("(?:{PLAIN}|{ESCAPED})"));
         let paths = |segment: &str| format!("/(?:{segment}(?:/{segment})*)?");
         let patterns = [paths(&segment), paths(ACCEPTABLE)];
         let built = build(&[&patterns[0], &patterns[1]], Case::Exact, MAX_SCOPE_AUTOMATON_BYTES);
@@ -112,8 +117,8 @@ pub(crate) fn canonical_paths() -> &'static PathDfa {
 pub(crate) fn unreachable_patterns(automaton: &[u8], patterns: usize, slash: FinalSlash) -> Vec<usize> {
     let every = |n: usize| (0..n).collect::<Vec<_>>();
     let Some(wanted) = PathDfa::from_bytes(automaton) else { return every(patterns) };
-    // What canonical paths look like, `;` included, which a host may accept. Dot segments do not matter here.
-    let segment = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+";
+    // What canonical paths look like, with what a host may accept: `;` and the escapes of percent sign, slash and backslash.
+    let segment = segment_of(&format!("(?:{PLAIN}|{ESCAPED}|;|%25|%2F|%5C)"));
     let end = match slash {
         FinalSlash::Gone => "",
         FinalSlash::Possible => "/?",
@@ -354,11 +359,30 @@ mod tests {
 
     #[test]
     fn expressions_that_no_path_fits_are_found() {
-        let patterns =
-            ["/a", "a", "/a/", "/a b", "/%2f", "/a?b", "/", "", "//a", "/a(/.*)?", "/;x", "/[^a-z/%]+", "/a\\?b"];
+        let patterns = [
+            "/a",
+            "a",
+            "/a/",
+            "/a b",
+            "/%2f",
+            "/a?b",
+            "/",
+            "",
+            "//a",
+            "/a(/.*)?",
+            "/;x",
+            "/[^a-z/%]+",
+            "/a\\?b",
+            "/%41",
+            "/v1%3Ax",
+            "/x/../y",
+            "/a%2Fb",
+            "/%20",
+            "/\\.\\.x",
+        ];
         let bytes = compile(&patterns, Case::Exact, MAX_SCOPE_AUTOMATON_BYTES).unwrap();
-        assert_eq!(unreachable_patterns(&bytes, patterns.len(), FinalSlash::Gone), [1, 2, 3, 4, 7, 8, 12]);
-        assert_eq!(unreachable_patterns(&bytes, patterns.len(), FinalSlash::Possible), [1, 3, 4, 7, 8, 12]);
+        assert_eq!(unreachable_patterns(&bytes, patterns.len(), FinalSlash::Gone), [1, 2, 3, 4, 7, 8, 12, 13, 14]);
+        assert_eq!(unreachable_patterns(&bytes, patterns.len(), FinalSlash::Possible), [1, 3, 4, 7, 8, 12, 13, 14]);
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn no_path(text: &Text) -> Diagnostic {
         "`/a` and `/a/` are one: leave out the final `/`"
     } else if pattern.contains("\\?") {
         "a path has no query: leave out what begins with `?`"
-    } else if pattern.contains('%') && pattern.contains(|c: char| c.is_ascii_lowercase()) {
+    } else if pattern.contains('%') {
         "escapes stand in upper case, and only what cannot stand as itself is one: `%20`, `%C3%A9`"
     } else {
         "an expression is about the whole canonical path: it begins with `/`, has no empty segment, no final `/`, and `%20` for a space"
