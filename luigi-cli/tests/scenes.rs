@@ -2,14 +2,15 @@
 //!
 //! Each scene of [`SCENES`] has a golden file in `golden-scenes/`, all its commands in a row; `UPDATE_GOLDEN=1 cargo test -p luigi-cli --test scenes` rewrites them.
 
+mod the_command;
+
 use luigi_workflow::ledger::Ledger;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 /// Who runs the commands if root runs the tests.
 const NOBODY: u32 = 65_534;
@@ -356,15 +357,11 @@ fn luigi(folder: &Path, arguments: &[&str]) {
 
 /// Runs a command with this input; `{long}` and `{bytes}` stand for what no source should hold.
 fn run(command: &mut Command, input: &str) -> Output {
-    let input = match input {
-        "{long}" => b"x".repeat(3 << 20),
-        "{bytes}" => b"\xff\xfe\n".to_vec(),
-        _ => input.as_bytes().to_vec(),
-    };
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A command that reads no input may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(&input);
-    child.wait_with_output().unwrap()
+    match input {
+        "{long}" => the_command::run(command, b"x".repeat(3 << 20)),
+        "{bytes}" => the_command::run(command, b"\xff\xfe\n"),
+        _ => the_command::run(command, input),
+    }
 }
 
 /// Gives a folder and the files in it to whoever runs the commands.
