@@ -104,38 +104,53 @@ pub(super) fn kind(node: &Value) -> String {
     }
 }
 
+/// What stands above the rows of a table.
+pub(super) const HEAD: &str = "| key | type | default | since | example | meaning |\n|---|---|---|---|---|---|\n";
+
+/// What a page says of a key of a table that a schema defines.
+pub(super) fn row(table: &str, definition: &Value, key: &str, kind: &str, meaning: Option<&Value>) -> String {
+    let property = &definition["properties"][key];
+    let mandatory = || definition["required"].as_array().is_some_and(|keys| keys.iter().any(|one| one == key));
+    let default = match (&property["x-default"], &property["default"]) {
+        (Value::String(words), _) => words.clone(),
+        (_, Value::Null) if mandatory() => "mandatory".to_owned(),
+        (_, Value::Null) => panic!("`{key}` of `{table}` has no default"),
+        (_, value) => format!("`{}`", written(key, value)),
+    };
+    let since = property["x-since"].as_str().unwrap_or_else(|| panic!("`{key}` of `{table}` has no version"));
+    let example = property["examples"].get(0).unwrap_or_else(|| panic!("`{key}` of `{table}` has no example"));
+    let meaning = meaning.and_then(Value::as_str).unwrap_or_else(|| panic!("`{key}` of `{table}` has no meaning"));
+    let (key, example) = (format!("`{key}`"), format!("`{key} = {}`", written(key, example)));
+    let cells = [&key, kind, &default, since, &example, meaning];
+    format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "))
+}
+
+/// Compares what stands in a page between two lines with what is expected there, or writes it.
+pub(super) fn stands_in(path: &str, (from, to): (&str, &str), expected: &str) {
+    let page = fs::read_to_string(path).unwrap();
+    let (before, rest) = page.split_once(from).expect("the page has a section of all keys");
+    let (keys, after) = rest.split_once(to).expect("another section follows");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, format!("{before}{from}{expected}{to}{after}")).unwrap();
+    } else {
+        assert!(keys == expected, "write the section anew with UPDATE_GOLDEN=1");
+    }
+}
+
 fn section() -> String {
     let schema = value();
     let mut text = OPENING.to_owned();
     for (table, _) in TABLES {
         let definition = definition(&schema, table);
         text += &format!("\n### {}\n\n", title(table));
-        text += "| key | type | default | since | example | meaning |\n|---|---|---|---|---|---|\n";
-        let mandatory =
-            |key: &str| definition["required"].as_array().is_some_and(|keys| keys.iter().any(|one| one == key));
+        text += HEAD;
         for (key, property) in definition["properties"].as_object().unwrap() {
-            let default = match (&property["x-default"], &property["default"]) {
-                (Value::String(words), _) => words.clone(),
-                (_, Value::Null) if mandatory(key) => "mandatory".to_owned(),
-                (_, Value::Null) => panic!("`{key}` of `{table}` has no default"),
-                (_, value) => format!("`{}`", written(key, value)),
-            };
-            let since = property["x-since"].as_str().unwrap_or_else(|| panic!("`{key}` of `{table}` has no version"));
-            let example = property["examples"].get(0).unwrap_or_else(|| panic!("`{key}` of `{table}` has no example"));
             let meaning = property.get("description").or_else(|| {
                 let name = property["$ref"].as_str()?.rsplit('/').next()?;
                 schema["$defs"][name].get("description")
             });
-            let meaning = meaning.and_then(Value::as_str).unwrap_or_else(|| panic!("`{key}` of `{table}`"));
-            let cells = [
-                format!("`{key}`"),
-                if key.ends_with("dates") { "list of dates".to_owned() } else { kind(property) },
-                default,
-                since.to_owned(),
-                format!("`{key} = {}`", written(key, example)),
-                meaning.to_owned(),
-            ];
-            text += &format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
+            let kind = if key.ends_with("dates") { "list of dates".to_owned() } else { kind(property) };
+            text += &row(table, definition, key, &kind, meaning);
         }
     }
     text
@@ -143,16 +158,7 @@ fn section() -> String {
 
 #[test]
 fn the_reference_has_every_key_with_type_default_version_example_and_meaning() {
-    let path = "../docs/POLICY.md";
-    let page = fs::read_to_string(path).unwrap();
-    let (before, rest) = page.split_once(SECTION.0).expect("the page has a section of all keys");
-    let (keys, after) = rest.split_once(SECTION.1).expect("another section follows");
-    let expected = section();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(path, format!("{before}{}{expected}{}{after}", SECTION.0, SECTION.1)).unwrap();
-    } else {
-        assert!(keys == expected, "write the section anew with UPDATE_GOLDEN=1");
-    }
+    stands_in("../docs/POLICY.md", SECTION, &section());
 }
 
 #[test]
