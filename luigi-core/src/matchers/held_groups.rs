@@ -2,7 +2,7 @@
 
 use crate::identity::Groups;
 use crate::policy::model::{GroupId, TableId};
-use crate::snapshot::{Revision, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// About how many bytes are kept at most.
 const MAX_BYTES: usize = 64 * 1024;
@@ -11,10 +11,9 @@ const MAX_IDENTITIES: usize = 256;
 /// For how many identities, even if that takes more.
 const MIN_IDENTITIES: usize = 8;
 
-/// The sets of those identities that were seen last. Working memory of one thread; belongs to one revision at a time.
+/// The sets of those identities that were seen last. Working memory of one thread; belongs to the snapshot that it was made to fit last.
 #[derive(Debug, Default)]
 pub(crate) struct HeldGroups {
-    revision: Option<Revision>,
     /// Whose set stands in each place; a power of two of places.
     owners: Vec<u64>,
     /// How many words a set has.
@@ -23,12 +22,8 @@ pub(crate) struct HeldGroups {
 }
 
 impl HeldGroups {
-    /// Makes room for the groups of a snapshot; allocates only if it takes more than any before.
+    /// Makes room for the groups of another snapshot, and forgets those of the one before; allocates only if it takes more than any before.
     pub(crate) fn fit(&mut self, snapshot: &Snapshot) {
-        if self.revision == Some(snapshot.revision()) {
-            return;
-        }
-        self.revision = Some(snapshot.revision());
         self.words = snapshot.policy.groups.len().div_ceil(64);
         let affordable = MAX_BYTES / (8 * self.words.max(1));
         let identities = affordable.clamp(MIN_IDENTITIES, MAX_IDENTITIES).next_power_of_two();

@@ -151,7 +151,7 @@ fn readings<'a>(
     // after decoding, where it is. To these `/admin%2F../public` is in `/admin`.
     let stands = rewrite(target, 1, room, Some(class), Reserved::Decoded).ok()?;
     // Some servers take the path to end at the first `;`. Where that is another path before dot segments are removed than afterwards there is a further reading.
-    let whole = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let whole = &target[..target.iter().position(|byte| *byte == b'?').unwrap_or(target.len())];
     let semicolon = |path: &[u8]| path.iter().position(|byte| *byte == b';').unwrap_or(path.len());
     if class == Ambiguity::MatrixParameter {
         let before = &whole[..semicolon(whole)];

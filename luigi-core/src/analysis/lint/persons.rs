@@ -55,8 +55,9 @@ pub(super) fn persons(policy: &Policy, rules: &[RuleId]) -> (Vec<Person>, bool) 
     }
     let (mut found, mut left) = (Vec::new(), MAX_COMPARISONS);
     for person in &people {
-        let own = groups_of(person).unwrap_or_default();
-        let own = own.iter().flat_map(|group| by_group.get(group).into_iter().flatten());
+        // Whoever needs no group is let in by no rule that asks for one.
+        let own = groups_of(person).into_iter().flatten();
+        let own = own.flat_map(|group| by_group.get(&group).into_iter().flatten());
         let candidates: BTreeSet<RuleId> = general.iter().chain(own).copied().collect();
         let Some(rest) = left.checked_sub(candidates.len()) else { return (ordered(found), true) };
         left = rest;
