@@ -117,7 +117,7 @@ fn hosts_compare_paths_as_the_page_says() {
 }
 
 #[test]
-fn what_can_be_accepted_has_the_two_readings_of_the_page() {
+fn what_can_be_accepted_has_the_readings_of_the_page() {
     use luigi_core::target::{Ambiguity, Target};
     let rows = table("| class | request | as it stands | decoded once more | cut off |\n");
     for class in Ambiguity::ACCEPTABLE {
@@ -197,6 +197,36 @@ fn the_first_denial_holds_and_privilege_is_that_of_either_reading() {
     assert_eq!(decide("/x%2fy").0, "no-rule-allows");
     let (reason, privileged, _) = decide("/files/a%2Fb");
     assert_eq!((reason, privileged), ("allowed-by-rule", false));
+}
+
+/// Each of the three can be the one that is denied, and the other two allowed.
+#[test]
+fn a_target_that_is_cut_off_at_a_semicolon_is_decided_like_the_others() {
+    for (denied, words) in [
+        ("/files/a", "`/files/a` cut off at the first `;`"),
+        ("/files/a/b", "`/files/a/b` decoded once more"),
+        ("/files/a;x/b", "`/files/a;x/b` as it stands"),
+        ("/files/other", ""),
+    ] {
+        let snapshot = snapshot(&format!(
+            "[hosts.\"a.example.com\"]\naccept-ambiguous = [\"matrix-parameter\"]\n\
+             [scopes.files]\nhosts = [\"a.example.com\"]\npaths = [\"/files/**\"]\nmethods = \"any\"\n\
+             [scopes.admin]\nhosts = [\"a.example.com\"]\npaths = [\"{denied}\"]\nmethods = \"any\"\nprivileged = true\n\
+             [[rules]]\nid = \"files\"\neffect = \"allow\"\nscopes = [\"files\"]\nsubject = \"anyone\"\n\
+             [[rules]]\nid = \"no-admin\"\neffect = \"deny\"\nscopes = [\"admin\"]\n",
+        ));
+        let raw = RawTarget { method: b"GET", target: b"/files/a;x/b", host: Some(b"a.example.com") };
+        let mut buffer = TargetBuffer::new();
+        let request = request(raw, &mut buffer);
+        let explanation = explain::evaluate(snapshot.policy(), &request);
+        let decided = snapshot.decide(&request, &mut Scratch::for_snapshot(&snapshot));
+        assert_eq!(decided, explanation.evaluation, "{denied}");
+        let is_denied = !words.is_empty();
+        assert_eq!((decided.decision.allows(), decided.privileged), (!is_denied, is_denied), "{denied}");
+        let text = explanation.to_string();
+        let line = format!("read  {words}: deny (denied-by-rule)");
+        assert!(!is_denied || text.contains(&line), "{text}");
+    }
 }
 
 #[test]
