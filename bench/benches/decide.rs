@@ -1,9 +1,11 @@
 //! Decisions in time, at growing sizes of the estate, beside the hashing of host and path as the floor of any lookup.
 //!
-//! `cargo bench -p luigi-bench --bench decide -- decide/10000` runs one size; `floor` is what to compare with. Each iteration
-//! is one request of the workload: canonical target, all predicates, decision and candidate decision.
+//! `cargo bench -p luigi-bench --bench decide -- decide/10000` runs one size, `-- adversarial` policies that are as hard as the language lets
+//! them be; `floor` is what to compare with. Each iteration is one request of the workload: canonical target, all predicates, decision and
+//! candidate decision.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use luigi_bench::adversarial::SHAPES;
 use luigi_bench::{Hands, Ready, estate};
 use std::hash::{BuildHasher, Hasher};
 use std::hint::black_box;
@@ -15,6 +17,23 @@ fn decide(c: &mut Criterion) {
         let mut hands = Hands::for_workload(&ready);
         let mut next = (0..ready.calls.len()).cycle();
         group.bench_function(BenchmarkId::from_parameter(rules), |b| {
+            b.iter(|| {
+                let call = &ready.calls[next.next().expect("a cycle has no end")];
+                black_box(ready.decide(black_box(call), &mut hands))
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The same where the policy makes it as hard as the language lets it, with 10,000 rules.
+fn adversarial(c: &mut Criterion) {
+    let mut group = c.benchmark_group("adversarial");
+    for (shape, workload) in SHAPES {
+        let ready = Ready::new(workload(10_000));
+        let mut hands = Hands::for_workload(&ready);
+        let mut next = (0..ready.calls.len()).cycle();
+        group.bench_function(BenchmarkId::from_parameter(shape), |b| {
             b.iter(|| {
                 let call = &ready.calls[next.next().expect("a cycle has no end")];
                 black_box(ready.decide(black_box(call), &mut hands))
@@ -77,5 +96,5 @@ fn canonical_target(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decide, floor, canonical_target);
+criterion_group!(benches, decide, adversarial, floor, canonical_target);
 criterion_main!(benches);

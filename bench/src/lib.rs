@@ -4,6 +4,8 @@
 //! prefixes; most rules let a group in, some deny, some restrict, some ask for a network or an approval. About 70 % of the
 //! requests hit a rule.
 
+pub mod adversarial;
+
 use std::fmt::Write as _;
 
 /// Numbers that look random and are the same everywhere (SplitMix64, Steele et al. 2014).

@@ -4,7 +4,7 @@
 //! trie of segments for each keep ten thousand scopes that have little in common from being compared in pairs. Regular expressions count
 //! as everything below the segments that they begin with.
 
-use crate::matchers::path_regex::PathDfa;
+use crate::matchers::path_regex::{Case, PathDfa};
 use crate::method::MethodSet;
 use crate::policy::model::{HostPattern, Operation, PathRegex, PathTemplate, Policy, ScopeId, Segment, TableId};
 use std::collections::{BTreeMap, HashMap};
@@ -68,7 +68,8 @@ impl Overlaps {
 
 /// A template that holds whatever the expressions hold.
 fn below(regex: &PathRegex) -> Operation {
-    let segments = PathDfa::from_bytes(&regex.automaton.0).map(|dfa| dfa.leading_segments()).unwrap_or_default();
+    let segments =
+        PathDfa::from_bytes(&regex.automaton.0).map(|dfa| dfa.leading_segments(Case::Exact)).unwrap_or_default();
     let segments = segments.into_iter().map(Segment::Literal).collect();
     Operation { methods: regex.methods, path: PathTemplate { segments, rest: true, slash: false } }
 }

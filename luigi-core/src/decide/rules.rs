@@ -117,7 +117,7 @@ fn allowed(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, marks:
     };
     for scope in &found.scopes {
         let of_scope = &case.snapshot.scope_rules[*scope];
-        if let Some((id, value)) = case.person.first_group(&of_scope.by_group, &case.snapshot.policy) {
+        if let Some((id, value)) = case.person.first_by_group(&of_scope.by_group, &case.snapshot.policy) {
             let (rule, place, lacks) = (case.rule(id), Place::scope(*scope), Unmet::default());
             let is_met = !value.is_true() || !blocked;
             let lack = if is_met { None } else { Lack::of(case, id, rule, place, lacks, blocks, found, marks) };

@@ -54,10 +54,27 @@ impl HeldGroups {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held<'a>(&'a [u64]);
 
-impl Held<'_> {
+impl<'a> Held<'a> {
+    /// All of them, in order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = GroupId> + 'a {
+        self.0.iter().zip((0..).step_by(64)).flat_map(|(word, first)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(GroupId::from_index(first + bit))
+            })
+        })
+    }
+
     /// Whether it has this one; never one of a family.
     pub(crate) fn has(self, group: GroupId) -> bool {
         self.0.get(group.index() / 64).is_some_and(|word| word >> (group.index() % 64) & 1 == 1)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 }
 
@@ -96,6 +113,10 @@ mod tests {
                     let GroupValue::Literal(value) = &group.value else { unreachable!("all are") };
                     assert_eq!(held.has(id), groups.contains(value), "{value} of {groups:?}");
                 }
+                let one_by_one: Vec<_> =
+                    snapshot.policy.groups.iter().map(|(id, _)| id).filter(|id| held.has(*id)).collect();
+                assert_eq!(held.iter().collect::<Vec<_>>(), one_by_one);
+                assert_eq!(held.count(), one_by_one.len());
             }
         }
     }

@@ -262,21 +262,29 @@ impl PathDfa {
         self.0.byte_classes().get(byte)
     }
 
-    /// The segments with which every path begins that one of the expressions holds; fewer of them where that is not plain.
-    pub(crate) fn leading_segments(&self) -> Vec<String> {
+    /// The segments with which every path begins that one of the expressions holds; fewer of them where that is not plain. With [`Case::Ignored`]
+    /// of paths in lower case but for the digits of escapes.
+    pub(crate) fn leading_segments(&self, case: Case) -> Vec<String> {
         /// An automaton can go round in a circle.
         const MAX_BYTES: usize = 1024;
         let dfa = &self.0;
         let (Ok(mut state), mut text) = (dfa.start_state(&anchored()), String::new()) else { return Vec::new() };
         while text.len() < MAX_BYTES && !dfa.is_match_state(dfa.next_eoi_state(state)) {
-            let mut alive = (0x21..0x7F_u8).filter(|byte| !dfa.is_dead_state(dfa.next_state(state, *byte)));
+            let occurs = |byte: &u8| case == Case::Exact || !byte.is_ascii_uppercase();
+            let is_alive = |byte: &u8| !dfa.is_dead_state(dfa.next_state(state, *byte));
+            let mut alive = (0x21..0x7F_u8).filter(occurs).filter(is_alive);
             let (Some(byte), None) = (alive.next(), alive.next()) else { break };
+            // The digits of an escape are in upper case.
+            if case == Case::Ignored && byte == b'%' {
+                break;
+            }
             state = dfa.next_state(state, byte);
             text.push(char::from(byte));
         }
         // What follows the last slash may be the beginning of a longer segment.
         let whole = text.strip_prefix('/').and_then(|text| Some(text.rsplit_once('/')?.0));
-        whole.into_iter().flat_map(|text| text.split('/')).map(str::to_owned).collect()
+        let segments = whole.into_iter().flat_map(|text| text.split('/'));
+        segments.take_while(|segment| !segment.is_empty()).map(str::to_owned).collect()
     }
 
     /// Whether one of the expressions holds all of this path.
@@ -344,7 +352,15 @@ mod tests {
             (&["(?i)/V1/x"], &[]),
             (&["/.*"], &[]),
         ] {
-            assert_eq!(dfa(patterns, Case::Exact).leading_segments(), expected, "{patterns:?}");
+            assert_eq!(dfa(patterns, Case::Exact).leading_segments(Case::Exact), expected, "{patterns:?}");
+        }
+        for (pattern, expected) in [
+            ("/V1/Orders/[0-9]+", &["v1", "orders"][..]),
+            ("/V1/caf%C3%A9/x/y", &["v1"]),
+            ("/V1/[a-z]+/x", &["v1"]),
+            ("/[A-Z]/x", &[]),
+        ] {
+            assert_eq!(dfa(&[pattern], Case::Ignored).leading_segments(Case::Ignored), expected, "{pattern}");
         }
     }
 

@@ -7,7 +7,8 @@ use super::pattern;
 use crate::identity::{Acting, Actor, Credential, Groups, Identity};
 use crate::kleene::Kleene;
 use crate::policy::captures::{CaptureTest, CaptureValues, GroupValue};
-use crate::policy::model::{ActorMatcher, GroupId, IssuerId, Login, Policy, Subject, SubjectMatcher, Via};
+use crate::policy::model::{ActorMatcher, GroupId, IssuerId, Login, Policy, RuleId, Subject, SubjectMatcher, Via};
+use crate::snapshot::GroupRules;
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -52,6 +53,21 @@ impl<'a> Known<'a> {
         match &policy.groups[group].value {
             GroupValue::Literal(value) => self.identity.groups().contains(value),
             GroupValue::Family(_) => false,
+        }
+    }
+
+    /// The first of the rules whose group the identity has.
+    #[inline]
+    fn first_rule(&self, rules: &GroupRules, policy: &Policy) -> Option<RuleId> {
+        /// Up to so many rules it never pays to count the groups.
+        const FEW_RULES: usize = 32;
+        /// What looking for the rule of a group costs, in tests of one.
+        const LOOKUP: usize = 8;
+        match self.held {
+            Some(held) if rules.len() > FEW_RULES && held.count() * LOOKUP < rules.len() => {
+                held.iter().filter_map(|group| rules.of(group)).min()
+            }
+            _ => rules.iter().filter(|(group, _)| self.has(*group, policy)).map(|(_, rule)| rule).min(),
         }
     }
 }
@@ -138,22 +154,26 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// As [`Self::is_allowed_as`], for somebody of the default issuer who has one of these groups, each with whatever it is for: the first that the
-    /// person has, or if it is not known whether it has any, the first.
-    pub(crate) fn first_group<T: Copy>(self, groups: &[(T, GroupId)], policy: &Policy) -> Option<(T, Kleene)> {
-        let first = groups.first()?;
+    /// As [`Self::is_allowed_as`], for rules that each ask for somebody of the default issuer with one group: the first that lets the person in, or
+    /// if it is not known whether one does, the first of all.
+    #[inline]
+    pub(crate) fn first_by_group(self, rules: &GroupRules, policy: &Policy) -> Option<(RuleId, Kleene)> {
+        if rules.is_empty() {
+            return None;
+        }
+        let first = || rules.iter().map(|(_, rule)| rule).min();
         let known = match self {
             Self::Nobody => return None,
-            Self::Unknowable => return Some((first.0, Kleene::Unknown)),
+            Self::Unknowable => return first().map(|rule| (rule, Kleene::Unknown)),
             Self::Known(known) => known,
         };
         if known.is_delegated() || !is_default_issuer(known.identity.issuer(), policy) {
             return None;
         }
-        match groups.iter().find(|(_, group)| known.has(*group, policy)) {
-            Some((found, _)) => Some((*found, Kleene::True)),
+        match known.first_rule(rules, policy) {
+            Some(found) => Some((found, Kleene::True)),
             None if known.identity.groups().complete => None,
-            None => Some((first.0, Kleene::Unknown)),
+            None => first().map(|rule| (rule, Kleene::Unknown)),
         }
     }
 

@@ -503,8 +503,7 @@ impl RulesByEffect {
             Effect::Allow => {
                 self.allow.push(id);
                 match only_group(rule) {
-                    Some(group) if self.by_group.iter().any(|(_, known)| *known == group) => {}
-                    Some(group) => self.by_group.push((id, group)),
+                    Some(group) => self.by_group.add(group, id),
                     None => self.allow_by_more.push(id),
                 }
             }

@@ -1,12 +1,12 @@
 //! From host, path and method to the scopes whose patterns hold them.
 //!
 //! Hosts are looked up whole and by suffix; each leads to a trie of path segments. What a lookup costs follows the labels of
-//! the host and the segments of the path. Exceptions between scopes are not known here.
+//! the host and the segments of the path. Regular expressions stand where the segments end with which every path begins that they hold. Exceptions between scopes are not known here.
 
 use super::hosts::{HostTraits, fold_into};
 use super::scope_traits::ScopeTraits;
 use super::text_table::{TextTable, hash, same};
-use crate::matchers::path_regex::PathDfa;
+use crate::matchers::path_regex::{Case, PathDfa};
 use crate::method::MethodSet;
 use crate::policy::model::{HostPattern, Operation, PatternId, ScopeId, Segment};
 use crate::target::{CanonicalTarget, Host, MAX_HOST_BYTES, segment_length};
@@ -29,8 +29,11 @@ pub(crate) struct Index {
     any_host: Option<NodeId>,
     nodes: Vec<Node>,
     /// The regular expressions of scopes that have some.
-    expressions: FixedHashMap<ScopeId, PathDfa>,
+    expressions: FixedHashMap<ScopeId, Expressions>,
 }
+
+/// How many segments with which expressions begin are looked at. Far below [`super::MAX_TEMPLATE_SEGMENTS`].
+const MAX_LEAD: usize = 8;
 
 // Never zero: there the first node would stand, which is none.
 type NodeId = NonZeroU32;
@@ -86,6 +89,16 @@ impl Literals {
     }
 }
 
+/// The regular expressions of one scope.
+#[derive(Debug)]
+struct Expressions {
+    dfa: PathDfa,
+    /// With which segments every path begins that they hold: the expressions end, so to speak, where these do.
+    // PERF: expressions that begin otherwise than the path are not run: with 4,000 of them on one host one is (`cargo bench -p luigi-bench --bench decide --
+    // adversarial/regexes`).
+    lead: Vec<Segment>,
+}
+
 /// What is found where a pattern ends.
 #[derive(Clone, Copy, Debug)]
 struct End {
@@ -107,8 +120,13 @@ enum EndKind {
     HereWithSlash = 1 << 1,
     /// Anything may follow: a final `**`.
     Rest = 1 << 2,
-    /// In a root: the scope's regular expressions are asked about the whole path.
+    /// Whatever follows, the scope's regular expressions are asked about the whole path.
     Expressions = 1 << 3,
+}
+
+impl EndKind {
+    /// Those of which it makes no difference whether the path ends where they do.
+    const WHEREVER: u8 = Self::Rest as u8 | Self::Expressions as u8;
 }
 
 /// What is looked for.
@@ -139,16 +157,34 @@ impl Index {
         pattern: Option<PatternId>,
     ) {
         let folded: Vec<Segment>;
-        let mut left = &operation.path.segments[..];
+        let mut segments = &operation.path.segments[..];
         if self.ignores_case {
-            folded = left.iter().map(in_lower_case).collect();
-            left = &folded;
+            folded = segments.iter().map(in_lower_case).collect();
+            segments = &folded;
         }
-        let mut at = self.root(host);
+        let root = self.root(host);
+        let at = self.node_at(root, segments);
+        let kind = match (operation.path.rest, operation.path.slash) {
+            (true, _) => EndKind::Rest,
+            (false, true) => EndKind::HereWithSlash,
+            (false, false) => EndKind::Here,
+        };
+        let ends = &mut self.nodes[place(at)].ends;
+        // Scopes come one after the other.
+        let mut of_scope = ends.iter_mut().rev().take_while(|end| end.scope == scope);
+        match of_scope.find(|end| end.pattern == pattern && end.kind == kind) {
+            Some(end) => end.methods = end.methods.union(operation.methods),
+            None => ends.push(End { scope, traits, methods: operation.methods, pattern, kind }),
+        }
+    }
+
+    /// The node where these segments end.
+    fn node_at(&mut self, root: NodeId, segments: &[Segment]) -> NodeId {
+        let (mut at, mut left) = (root, segments);
         loop {
             left = self.follow_chain(at, left);
             at = match left {
-                [] => break,
+                [] => return at,
                 [Segment::Literal(text), rest @ ..] => {
                     left = rest;
                     self.literal(at, text)
@@ -165,18 +201,6 @@ impl Index {
                     }
                 }
             };
-        }
-        let kind = match (operation.path.rest, operation.path.slash) {
-            (true, _) => EndKind::Rest,
-            (false, true) => EndKind::HereWithSlash,
-            (false, false) => EndKind::Here,
-        };
-        let ends = &mut self.nodes[place(at)].ends;
-        // Scopes come one after the other.
-        let mut of_scope = ends.iter_mut().rev().take_while(|end| end.scope == scope);
-        match of_scope.find(|end| end.pattern == pattern && end.kind == kind) {
-            Some(end) => end.methods = end.methods.union(operation.methods),
-            None => ends.push(End { scope, traits, methods: operation.methods, pattern, kind }),
         }
     }
 
@@ -240,7 +264,9 @@ impl Index {
 
     /// Keeps the regular expressions of a scope.
     pub(super) fn add_expressions(&mut self, scope: ScopeId, dfa: PathDfa) {
-        self.expressions.insert(scope, dfa);
+        let case = if self.ignores_case { Case::Ignored } else { Case::Exact };
+        let lead = dfa.leading_segments(case).into_iter().take(MAX_LEAD).map(Segment::Literal).collect();
+        self.expressions.insert(scope, Expressions { dfa, lead });
     }
 
     /// Asks the regular expressions of a scope about requests on one host pattern.
@@ -253,9 +279,13 @@ impl Index {
         pattern: Option<PatternId>,
     ) {
         let root = self.root(host);
-        // A chain would come before.
-        self.split(root, 0);
-        self.nodes[place(root)].ends.push(End { scope, traits, methods, pattern, kind: EndKind::Expressions });
+        let Some(expressions) = self.expressions.get_mut(&scope) else { return };
+        let lead = std::mem::take(&mut expressions.lead);
+        let at = self.node_at(root, &lead);
+        if let Some(expressions) = self.expressions.get_mut(&scope) {
+            expressions.lead = lead;
+        }
+        self.nodes[place(at)].ends.push(End { scope, traits, methods, pattern, kind: EndKind::Expressions });
     }
 
     /// The trie of a host pattern.
@@ -325,7 +355,7 @@ impl Index {
             (true, false) => (target.path, EndKind::Here as u8),
             (true, true) => (target.path, EndKind::HereWithSlash as u8),
         };
-        let sought = Sought { path: path.as_bytes(), whole, at_end: EndKind::Rest as u8 | ends, method };
+        let sought = Sought { path: path.as_bytes(), whole, at_end: EndKind::WHEREVER | ends, method };
         self.below(self.any_host, &sought, found);
         match target.host {
             Host::Absent => {}
@@ -371,27 +401,13 @@ impl Index {
         found: &mut F,
     ) {
         let Some(root) = root else { return };
-        if !self.expressions.is_empty() {
-            self.match_expressions(root, sought, found);
-        }
         self.walk(root, sought.path, sought, found);
     }
 
-    /// The scopes of a root one of whose regular expressions holds the path.
-    fn match_expressions<F: FnMut(ScopeId, ScopeTraits, Option<PatternId>)>(
-        &self,
-        root: NodeId,
-        sought: &Sought<'_>,
-        found: &mut F,
-    ) {
-        for End { scope, traits, methods, pattern, kind } in &self.nodes[place(root)].ends {
-            if *kind == EndKind::Expressions
-                && methods.intersects(sought.method)
-                && self.expressions.get(scope).is_some_and(|dfa| dfa.holds(sought.whole))
-            {
-                found(*scope, *traits, *pattern);
-            }
-        }
+    /// Whether one of a scope's regular expressions holds the path.
+    #[cold]
+    fn expressions_hold(&self, scope: ScopeId, sought: &Sought<'_>) -> bool {
+        self.expressions.get(&scope).is_some_and(|expressions| expressions.dfa.holds(sought.whole))
     }
 
     /// `path` is what is left of the one that is sought; it begins with `/`, or is empty where a template ended with the path.
@@ -411,9 +427,12 @@ impl Index {
                 }
             }
             let segments = path.get(1..).unwrap_or(&[]);
-            let ends = if segments.is_empty() { sought.at_end } else { EndKind::Rest as u8 };
+            let ends = if segments.is_empty() { sought.at_end } else { EndKind::WHEREVER };
             for end in &at.ends {
-                if end.kind as u8 & ends != 0 && end.methods.intersects(sought.method) {
+                if end.kind as u8 & ends != 0
+                    && end.methods.intersects(sought.method)
+                    && (end.kind != EndKind::Expressions || self.expressions_hold(end.scope, sought))
+                {
                     found(end.scope, end.traits, end.pattern);
                 }
             }

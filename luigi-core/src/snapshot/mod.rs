@@ -10,6 +10,7 @@
 
 mod build;
 mod format;
+mod group_rules;
 mod group_table;
 mod hosts;
 mod index;
@@ -22,7 +23,8 @@ pub use format::{LoadError, Loader, Progress};
 pub use retire::Retired;
 
 use crate::matchers::{LocalHours, METHOD_OVERRIDE_HEADERS, NetworkSet, PREFLIGHT_HEADERS, TrustedProxies};
-use crate::policy::model::{Effect, FactId, FactKey, GroupId, NetworkId, Policy, RuleId, ScheduleId, ScopeId, Table};
+use crate::policy::model::{Effect, FactId, FactKey, NetworkId, Policy, RuleId, ScheduleId, ScopeId, Table};
+pub(crate) use group_rules::GroupRules;
 use group_table::GroupTable;
 use hosts::HostTable;
 pub(crate) use hosts::{HostTraits, fold_into};
@@ -98,9 +100,8 @@ pub(crate) struct RulesByEffect {
     pub(crate) deny: Vec<RuleId>,
     pub(crate) restrict: Vec<RuleId>,
     pub(crate) allow: Vec<RuleId>,
-    /// Of the allow rules those that let in whoever of the default issuer has one certain group, ask for nothing else and are in force: of
-    /// those for one group the first, since the others never say anything else.
-    pub(crate) by_group: Vec<(RuleId, GroupId)>,
+    /// Of the allow rules those that let in whoever of the default issuer has one certain group, ask for nothing else and are in force.
+    pub(crate) by_group: GroupRules,
     /// The allow rules that are not like that.
     pub(crate) allow_by_more: Vec<RuleId>,
     /// Those that take captures, which are none of the above: they are evaluated once for each pattern that holds a request.
