@@ -44,6 +44,8 @@ def entries_of_export(path):
 def verify(begin, rows, checkpoints, retired):
     """What is wrong, if anything; up to where the chain was followed, and the hash there."""
     sequence, previous = begin
+    if checkpoints.pop(sequence, {previous}) != {previous}:
+        return f"broken at {sequence}: another hash than in the checkpoint", sequence, previous
     for number, body, hash, columns in rows:
         sequence += 1
         if number != sequence:
@@ -56,12 +58,14 @@ def verify(begin, rows, checkpoints, retired):
         event = said["event"]
         if columns is not None and columns != [said["time"], said["kind"], event.get("evaluation"), event.get("request"), event.get("grant")]:
             return f"broken at {sequence}: a column differs from the body", sequence, previous
-        if checkpoints.pop(sequence, hash) != hash:
+        if checkpoints.pop(sequence, {hash}) != {hash}:
             return f"broken at {sequence}: another hash than in the checkpoint", sequence, previous
         if said["kind"] == "retired" and (event["last"], bytes.fromhex(event["head"])) == begin:
             retired = False
         previous = hash
-    return ("broken at the beginning: no entry says that what stood there was retired" if retired else None), sequence, previous
+    if retired:
+        return f"broken at {begin[0] + 1}: no entry says that what stood before it was retired", sequence, previous
+    return (f"broken at {begin[0] + 1}: there are no entries" if sequence == begin[0] else None), sequence, previous
 
 
 def main(arguments):
@@ -69,7 +73,7 @@ def main(arguments):
     if "--checkpoints" in arguments:
         at = arguments.index("--checkpoints")
         for words in map(str.split, Path(arguments[at + 1]).read_text().splitlines()):
-            checkpoints[int(words[5])] = bytes.fromhex(words[6])
+            checkpoints.setdefault(int(words[5]), set()).add(bytes.fromhex(words[6]))
         del arguments[at : at + 2]
     end = None
     for path in arguments:
@@ -87,4 +91,7 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (OSError, sqlite3.DatabaseError, LookupError, ValueError) as error:
+        sys.exit(f"broken: it cannot be read: {error!r}")

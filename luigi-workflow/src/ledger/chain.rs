@@ -49,6 +49,8 @@ pub enum Flaw {
     },
     /// The oldest entries are gone, and no entry says that they were retired.
     BeginningGone,
+    /// It stands before the first entry of the chain, where readers find it and nothing vouches for it.
+    BeforeChain,
 }
 
 impl Flaw {
@@ -66,6 +68,7 @@ impl Flaw {
             Self::OtherLedger { .. } => "other-ledger",
             Self::Checkpoint { .. } => "checkpoint",
             Self::BeginningGone => "beginning-gone",
+            Self::BeforeChain => "before-chain",
         }
     }
 }
@@ -91,6 +94,9 @@ impl std::fmt::Display for Flaw {
             }
             Self::Checkpoint { source, why } => write!(f, "the checkpoint of {source} is not to be believed: {why}"),
             Self::BeginningGone => f.write_str("what stood before it is gone, and no entry says that it was retired"),
+            Self::BeforeChain => {
+                f.write_str("it stands before the first entry of the chain: it was put there, or put back, by hand")
+            }
         }
     }
 }

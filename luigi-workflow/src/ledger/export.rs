@@ -6,7 +6,7 @@
 use super::chain::{Chain, Flaw};
 use super::entry::Hash;
 use super::error::LedgerError;
-use super::verify::Broken;
+use super::verify::{Anchor, Broken, Verifier};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -44,6 +44,8 @@ struct HeadLine {
 pub struct ExportFound {
     /// What it says that it is.
     pub head: ExportHead,
+    /// Checkpoints kept elsewhere that the file agrees with: the last of each place.
+    pub anchors: Vec<Anchor>,
     /// The first thing that is wrong.
     pub broken: Option<Broken>,
 }
@@ -61,16 +63,13 @@ pub(crate) fn write_entry(out: &mut dyn Write, body: &[u8], hash: &Hash) -> std:
     Ok(())
 }
 
-/// Verifies an exported file, from its first line to its last.
-///
-/// # Errors
-/// It cannot be read, or its first line says that it is something else. That it is broken is no error.
-pub fn verify_export(path: &Path) -> Result<ExportFound, LedgerError> {
+/// Verifies an exported file, from its first line to its last: see [`Verifier::verify_exported`].
+pub(crate) fn verify(path: &Path, verifier: &Verifier) -> Result<ExportFound, LedgerError> {
     let cannot = |error: std::io::Error| LedgerError::cannot("read the exported entries", path, &error);
-    verify_lines(BufReader::new(File::open(path).map_err(cannot)?), path)
+    verify_lines(BufReader::new(File::open(path).map_err(cannot)?), path, verifier)
 }
 
-pub(crate) fn verify_lines(mut lines: impl BufRead, path: &Path) -> Result<ExportFound, LedgerError> {
+fn verify_lines(mut lines: impl BufRead, path: &Path, verifier: &Verifier) -> Result<ExportFound, LedgerError> {
     let cannot = |error: std::io::Error| LedgerError::cannot("read the exported entries", path, &error);
     let no_export = || LedgerError::content(format!("`{}` has no exported entries of format 1", path.display()));
     let mut line = Vec::new();
@@ -81,6 +80,18 @@ pub(crate) fn verify_lines(mut lines: impl BufRead, path: &Path) -> Result<Expor
         return Err(no_export());
     }
     let mut chain = Chain { sequence: head.first - 1, hash: previous };
+    let mut anchors = Vec::new();
+    let mut expected = match verifier.expectations(Some(&head.ledger), Vec::new()) {
+        Ok(expected) => expected,
+        Err(flaw) => {
+            let broken = Some(Broken { sequence: head.first, flaw });
+            return Ok(ExportFound { head, anchors, broken });
+        }
+    };
+    if let Some(flaw) = expected.other() {
+        let broken = Some(Broken { sequence: head.first, flaw: flaw.clone() });
+        return Ok(ExportFound { head, anchors, broken });
+    }
     let broken = loop {
         line.clear();
         if lines.read_until(b'\n', &mut line).map_err(cannot)? == 0 {
@@ -95,11 +106,15 @@ pub(crate) fn verify_lines(mut lines: impl BufRead, path: &Path) -> Result<Expor
         if let Err(flaw) = chain.follow(body, hash.as_bytes(), None) {
             break Some(flaw);
         }
+        if let Some(flaw) = expected.met(chain, &mut 0, &mut anchors) {
+            chain.sequence -= 1;
+            break Some(flaw);
+        }
     };
     let broken = broken.map(|flaw| Broken { sequence: chain.sequence + 1, flaw });
     let other_end = broken.is_none() && chain.hash.to_string() != head.head;
     let broken = broken.or_else(|| other_end.then_some(Broken { sequence: head.last, flaw: Flaw::Hash }));
-    Ok(ExportFound { head, broken })
+    Ok(ExportFound { head, anchors, broken })
 }
 
 fn take_apart(line: &[u8]) -> Option<(&[u8], Hash)> {

@@ -50,7 +50,7 @@ pub use event::{
     Granted, KeysChanged, Kind, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, Reply, RequestsCounted,
     Response, Retired, Revoked, SecretRotated, SpoolPlace, StopMade, Unstop,
 };
-pub use export::{ExportFound, ExportHead, verify_export};
+pub use export::{ExportFound, ExportHead};
 pub use fields::Fields;
 pub use filter::Filter;
 pub use masking::mask;

@@ -218,6 +218,14 @@ impl Reader {
         Ok(None)
     }
 
+    /// The first row at or before `sequence`; rows with a negative sequence count as 0.
+    pub(crate) fn first_until(&self, sequence: u64) -> Result<Option<u64>, LedgerError> {
+        let mut statement = self.connection.prepare("SELECT min(sequence) FROM entries WHERE sequence <= ?1")?;
+        let first: Option<i64> =
+            statement.query_row([i64::try_from(sequence).unwrap_or(i64::MAX)], |row| row.get(0))?;
+        Ok(first.map(|first| u64::try_from(first).unwrap_or(0)))
+    }
+
     /// The hash column of an entry.
     pub(crate) fn hash(&self, sequence: u64) -> Result<Option<Hash>, LedgerError> {
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
@@ -272,7 +280,7 @@ pub(crate) fn last_retired(connection: &Connection) -> Result<Option<RetiredRang
     }))
 }
 
-/// The ledger's id, from its first entry or from the entry that retired that one.
+/// The ledger's id, from its first entry or from the entry that retired that one. What does not look like one is none: it is printed by whoever verifies.
 pub(crate) fn ledger_id(connection: &Connection) -> Result<Option<String>, LedgerError> {
     let says = match last_retired(connection)? {
         Some(range) => range.entry,
@@ -282,9 +290,11 @@ pub(crate) fn ledger_id(connection: &Connection) -> Result<Option<String>, Ledge
     let body: Option<String> =
         statement.query_row([i64::try_from(says).unwrap_or(i64::MAX)], |row| row.get(0)).optional()?;
     let entry = body.as_deref().map(Entry::parse).transpose()?;
-    Ok(match entry.map(|entry| entry.event) {
+    let id = match entry.map(|entry| entry.event) {
         Some(Event::LedgerMade(made)) => Some(made.ledger),
         Some(Event::Retired(retired)) => Some(retired.ledger),
         Some(_) | None => None,
-    })
+    };
+    let is_one = |id: &String| id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    Ok(id.filter(is_one))
 }

@@ -60,7 +60,7 @@ impl Ledger {
         let file = format!("ledger-{first}-{upto}.jsonl");
         let path = folder.join(&file);
         let sha256 = write(&reader, &export, &path)?;
-        let written = export::verify_export(&path)?;
+        let written = Verifier::default().verify_exported(&path)?;
         if written.broken.is_some() || written.head != export {
             return Err(LedgerError::environment(format!("`{}` is not what was written to it", path.display())));
         }

@@ -8,10 +8,12 @@ use super::checkpoint::{Checkpoint, CheckpointError};
 use super::entry::{Entry, Hash};
 use super::error::LedgerError;
 use super::event::{Event, Retired};
+use super::export::{self, ExportFound};
 use super::reader::{Reader, RetiredRange};
 use luigi_runtime::feed::PublicKey;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 /// What the ledger's own checkpoints are called.
 const OWN: &str = "the ledger itself";
@@ -76,7 +78,13 @@ impl Verification {
     }
 }
 
-/// A checkpoint that is still to be met.
+/// Checkpoints that are still to be met, by the sequence that they are of.
+pub(crate) struct Expectations {
+    at: BTreeMap<u64, Vec<Expected>>,
+    /// A place has checkpoints of another ledger.
+    other: Option<Flaw>,
+}
+
 struct Expected {
     source: String,
     own: bool,
@@ -98,6 +106,35 @@ impl Verifier {
         tried.find(|tried| !matches!(tried, Err(CheckpointError::OtherKey))).unwrap_or(Err(CheckpointError::OtherKey))
     }
 
+    /// Verifies a file of retired entries by itself, and against the checkpoints that were kept elsewhere.
+    ///
+    /// # Errors
+    /// It cannot be read, or its first line says that it is something else. That it is broken is no error.
+    pub fn verify_exported(&self, path: &Path) -> Result<ExportFound, LedgerError> {
+        export::verify(path, self)
+    }
+
+    /// The checkpoints that a ledger with this id should agree with; of one without an id nobody can tell, so all count as its. `own` are those in the ledger itself.
+    pub(crate) fn expectations(&self, ledger: Option<&str>, own: Vec<String>) -> Result<Expectations, Flaw> {
+        let mut expected = Expectations { at: BTreeMap::new(), other: None };
+        let own = (OWN.to_owned(), own.join("\n"));
+        let sources = std::iter::once(&own).chain(&self.checkpoints).enumerate();
+        for (index, (source, lines)) in sources.filter(|_| !self.keys.is_empty()) {
+            for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+                let source = source.clone();
+                match self.believe(line.trim_end()) {
+                    Ok(checkpoint) if ledger.is_none_or(|id| id == checkpoint.ledger) => {
+                        let met = Expected { source, own: index == 0, hash: checkpoint.hash };
+                        expected.at.entry(checkpoint.sequence).or_default().push(met);
+                    }
+                    Ok(_) => expected.other = expected.other.take().or(Some(Flaw::OtherLedger { source })),
+                    Err(error) => return Err(Flaw::Checkpoint { source, why: error.to_string() }),
+                }
+            }
+        }
+        Ok(expected)
+    }
+
     fn run(&self, reader: &Reader) -> Result<Verification, LedgerError> {
         let retired = reader.last_retired()?;
         let mut chain = match (self.after, retired) {
@@ -110,6 +147,7 @@ impl Verifier {
                 Chain { sequence: after, hash }
             }
         };
+        // An entry that cannot be read says nothing; what is wrong with it the chain will tell.
         let ledger = reader.ledger_id().unwrap_or_default();
         let begin = chain.sequence;
         let mut found = Verification {
@@ -122,36 +160,23 @@ impl Verifier {
             anchors: Vec::new(),
             broken: None,
         };
-        let mut expected: BTreeMap<u64, Vec<Expected>> = BTreeMap::new();
-        let own = (OWN.to_owned(), reader.checkpoint_lines()?.join("\n"));
-        for (source, lines) in std::iter::once(&own).chain(&self.checkpoints) {
-            if self.keys.is_empty() {
-                break;
-            }
-            for line in lines.lines().filter(|line| !line.trim().is_empty()) {
-                let flaw = match self.believe(line.trim_end()) {
-                    Ok(checkpoint) if ledger.as_ref().is_some_and(|id| *id == checkpoint.ledger) => {
-                        let own = std::ptr::eq(source, &own.0);
-                        expected.entry(checkpoint.sequence).or_default().push(Expected {
-                            source: source.clone(),
-                            own,
-                            hash: checkpoint.hash,
-                        });
-                        continue;
-                    }
-                    Ok(_) => Flaw::OtherLedger { source: source.clone() },
-                    Err(error) => Flaw::Checkpoint { source: source.clone(), why: error.to_string() },
-                };
+        if let Some(sequence) = reader.first_until(found.retired)? {
+            found.broken = Some(Broken { sequence, flaw: Flaw::BeforeChain });
+            return Ok(found);
+        }
+        let mut expected = match self.expectations(ledger.as_deref(), reader.checkpoint_lines()?) {
+            Ok(expected) => expected,
+            Err(flaw) => {
                 found.broken = Some(Broken { sequence: begin + 1, flaw });
                 return Ok(found);
             }
-        }
-        if let Some(flaw) = met(&mut expected, chain, &mut found) {
+        };
+        if let Some(flaw) = expected.met(chain, &mut found.signed, &mut found.anchors) {
             found.broken = Some(Broken { sequence: begin, flaw });
             return Ok(found);
         }
         // Older checkpoints are about entries that are not here.
-        expected = expected.split_off(&(begin + 1));
+        expected.at = expected.at.split_off(&(begin + 1));
         // Behind an entry that was begun with nothing about the retired ones is in question.
         let mut on_record = self.after > 0 || retired.is_none();
         let walked = reader.stored(begin, |sequence, columns, body, hash| {
@@ -172,7 +197,7 @@ impl Verifier {
             found.entries += 1;
             found.last = chain.sequence;
             found.head = chain.hash;
-            match met(&mut expected, chain, &mut found) {
+            match expected.met(chain, &mut found.signed, &mut found.anchors) {
                 Some(flaw) => ControlFlow::Break(Some(Broken { sequence, flaw })),
                 None => ControlFlow::Continue(()),
             }
@@ -183,7 +208,7 @@ impl Verifier {
         };
         if found.broken.is_none() && self.upto.is_none() {
             if let Some((checkpoint, first)) =
-                expected.into_iter().next().and_then(|(at, all)| Some((at, all.into_iter().next()?)))
+                expected.at.into_iter().next().and_then(|(at, all)| Some((at, all.into_iter().next()?)))
             {
                 let flaw = Flaw::Truncated { checkpoint, source: first.source };
                 found.broken = Some(Broken { sequence: chain.sequence + 1, flaw });
@@ -196,26 +221,39 @@ impl Verifier {
                 });
             }
         }
+        // The first bad entry is named: one that was damaged is that before the whole is another ledger.
+        if let Some(flaw) = expected.other
+            && found.broken.as_ref().is_none_or(|broken| broken.sequence > begin + 1)
+        {
+            found.broken = Some(Broken { sequence: begin + 1, flaw });
+        }
         Ok(found)
     }
 }
 
-/// Compares the checkpoints of the entry that was followed last with it.
-fn met(expected: &mut BTreeMap<u64, Vec<Expected>>, chain: Chain, found: &mut Verification) -> Option<Flaw> {
-    for Expected { source, own, hash } in expected.remove(&chain.sequence).into_iter().flatten() {
-        if hash != chain.hash {
-            return Some(Flaw::OtherThanCheckpoint { source });
-        }
-        if own {
-            found.signed = chain.sequence;
-        } else {
-            match found.anchors.iter_mut().find(|anchor| anchor.source == source) {
-                Some(anchor) => anchor.upto = chain.sequence,
-                None => found.anchors.push(Anchor { source, upto: chain.sequence }),
+impl Expectations {
+    /// A checkpoint of another ledger.
+    pub(crate) fn other(&self) -> Option<&Flaw> {
+        self.other.as_ref()
+    }
+
+    /// Compares the checkpoints of the entry that was followed last with it.
+    pub(crate) fn met(&mut self, chain: Chain, signed: &mut u64, anchors: &mut Vec<Anchor>) -> Option<Flaw> {
+        for Expected { source, own, hash } in self.at.remove(&chain.sequence).into_iter().flatten() {
+            if hash != chain.hash {
+                return Some(Flaw::OtherThanCheckpoint { source });
+            }
+            if own {
+                *signed = chain.sequence;
+            } else {
+                match anchors.iter_mut().find(|anchor| anchor.source == source) {
+                    Some(anchor) => anchor.upto = chain.sequence,
+                    None => anchors.push(Anchor { source, upto: chain.sequence }),
+                }
             }
         }
+        None
     }
-    None
 }
 
 /// Whether the body of an entry says that this range was retired.

@@ -128,6 +128,32 @@ fn a_ledger_that_was_made_anew_is_another_one() {
     anchored.broken(1, &Flaw::OtherLedger { source: ELSEWHERE.to_owned() });
 }
 
+/// What is wrong with the first entry is said, though nobody can tell then which ledger it is.
+#[test]
+fn a_damaged_first_entry_makes_no_other_ledger() {
+    for (sql, sequence, code) in [
+        ("UPDATE entries SET body = 'x' WHERE sequence = 1", 1, "hash"),
+        ("UPDATE entries SET body = replace(body, '\"ledger\":\"', '\"ledger\":\"0') WHERE sequence = 1", 1, "hash"),
+        ("DELETE FROM entries WHERE sequence = 1", 2, "beginning-gone"),
+        ("DELETE FROM entries", 1, "truncated"),
+    ] {
+        let anchored = Anchored::new();
+        anchored.scene.by_hand(sql);
+        let broken = anchored.verify().broken.expect("it is found");
+        assert_eq!((broken.sequence, broken.flaw.code()), (sequence, code), "{sql}");
+    }
+}
+
+/// The id is printed by whoever verifies, and stands in a body that the owner may have written.
+#[test]
+fn an_id_that_is_none_is_not_repeated() {
+    let anchored = Anchored::new();
+    recompute(&anchored.scene, 1, |body| body.replace("\"ledger\":\"", "\"ledger\":\"\\u001b[2J"));
+    let found = anchored.scene.verify();
+    assert_eq!((found.broken, found.ledger), (None, None));
+    assert_eq!(anchored.verify().broken.map(|broken| broken.flaw.code()), Some("other-than-checkpoint"));
+}
+
 #[test]
 fn checkpoints_of_another_key_are_not_believed() {
     let anchored = Anchored::new();

@@ -36,6 +36,16 @@ fn what_is_edited_deleted_swapped_or_inserted_is_found() {
         5,
         Flaw::Reordered { body: 6 },
     );
+    // Entries where no chain looks, and everybody else does.
+    for (at, named) in [(0, 0), (-7, 0)] {
+        check(
+            &format!(
+                "INSERT INTO entries SELECT {at}, time, kind, evaluation, request, grant_id, body, hash FROM entries WHERE sequence = 6"
+            ),
+            named,
+            Flaw::BeforeChain,
+        );
+    }
     // Two that changed places, with their hashes and without.
     let swap = |columns: &str| {
         format!(

@@ -30,6 +30,12 @@ fn it_finds_what_ours_finds() {
         ("DELETE FROM entries WHERE sequence = 6", "broken at 6: it is missing"),
         ("DELETE FROM entries WHERE sequence < 6", "broken at 1: it is missing"),
         ("UPDATE entries SET evaluation = 'x' WHERE sequence = 6", "broken at 6: a column differs"),
+        ("UPDATE entries SET body = 'x' WHERE sequence = 1", "broken at 1: hash"),
+        ("DELETE FROM entries", "broken at 1: there are no entries"),
+        (
+            "INSERT INTO entries SELECT 0, time, kind, evaluation, request, grant_id, body, hash FROM entries WHERE sequence = 6",
+            "broken at 1",
+        ),
         (
             "DELETE FROM entries WHERE sequence < 6; INSERT INTO retired SELECT 1, 5, 9, zeroblob(32)",
             "broken at 6: hash",
@@ -71,6 +77,12 @@ fn it_compares_checkpoints() {
         !fine && text.contains(&format!("broken at {}: another hash than in the checkpoint", found.last)),
         "{text}"
     );
+    // Whoever rewrites history goes on signing it: the place then has two that contradict each other.
+    let rewritten = scene.verify();
+    let line = format!("luigi-checkpoint 1 ed25519 00 {} {} {} 2026 x\n", "00".repeat(16), found.last, rewritten.head);
+    std::fs::write(&checkpoints, std::fs::read_to_string(&checkpoints).unwrap() + &line).unwrap();
+    let (fine, text) = python(&[&scene.path()], Some(&checkpoints));
+    assert!(!fine && text.contains("another hash than in the checkpoint"), "{text}");
     scene.by_hand("DELETE FROM entries WHERE sequence > 20");
     let (fine, text) = python(&[&scene.path()], Some(&checkpoints));
     assert!(!fine && text.contains("broken at 21: it is missing, a checkpoint goes further"), "{text}");

@@ -4,12 +4,16 @@ use crate::python::python;
 use crate::{Scene, entries, story};
 use jiff::Timestamp;
 use luigi_runtime::feed::PublicKey;
-use luigi_workflow::ledger::{Broken, CheckpointKey, Event, Flaw, Verifier, verify_export};
+use luigi_workflow::ledger::{Broken, CheckpointKey, Event, ExportFound, Flaw, Hash, LedgerError, Verifier};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 fn folder(scene: &Scene) -> PathBuf {
     scene.folder.path().join("retired")
+}
+
+fn verify_export(file: &Path) -> Result<ExportFound, LedgerError> {
+    Verifier::default().verify_exported(file)
 }
 
 /// Twice the story, of which the first ten and the next fifteen entries were retired.
@@ -103,6 +107,11 @@ fn a_beginning_that_was_forged_is_found() {
     check("DELETE FROM retired", gone(26));
     check("UPDATE retired SET entry = entry - 1 WHERE first > 1", gone(26));
     check("UPDATE retired SET head = zeroblob(32) WHERE first > 1", Broken { sequence: 26, flaw: Flaw::Hash });
+    // False ones where the retired ones were.
+    check(
+        "INSERT INTO entries SELECT 7, time, kind, evaluation, request, grant_id, body, hash FROM entries WHERE sequence = 30",
+        Broken { sequence: 7, flaw: Flaw::BeforeChain },
+    );
     // Some more entries that nobody retired.
     check(
         "INSERT INTO retired SELECT 26, sequence, 40, hash FROM entries WHERE sequence = 30; DELETE FROM entries WHERE sequence <= 30",
@@ -173,4 +182,26 @@ fn checkpoints_go_on_vouching_after_retention() {
     let exported: &Path = &folder(&scene).join(format!("ledger-1-{}.jsonl", early.checkpoint.sequence + 3));
     let (fine, text) = python(&[exported, &scene.path()], Some(&checkpoints));
     assert!(fine, "{text}");
+    // The checkpoint of what was retired speaks of the file that it went to.
+    let found = verifier.verify_exported(exported).unwrap();
+    assert_eq!((found.broken, found.anchors.len(), found.anchors[0].upto), (None, 1, early.checkpoint.sequence));
+    forge(exported);
+    assert_eq!(verify_export(exported).unwrap().broken, None, "by itself it is whole");
+    let broken = verifier.verify_exported(exported).unwrap().broken.expect("the checkpoint says otherwise");
+    assert_eq!((broken.sequence, broken.flaw.code()), (early.checkpoint.sequence, "other-than-checkpoint"));
+}
+
+/// Edits an exported file as whoever owns it can: with everything hashed anew.
+fn forge(file: &Path) {
+    let text = fs::read_to_string(file).unwrap();
+    let (head, entries) = text.split_once('\n').unwrap();
+    let mut hash = Hash::ZERO;
+    let mut forged = String::new();
+    for line in entries.lines() {
+        let body = line[8..line.len() - 75].replace("refuse", "pass");
+        hash = hash.next(body.as_bytes());
+        forged += &format!("{{\"body\":{body},\"hash\":\"{hash}\"}}\n");
+    }
+    let at = head.find("\"head\":\"").unwrap() + 8;
+    fs::write(file, format!("{}{hash}{}\n{forged}", &head[..at], &head[at + 64..])).unwrap();
 }

@@ -8,7 +8,7 @@ use crate::state;
 use luigi_core::explain::Tone;
 use luigi_runtime::feed::PublicKey;
 use luigi_runtime::regular_file;
-use luigi_workflow::ledger::{ExportFound, ExportHead, Reader, Verification, Verifier, verify_export};
+use luigi_workflow::ledger::{Anchor, ExportFound, ExportHead, Reader, Verification, Verifier};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -34,8 +34,9 @@ pub(super) fn run(arguments: &VerifyLedger) -> Result<Found, Failure> {
 fn exported(arguments: &VerifyLedger) -> Result<Found, Failure> {
     let (mut text, mut all, mut fine) = (String::new(), Vec::new(), true);
     let mut before: Option<ExportHead> = None;
+    let verifier = verifier(&arguments.checkpoints, &arguments.public_key)?;
     for path in &arguments.exported {
-        let ExportFound { head, broken } = verify_export(path)?;
+        let ExportFound { head, anchors, broken } = verifier.verify_exported(path)?;
         let joins = before.as_ref().is_none_or(|before| {
             head.ledger == before.ledger && head.first == before.last + 1 && head.previous == before.head
         });
@@ -50,13 +51,24 @@ fn exported(arguments: &VerifyLedger) -> Result<Found, Failure> {
         text += &format!(
             "{}: {}\n",
             path.display(),
-            why.clone().unwrap_or_else(|| format!("consistent, entries {} to {}", head.first, head.last))
+            why.clone().unwrap_or_else(|| format!(
+                "consistent, entries {} to {}{}",
+                head.first,
+                head.last,
+                if anchors.is_empty() { String::new() } else { format!(", anchored by {}", named(&anchors)) }
+            ))
         );
-        all.push(json!({ "file": path.display().to_string(), "first": head.first, "last": head.last, "head": head.head, "broken": why }));
+        all.push(json!({
+            "file": path.display().to_string(),
+            "first": head.first,
+            "last": head.last,
+            "head": head.head,
+            "anchors": anchors_as_json(&anchors),
+            "broken": why,
+        }));
         before = Some(head);
     }
     if let (Some(ledger), Some(last)) = (&arguments.ledger, before) {
-        let verifier = verifier(&arguments.checkpoints, &arguments.public_key)?;
         let reader = Reader::open(ledger)?;
         let found = verifier.verify(&reader)?;
         let joins = reader.begins_behind()? == (last.last, last.head);
@@ -117,8 +129,7 @@ fn human(found: &Verification, ledger: &Path) -> String {
             );
         }
         None => {
-            let by = found.anchors.iter().map(|anchor| format!("{} up to entry {}", anchor.source, anchor.upto));
-            text += &format!("{good}consistent{good:#}, anchored by {}\n", by.collect::<Vec<_>>().join(", "));
+            text += &format!("{good}consistent{good:#}, anchored by {}\n", named(&found.anchors));
         }
     }
     text += &format!(
@@ -140,6 +151,16 @@ fn human(found: &Verification, ledger: &Path) -> String {
     text + &format!("head        {}\n", found.head)
 }
 
+/// Who vouches for it, in words.
+fn named(anchors: &[Anchor]) -> String {
+    let all = anchors.iter().map(|anchor| format!("{} up to entry {}", anchor.source, anchor.upto));
+    all.collect::<Vec<_>>().join(", ")
+}
+
+fn anchors_as_json(anchors: &[Anchor]) -> Vec<Value> {
+    anchors.iter().map(|anchor| json!({ "source": anchor.source, "upto": anchor.upto })).collect()
+}
+
 pub(super) fn as_json(found: &Verification) -> Value {
     let state = match &found.broken {
         Some(_) => "broken",
@@ -155,7 +176,7 @@ pub(super) fn as_json(found: &Verification) -> Value {
         "retired": found.retired,
         "signed": found.signed,
         "anchored": found.anchored(),
-        "anchors": found.anchors.iter().map(|anchor| json!({ "source": anchor.source, "upto": anchor.upto })).collect::<Vec<_>>(),
+        "anchors": anchors_as_json(&found.anchors),
         "broken": found.broken.as_ref().map(|broken| json!({
             "sequence": broken.sequence,
             "code": broken.flaw.code(),
