@@ -7,6 +7,7 @@ use luigi_runtime::facts::FactList;
 use luigi_runtime::spool::SpoolConfig;
 use luigi_runtime::{Carried, DEFAULT_STALE_AFTER, EngineConfig, FeedConfig, Mode, PolicyFileConfig};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the environment asks for; an error is one line, ready to print.
 pub(crate) fn from_environment() -> Result<EngineConfig, String> {
@@ -26,6 +27,7 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Engin
     });
     let [policy, jwks, mode] = [setting("LUIGI_POLICY")?, setting("LUIGI_JWKS")?, setting("LUIGI_MODE")?];
     let environment = setting("LUIGI_ENVIRONMENT")?;
+    let stale_after = setting("LUIGI_STALE_AFTER")?.map(|text| stale_after(&text)).transpose()?;
     let spool = spool(setting("LUIGI_SPOOL")?, setting("LUIGI_SPOOL_LIMIT")?, setting("LUIGI_NODE")?)?;
     match (feed, policy) {
         (None, None) => Err("neither `LUIGI_FEED` nor `LUIGI_POLICY` is set".to_owned()),
@@ -44,13 +46,16 @@ fn from(lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Engin
             let feed = FeedConfig {
                 directory: feed.into(),
                 public_key: public_key.into(),
-                stale_after: DEFAULT_STALE_AFTER,
+                stale_after: stale_after.unwrap_or(DEFAULT_STALE_AFTER),
                 carried,
                 spool,
             };
             Ok(EngineConfig::Feed(feed))
         }
         (None, Some(_)) if public_key.is_some() => Err("`LUIGI_PUBLIC_KEY` is for `LUIGI_FEED`".to_owned()),
+        (None, Some(_)) if stale_after.is_some() => {
+            Err("`LUIGI_STALE_AFTER` is for `LUIGI_FEED`; a policy file has no heartbeat".to_owned())
+        }
         (None, Some(policy)) => {
             let mut config = PolicyFileConfig {
                 path: policy.into(),
@@ -103,6 +108,24 @@ fn bytes(text: &str) -> Option<u64> {
     };
     let plain = number.bytes().all(|byte| byte.is_ascii_digit());
     number.parse::<u64>().ok().filter(|_| plain)?.checked_mul(unit)
+}
+
+/// The longest that grants may count without a word from whoever could take them back: a day.
+const MAX_STALE_AFTER_SECONDS: u64 = 86_400;
+
+/// A time with its unit, as HAProxy writes them. Without one HAProxy means milliseconds and everybody else seconds, so it must have one.
+fn stale_after(text: &str) -> Result<Duration, String> {
+    let seconds = [("s", 1), ("m", 60), ("h", 3600)].into_iter().find_map(|(unit, seconds)| {
+        let number = text.strip_suffix(unit)?;
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        number.parse::<u64>().ok().filter(|_| plain)?.checked_mul(seconds)
+    });
+    match seconds {
+        Some(seconds @ 1..=MAX_STALE_AFTER_SECONDS) => Ok(Duration::from_secs(seconds)),
+        Some(_) | None => {
+            Err(format!("`LUIGI_STALE_AFTER` is `{text}`, which is no time from 1s to 24h such as 90s, 5m or 1h"))
+        }
+    }
 }
 
 fn mode_named(name: &str) -> Result<Mode, String> {
@@ -160,6 +183,14 @@ mod tests {
             (&[("LUIGI_POLICY", "p"), ("LUIGI_SPOOL_LIMIT", "1m")], "`LUIGI_SPOOL_LIMIT` is for `LUIGI_SPOOL`"),
             (&[("LUIGI_POLICY", "p"), ("LUIGI_NODE", "a")], "`LUIGI_NODE` is for `LUIGI_SPOOL`"),
             (
+                &[("LUIGI_POLICY", "p"), ("LUIGI_STALE_AFTER", "5m")],
+                "`LUIGI_STALE_AFTER` is for `LUIGI_FEED`; a policy file has no heartbeat",
+            ),
+            (
+                &[("LUIGI_FEED", "f"), ("LUIGI_PUBLIC_KEY", "k"), ("LUIGI_STALE_AFTER", "60")],
+                "`LUIGI_STALE_AFTER` is `60`, which is no time from 1s to 24h such as 90s, 5m or 1h",
+            ),
+            (
                 &[("LUIGI_POLICY", "p"), ("LUIGI_SPOOL", "s"), ("LUIGI_SPOOL_LIMIT", "1M")],
                 "`LUIGI_SPOOL_LIMIT` is `1M`, which is no number of bytes such as 268435456 or 256m",
             ),
@@ -197,6 +228,22 @@ mod tests {
         };
         assert_eq!((feed.directory, feed.public_key), ("f".into(), "k".into()));
         assert_eq!(feed.carried, Carried::Only(FactList::default()), "no word about facts is none");
+    }
+
+    #[test]
+    fn how_long_grants_count_without_a_heartbeat_is_a_minute_or_what_is_said() {
+        let stale_after = |settings: &[(&str, &str)]| {
+            let feed = [("LUIGI_FEED", "f"), ("LUIGI_PUBLIC_KEY", "k")];
+            let EngineConfig::Feed(feed) = with(&[settings, &feed].concat())? else { panic!("a feed") };
+            Ok::<_, String>(feed.stale_after.as_secs())
+        };
+        assert_eq!(stale_after(&[]), Ok(60));
+        for (text, seconds) in [("1s", 1), ("90s", 90), ("5m", 300), ("2h", 7200), ("24h", 86_400)] {
+            assert_eq!(stale_after(&[("LUIGI_STALE_AFTER", text)]), Ok(seconds), "{text}");
+        }
+        for odd in ["", "s", "60", "0s", "-5s", "+5s", "1.5m", "5 m", "25h", "500ms", "1d", "99999999999999999999h"] {
+            assert!(stale_after(&[("LUIGI_STALE_AFTER", odd)]).is_err(), "{odd}");
+        }
     }
 
     #[test]

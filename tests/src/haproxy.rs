@@ -192,6 +192,7 @@ impl Place {
             "LUIGI_SPOOL",
             "LUIGI_SPOOL_LIMIT",
             "LUIGI_NODE",
+            "LUIGI_STALE_AFTER",
         ] {
             command.env_remove(name);
         }

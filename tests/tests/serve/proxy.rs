@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 on_each_haproxy!(
     what_is_asked_in_a_jail_is_in_the_ledger,
     old_and_new_worker_write_while_the_daemon_is_killed,
+    a_proxy_says_after_what_time_it_misses_the_daemon,
     everything_works_without_rights,
     everything_works_on_a_read_only_root,
 );
@@ -285,6 +286,24 @@ fn old_and_new_worker_write_while_the_daemon_is_killed(release: Release) {
     assert!(!events.iter().any(|event| matches!(event, Event::RecordsLost(_))), "nothing is lost");
     let _ = decision(&events, "/console/held");
     assert!(daemon.stop().success());
+}
+
+fn a_proxy_says_after_what_time_it_misses_the_daemon(release: Release) {
+    let (site, home) = ready("");
+    let daemon = home.start();
+    wait::until("it is ready", || daemon.get("/readyz").0 == 200);
+    let mut setup = recording(&site, release);
+    setup.environment.push(("LUIGI_STALE_AFTER".to_owned(), "6s".to_owned()));
+    let Some(haproxy) = site.start(setup) else { return };
+    let heartbeat = |status: &str| status.lines().find(|line| line.starts_with("heartbeat ")).map(str::to_owned);
+    wait::until("the daemon is heard of", || {
+        heartbeat(&haproxy.ask("luigi status")).is_some_and(|line| !line.contains("stale"))
+    });
+    daemon.kill();
+    // Long before the minute that it is without the setting: this waits for half of that.
+    let status = haproxy.status_with(", stale: its writer is silent");
+    let age = heartbeat(&status).and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    assert!(age.is_some_and(|age| (6..60).contains(&age)), "{status}");
 }
 
 /// Everything as somebody who is nobody, and without chroot.
