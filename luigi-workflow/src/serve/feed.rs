@@ -3,7 +3,9 @@
 use super::in_force::{self, IN_FORCE, InForce};
 use super::metrics::{Part, Shared};
 use super::{Message, ServeError};
-use crate::apply::{Applied, ApplyError, ApplyRequest, Feed, OnOtherEnvironment, Unchanged, apply_brought};
+use crate::apply::{
+    Applied, ApplyError, ApplyErrorKind, ApplyRequest, Feed, OnOtherEnvironment, Unchanged, apply_brought,
+};
 use crate::brought::Brought;
 use crate::disk::{Change, Disk};
 use crate::feed_writer::FeedWriter;
@@ -24,6 +26,12 @@ const ON_RECORD: Duration = Duration::from_secs(20);
 
 /// Soon after a change comes a heartbeat: a feed whose heartbeat moved has a writer that lives, and engines tell it from one that was applied by hand.
 const FIRST_HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Files of a policy that nobody touched for so long are taken for whole. A policy that is cut off may be a policy, too, and a wrong one.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// After so long a policy is tried again that could not be applied for want of a disk, a file or a right.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// The feed in the hands of the daemon.
 pub(crate) struct FeedKeeper {
@@ -48,6 +56,10 @@ struct Followed {
     applied: Option<Vec<Look>>,
     /// As of the last look: files that are still being written change from one to the next.
     seen: Vec<Look>,
+    /// Since when they look like that.
+    since: Instant,
+    /// Not tried before this: the last time something else than the policy was at fault.
+    not_before: Instant,
     /// Lists of networks that the policy names.
     beside: Vec<PathBuf>,
 }
@@ -84,6 +96,8 @@ impl FeedKeeper {
             settings,
             applied: None,
             seen: Vec::new(),
+            since: Instant::now(),
+            not_before: Instant::now(),
             beside: Vec::new(),
         });
         let (heartbeat_at, ledger_path) = (Instant::now(), config.ledger.path.clone());
@@ -274,13 +288,17 @@ impl FeedKeeper {
     /// Applies the policy file if it is another one than before, and nobody is writing to it.
     fn follow(&mut self) {
         let Some(followed) = &mut self.followed else { return };
-        let found = looks(followed);
-        let settled = std::mem::replace(&mut followed.seen, found.clone()) == found || followed.applied.is_none();
-        if !settled || followed.applied.as_ref() == Some(&found) {
+        let (found, now) = (looks(followed), Instant::now());
+        if followed.seen != found {
+            (followed.seen, followed.since) = (found.clone(), now);
+        }
+        // As the daemon starts, files that were not touched lately need not be watched first.
+        let settled = now.duration_since(followed.since) >= SETTLED || (followed.applied.is_none() && are_old(&found));
+        if !settled || followed.applied.as_ref() == Some(&found) || now < followed.not_before {
             return;
         }
         followed.beside = beside(&followed.settings);
-        followed.applied = Some(looks(followed));
+        let before = followed.applied.replace(looks(followed));
         let settings = followed.settings.clone();
         let jwks: Vec<_> = settings.jwks.iter().map(|(issuer, path)| (issuer.clone(), path.clone())).collect();
         let request = ApplyRequest {
@@ -293,9 +311,15 @@ impl FeedKeeper {
             key: self.settings.key.clone(),
             style: Style::PLAIN,
         };
-        let applied = Brought::read(&request.policy, &request.jwks)
-            .map_err(ApplyError::environment)
-            .and_then(|brought| self.apply_as(&request, &brought, Unchanged::LeaveAlone));
+        let brought = Brought::read(&request.policy, &request.jwks).map_err(ApplyError::environment);
+        if let Some(followed) = &mut self.followed
+            && followed.applied.as_ref() != Some(&looks(followed))
+        {
+            // Somebody wrote while it was read.
+            followed.applied = before;
+            return;
+        }
+        let applied = brought.and_then(|brought| self.apply_as(&request, &brought, Unchanged::LeaveAlone));
         match applied {
             Ok(applied) => {
                 for warning in &applied.warnings {
@@ -308,6 +332,11 @@ impl FeedKeeper {
                 }
             }
             Err(error) => {
+                if error.kind() == ApplyErrorKind::Environment
+                    && let Some(followed) = &mut self.followed
+                {
+                    (followed.applied, followed.not_before) = (before, Instant::now() + TRY_AGAIN_AFTER);
+                }
                 let why = format!(
                     "`{}` is not applied, what was in force stays: {}",
                     settings.path.display(),
@@ -329,6 +358,13 @@ fn looks(followed: &Followed) -> Vec<Look> {
         (path, look)
     };
     paths.into_iter().map(looked).collect()
+}
+
+/// Whether nobody touched any of these lately, as far as their times tell.
+fn are_old(looks: &[Look]) -> bool {
+    let times = looks.iter().filter_map(|(_, look)| look.and_then(|(_, _, _, time)| time));
+    // One of the future is no old one.
+    times.into_iter().all(|time| time.elapsed().is_ok_and(|age| age >= SETTLED))
 }
 
 /// The files that a policy names.

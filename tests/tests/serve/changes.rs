@@ -152,6 +152,33 @@ fn a_policy_file_is_followed_and_one_that_is_broken_leaves_the_last_in_force() {
     assert_eq!(fs::read_to_string(home.path("feed/manifest")).unwrap().matches("\"generation\": 3").count(), 1);
 }
 
+/// Cut off behind its first rules it is a policy that says something else.
+#[test]
+fn a_policy_that_is_being_written_is_not_applied_before_it_is_whole() {
+    let folder = TempDir::new().unwrap();
+    let home = Home::new(folder.path(), "policy = { path = \"policy.toml\" }\n");
+    put_policy(&home, 1);
+    let daemon = home.start();
+    let _ = home.events_with("the policy is applied", |event| matches!(event, Event::PolicyApplied(_)));
+    // Twelve parts, each of which is a policy: the daemon looks several times in between.
+    let mut file = fs::File::create(home.path("policy.toml")).unwrap();
+    std::io::Write::write_all(&mut file, numbered_policy(2).as_bytes()).unwrap();
+    for part in 0..12 {
+        let written = std::time::Instant::now();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let generation = daemon.metric("luigi_feed_generation");
+        // A machine so busy that this took as long as the daemon waits shows nothing.
+        if written.elapsed() >= std::time::Duration::from_millis(900) {
+            break;
+        }
+        assert_eq!(generation, Some(1.0), "part {part}");
+        std::io::Write::write_all(&mut file, format!("# {part}\n").as_bytes()).unwrap();
+    }
+    let second = |event: &Event| matches!(event, Event::PolicyApplied(applied) if applied.generation == 2);
+    let _ = home.events_with("the whole one is applied", second);
+    assert!(daemon.stop().success());
+}
+
 #[test]
 fn a_feed_that_is_taken_away_is_an_alarm_and_is_made_anew() {
     let folder = TempDir::new().unwrap();
