@@ -60,7 +60,7 @@ subject = {{ groups = [\"staff\"] }}
     )
 }
 
-fn ready(more: &str) -> (Site, Home) {
+pub(crate) fn ready(more: &str) -> (Site, Home) {
     let site = site();
     site.apply(&policy(), Some(Mode::Enforce));
     fs::create_dir(site.path("spool")).unwrap();
@@ -68,20 +68,20 @@ fn ready(more: &str) -> (Site, Home) {
     (site, home)
 }
 
-fn recording(site: &Site, release: Release) -> Setup {
+pub(crate) fn recording(site: &Site, release: Release) -> Setup {
     let mut setup = site.setup(release);
     setup.options.spool = Some(site.path("spool").to_str().unwrap().to_owned());
     setup.options.facts = FactList::default().with_user_agent();
     setup
 }
 
-fn ask(address: SocketAddr, path: &str, token: Option<&str>) -> Response {
+pub(crate) fn ask(address: SocketAddr, path: &str, token: Option<&str>) -> Response {
     let mut fields = vec![("user-agent", "test/1")];
     fields.extend(token.map(|token| ("authorization", token)));
     Client::connect(address).exchange(&request("GET", path, HOST, &fields))
 }
 
-fn evaluation(response: &Response) -> String {
+pub(crate) fn evaluation(response: &Response) -> String {
     let text = response.text();
     text.lines()
         .find_map(|line| line.strip_prefix("x-luigi-evaluation: "))
