@@ -60,7 +60,13 @@ impl std::fmt::Display for Sink {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::SyslogSocket(path) => write!(f, "syslog:{}", path.display()),
             Self::SyslogUdp(address) => write!(f, "syslog:{address}"),
-            Self::Webhook(url) => f.write_str(url),
+            // What stands behind the host is often a secret, and a name stands in logs and in the ledger.
+            Self::Webhook(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+                let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                let host = authority.rsplit('@').next().unwrap_or_default();
+                write!(f, "{scheme}://{host}{}", if authority.len() < rest.len() { "/..." } else { "" })
+            }
         }
     }
 }
@@ -131,6 +137,17 @@ mod tests {
         check("syslog:somewhere", None);
         check("syslog-checkpoints", Some(Sink::File("syslog-checkpoints".into())));
         check("", None);
+    }
+
+    #[test]
+    fn the_name_of_a_webhook_tells_no_secret() {
+        let check = |text: &str, expected: &str| assert_eq!(text.parse::<Sink>().unwrap().to_string(), expected);
+        check("https://witness.example.com", "https://witness.example.com");
+        check(
+            "https://ada:s3cret@witness.example.com:8443/T0/s3cret?key=s3cret",
+            "https://witness.example.com:8443/...",
+        );
+        check("https://witness.example.com?key=s3cret@x", "https://witness.example.com/...");
     }
 
     #[test]

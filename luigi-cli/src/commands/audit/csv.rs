@@ -80,7 +80,11 @@ pub(super) fn cell(value: Option<&Value>) -> String {
 
 /// Spreadsheets take a cell that begins like a formula for one, and run it.
 pub(super) fn harmless(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 pub(super) fn line(cells: impl Iterator<Item = String>) -> Result<String, String> {
@@ -98,6 +102,8 @@ mod tests {
     fn no_cell_is_a_formula() {
         assert_eq!(harmless("=HYPERLINK(\"https://example.com\")"), "'=HYPERLINK(\"https://example.com\")");
         assert_eq!(harmless("@SUM(A1)"), "'@SUM(A1)");
+        assert_eq!(harmless("\n=1+1"), "'\n=1+1");
+        assert_eq!(harmless("＝1+1"), "'＝1+1");
         assert_eq!(harmless("/orders"), "/orders");
     }
 }

@@ -39,6 +39,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Found, Failure> {
     Ok(if evidence.verification.broken.is_some() { Found::Problems } else { Found::Fine })
 }
 
+/// What an auditor must not take an empty table for.
+fn notes(evidence: &Evidence) -> Vec<&'static str> {
+    let none = "no access request, approval or grant is on record in this period; this version of luigi issues none, so each access that was allowed rests on standing rules of the policy";
+    let unanchored =
+        "nobody but the owner of the ledger vouches for it: no checkpoint that was kept elsewhere was compared";
+    let verification = &evidence.verification;
+    let notes = [
+        evidence.approvals.is_empty().then_some(none),
+        (verification.broken.is_none() && verification.anchors.is_empty()).then_some(unanchored),
+    ];
+    notes.into_iter().flatten().collect()
+}
+
 /// The figures, and how the sample was drawn.
 fn summary(evidence: &Evidence, request: &EvidenceRequest) -> Value {
     let ended = |state: &str| evidence.approvals.iter().filter(|approval| approval.state == state).count();
@@ -49,6 +62,7 @@ fn summary(evidence: &Evidence, request: &EvidenceRequest) -> Value {
         "made": jiff::Timestamp::now().to_string(),
         "tool": concat!("luigi ", env!("CARGO_PKG_VERSION")),
         "masked": request.masked,
+        "notes": notes(evidence),
         "verification": verify::as_json(&evidence.verification),
         "privileged-accesses": evidence.accesses.len(),
         "approvals": {
@@ -158,5 +172,5 @@ fn human(evidence: &Evidence, folder: &Path) -> String {
         record.len(),
         sample.len(),
         folder.display()
-    )
+    ) + &notes(evidence).iter().map(|note| format!("note                 {note}\n")).collect::<String>()
 }
