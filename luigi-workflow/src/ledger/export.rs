@@ -81,7 +81,7 @@ fn verify_lines(mut lines: impl BufRead, path: &Path, verifier: &Verifier) -> Re
     }
     let mut chain = Chain { sequence: head.first - 1, hash: previous };
     let mut anchors = Vec::new();
-    let mut expected = match verifier.expectations(Some(&head.ledger), Vec::new()) {
+    let mut expected = match verifier.expectations(Some(&head.ledger), &[]) {
         Ok(expected) => expected,
         Err(flaw) => {
             let broken = Some(Broken { sequence: head.first, flaw });

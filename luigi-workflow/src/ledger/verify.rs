@@ -115,7 +115,7 @@ impl Verifier {
     }
 
     /// The checkpoints that a ledger with this id should agree with; of one without an id nobody can tell, so all count as its. `own` are those in the ledger itself.
-    pub(crate) fn expectations(&self, ledger: Option<&str>, own: Vec<String>) -> Result<Expectations, Flaw> {
+    pub(crate) fn expectations(&self, ledger: Option<&str>, own: &[String]) -> Result<Expectations, Flaw> {
         let mut expected = Expectations { at: BTreeMap::new(), other: None };
         let own = (OWN.to_owned(), own.join("\n"));
         let sources = std::iter::once(&own).chain(&self.checkpoints).enumerate();
@@ -164,7 +164,7 @@ impl Verifier {
             found.broken = Some(Broken { sequence, flaw: Flaw::BeforeChain });
             return Ok(found);
         }
-        let mut expected = match self.expectations(ledger.as_deref(), reader.checkpoint_lines()?) {
+        let mut expected = match self.expectations(ledger.as_deref(), &reader.checkpoint_lines()?) {
             Ok(expected) => expected,
             Err(flaw) => {
                 found.broken = Some(Broken { sequence: begin + 1, flaw });
