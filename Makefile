@@ -29,7 +29,7 @@ NEED_SERVERS := nginx apache2:apache2-bin
 FUZZ_SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-command build command modules library test test-docs security-tests check bench bench-quick instructions fuzz fuzz-quick install install-library uninstall clean
+.PHONY: help demo demo-command build command modules library test test-docs security-tests check bench bench-peers bench-quick instructions fuzz fuzz-quick install install-library uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,7 @@ security-tests: ## thousands of attacks through real HAProxy; writes docs/SECURI
 
 check: ## formatting, clippy, documentation and luigi.h, warnings as errors
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path bench/peers/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy -p luigi-lua --no-default-features --features lua54 --target-dir $(TARGET)/lua54 -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
@@ -95,6 +96,10 @@ check: ## formatting, clippy, documentation and luigi.h, warnings as errors
 bench: ## all benchmarks; writes docs/BENCHMARKS.md
 	@$(NEED) haproxy valgrind $(NEED_CC)
 	bench/run docs/BENCHMARKS.md
+
+bench-peers: ## Luigi beside other engines: prints the tables, writes docs/plots
+	@$(NEED) $(NEED_CC)
+	@bench/peers/run
 
 bench-quick: ## each benchmark once, to see that it runs
 	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench ledger --bench serve --bench ffi -- --test

@@ -5,6 +5,7 @@
 //! requests hit a rule.
 
 pub mod adversarial;
+pub mod mixed;
 
 use std::fmt::Write as _;
 
@@ -208,38 +209,59 @@ impl Ready {
     /// If the workload's policy is not sound: a mistake in this file.
     #[must_use]
     pub fn new(workload: Workload) -> Self {
+        let people = workload.people.iter().enumerate().map(|(n, groups)| person(n, groups)).collect();
+        Self::of(&workload.policy, people, workload.calls)
+    }
+
+    fn of(policy: &str, people: Vec<luigi_core::identity::Identity>, calls: Vec<Call>) -> Self {
         let mut sources = luigi_core::policy::SourceSet::new();
-        sources.add("estate.toml", &workload.policy);
+        for (name, text) in files_of(policy) {
+            sources.add(&name, &text);
+        }
         let parsed = luigi_core::policy::parse(&sources);
         let policy = parsed.policy.expect("the policy of a workload is sound");
         let snapshot = luigi_core::snapshot::Snapshot::compile(policy).expect("the policy of a workload compiles");
-        let people = workload.people.iter().enumerate().map(|(n, groups)| person(n, groups)).collect();
-        Self { snapshot, people, calls: workload.calls }
+        Self { snapshot, people, calls }
     }
 
     /// Canonicalises and decides one call: everything that a request costs beside its token.
     pub fn decide(&self, call: &Call, hands: &mut Hands) -> luigi_core::decide::Evaluation {
+        let Hands { buffer, scratch, grants } = hands;
+        self.snapshot.decide(&self.request(call, buffer, grants), scratch)
+    }
+
+    /// What the slow, obvious evaluator says about a call: it looks at every rule.
+    pub fn explain(&self, call: &Call, hands: &mut Hands) -> luigi_core::explain::Explanation {
+        let Hands { buffer, grants, .. } = hands;
+        luigi_core::explain::evaluate(self.snapshot.policy(), &self.request(call, buffer, grants))
+    }
+
+    #[inline]
+    fn request<'a>(
+        &'a self,
+        call: &'a Call,
+        buffer: &'a mut luigi_core::target::TargetBuffer,
+        grants: &'a luigi_core::grant_set::GrantSet,
+    ) -> luigi_core::decide::Request<'a> {
         let raw = luigi_core::target::RawTarget {
             method: call.method.as_bytes(),
             target: call.target.as_bytes(),
             host: Some(call.host.as_bytes()),
         };
-        let target = luigi_core::target::canonicalize(raw, &mut hands.buffer);
-        let request = luigi_core::decide::Request {
+        luigi_core::decide::Request {
             method: call.method.as_bytes(),
-            target,
+            target: luigi_core::target::canonicalize(raw, buffer),
             source: luigi_core::decide::Source::from_address(call.source),
             credential: match call.person {
                 Some(person) => luigi_core::identity::Credential::Verified(&self.people[person]),
                 None => luigi_core::identity::Credential::Absent,
             },
             time: NOW,
-            grants: &hands.grants,
+            grants,
             stops: luigi_core::stop_set::StopSet::NONE,
             upgrade: luigi_core::kleene::Kleene::False,
             facts: luigi_core::decide::RequestFacts::NONE,
-        };
-        self.snapshot.decide(&request, &mut hands.scratch)
+        }
     }
 }
 
