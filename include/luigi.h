@@ -47,7 +47,7 @@
  * The version of the ABI that this header describes; compare it with what `luigi_abi_version` says of the library. While Luigi is at 0.x the
  * two must be equal.
  */
-#define LUIGI_ABI_VERSION 2
+#define LUIGI_ABI_VERSION 3
 
 /**
  * The version of Luigi that this header belongs to: the first number.
@@ -941,8 +941,8 @@ typedef struct {
 } luigi_engine;
 
 /**
- * Text that Luigi made and the caller owns: UTF-8 with a NUL byte behind it. Give it back with `luigi_string_free`. All zeros is none. A call
- * that fills one does not look at what was in it, so free it first.
+ * Text that Luigi made and the caller owns: UTF-8 with a NUL byte behind it. Give it back with `luigi_string_free`, once; a copy that is given back, too, is answered with
+ * `LUIGI_STATUS_CLOSED`. All zeros is none. A call that fills one does not look at what was in it, so give that back first.
  */
 typedef struct {
     /**
@@ -953,6 +953,10 @@ typedef struct {
      * How many bytes there are before the NUL byte.
      */
     size_t length;
+    /**
+     * Opaque: tells it from every other string that Luigi ever made.
+     */
+    uint64_t id;
 } luigi_string;
 
 /**
@@ -1362,11 +1366,6 @@ typedef struct {
     luigi_string text;
 } luigi_check_report;
 
-/**
- * Every status.
- */
-#define luigi_status_ALL { LUIGI_STATUS_OK, LUIGI_STATUS_NULL, LUIGI_STATUS_STRUCT_SIZE, LUIGI_STATUS_INVALID_HANDLE, LUIGI_STATUS_CLOSED, LUIGI_STATUS_BUSY, LUIGI_STATUS_INVALID_UTF8, LUIGI_STATUS_TOO_LONG, LUIGI_STATUS_INVALID_ARGUMENT, LUIGI_STATUS_BUFFER_TOO_SMALL, LUIGI_STATUS_UNUSABLE, LUIGI_STATUS_POLICY_ERRORS, LUIGI_STATUS_UNSUPPORTED, LUIGI_STATUS_TOO_MANY, LUIGI_STATUS_INTERNAL, LUIGI_STATUS_SYSTEM, }
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1693,7 +1692,7 @@ luigi_status luigi_reply(luigi_context context,
  *
  * Returns
  * `LUIGI_STATUS_OK`;
- * `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already;
+ * `LUIGI_STATUS_CLOSED` if it is a copy of one that was freed already, `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's;
  * `LUIGI_STATUS_INVALID_ARGUMENT` if a pointer is not aligned;
  * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_INTERNAL`.
  */
@@ -1750,14 +1749,13 @@ luigi_status luigi_policy_check(const luigi_check_options *options,
  * Returns
  * `LUIGI_STATUS_OK`;
  * `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE` or, if the pointer is not aligned, `LUIGI_STATUS_INVALID_ARGUMENT` for what is no error;
- * `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already;
+ * `LUIGI_STATUS_CLOSED` if it is a copy of one that was freed already, `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's;
  * `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_error_free(luigi_error *error);
 
 /**
- * Gives a string back. Afterwards it is none. None at all is fine. Give back the one that a call filled and keep no copies: once its text is given back, a copy is told from
- * another string only as long as no other stands at its address.
+ * Gives a string back. Afterwards it is none. None at all is fine.
  *
  * Safe for threads, on different strings.
  *
@@ -1765,7 +1763,8 @@ luigi_status luigi_error_free(luigi_error *error);
  * `LUIGI_STATUS_OK`;
  * `LUIGI_STATUS_NULL` if `string` is NULL;
  * `LUIGI_STATUS_INVALID_ARGUMENT` if the pointer is not aligned;
- * `LUIGI_STATUS_INVALID_HANDLE` if Luigi did not make this string or has it back already; nothing is changed then;
+ * `LUIGI_STATUS_CLOSED` if it is a copy of a string that was given back already;
+ * `LUIGI_STATUS_INVALID_HANDLE` if Luigi did not make it; nothing is changed then, as with a copy;
  * `LUIGI_STATUS_INTERNAL`.
  */
 luigi_status luigi_string_free(luigi_string *string);

@@ -10,7 +10,7 @@ import os
 import sys
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p, sizeof
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 MODE_ENFORCE = 2
 UPGRADE_NO = 1
 PASS = 1
@@ -26,7 +26,7 @@ class Text(Structure):
 
 
 class String(Structure):
-    _fields_ = [("data", c_void_p), ("length", c_size_t)]
+    _fields_ = [("data", c_void_p), ("length", c_size_t), ("id", c_uint64)]
 
     def text(self):
         return ctypes.string_at(self.data, self.length).decode() if self.data else ""

@@ -331,7 +331,7 @@ impl World<'_> {
             statistics.struct_size = size_of::<luigi_statistics>();
             assert_eq!(told(luigi_engine_statistics(handle, &raw mut statistics)), expected);
             assert_eq!(statistics.failures, 0);
-            let mut string = luigi_string { data: null_mut(), length: 0 };
+            let mut string = luigi_string { data: null_mut(), length: 0, id: 0 };
             let status = told(luigi_engine_status(handle, i32::from(how % 4), &raw mut string));
             assert_eq!(status == LUIGI_STATUS_OK, open && matches!(how % 4, 1 | 2), "{status:?}");
             assert_eq!(string.data.is_null(), status != LUIGI_STATUS_OK);
@@ -369,10 +369,11 @@ impl World<'_> {
                 assert!(matches!(told(status), LUIGI_STATUS_INVALID_HANDLE | LUIGI_STATUS_CLOSED), "{status:?}");
             }
         }
-        let mut string =
-            luigi_string { data: std::ptr::without_provenance_mut(8 | usize::try_from(bits).unwrap_or(8)), length: 1 };
+        let data = std::ptr::without_provenance_mut(8 | usize::try_from(bits).unwrap_or(8));
+        let mut string = luigi_string { data, length: 1, id: bits };
         // SAFETY: the string is looked up and not followed.
-        assert_eq!(told(unsafe { luigi_string_free(&raw mut string) }), LUIGI_STATUS_INVALID_HANDLE);
+        let status = told(unsafe { luigi_string_free(&raw mut string) });
+        assert!(matches!(status, LUIGI_STATUS_INVALID_HANDLE | LUIGI_STATUS_CLOSED), "{status:?}");
         let name = luigi_status_name(i32::from_le_bytes([number[0], number[1], number[2], number[3]]));
         assert!(!name.is_null());
     }
@@ -471,7 +472,7 @@ impl World<'_> {
                 assert!(expected.contains(&status) || status == LUIGI_STATUS_CLOSED && !open, "{status:?}");
             }
 
-            let mut string = luigi_string { data: null_mut(), length: 0 };
+            let mut string = luigi_string { data: null_mut(), length: 0, id: 0 };
             let explained =
                 told(luigi_explain(context.handle, &raw const request, i32::from(more % 3), &raw mut string));
             assert_eq!(explained == LUIGI_STATUS_OK, !string.data.is_null());

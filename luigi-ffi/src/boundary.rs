@@ -80,7 +80,7 @@ pub(crate) unsafe fn explained(
 /// Returns
 /// `LUIGI_STATUS_OK`;
 /// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE` or, if the pointer is not aligned, `LUIGI_STATUS_INVALID_ARGUMENT` for what is no error;
-/// `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already;
+/// `LUIGI_STATUS_CLOSED` if it is a copy of one that was freed already, `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's;
 /// `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn luigi_error_free(error: *mut luigi_error) -> luigi_status {
@@ -120,7 +120,7 @@ mod tests {
             let mut copy = error;
             assert_eq!(luigi_error_free(&raw mut error), LUIGI_STATUS_OK);
             assert_eq!(luigi_error_free(&raw mut error), LUIGI_STATUS_OK);
-            assert_eq!(luigi_error_free(&raw mut copy), luigi_status::LUIGI_STATUS_INVALID_HANDLE);
+            assert_eq!(luigi_error_free(&raw mut copy), luigi_status::LUIGI_STATUS_CLOSED);
             assert_eq!(explained(&raw mut error, || Ok(())), LUIGI_STATUS_OK);
             assert_eq!((error.status, error.message.data.is_null()), (0, true));
             error.struct_size -= 1;

@@ -9,7 +9,7 @@ use std::ffi::CStr;
 
 /// The version of the ABI that this header describes; compare it with what `luigi_abi_version` says of the library. While Luigi is at 0.x the
 /// two must be equal.
-pub const LUIGI_ABI_VERSION: u32 = 2;
+pub const LUIGI_ABI_VERSION: u32 = 3;
 
 /// The version of Luigi that this header belongs to: the first number.
 pub const LUIGI_VERSION_MAJOR: u32 = 0;
@@ -267,8 +267,8 @@ pub enum luigi_truth {
 }
 
 impl luigi_status {
-    /// Every status.
-    pub const ALL: [Self; 16] = [
+    /// Every status. Not public, or the header would have it.
+    pub(crate) const ALL: [Self; 16] = [
         Self::LUIGI_STATUS_OK,
         Self::LUIGI_STATUS_NULL,
         Self::LUIGI_STATUS_STRUCT_SIZE,

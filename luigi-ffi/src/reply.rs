@@ -74,7 +74,7 @@ pub unsafe extern "C" fn luigi_reply(
 ///
 /// Returns
 /// `LUIGI_STATUS_OK`;
-/// `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's or was given back already;
+/// `LUIGI_STATUS_CLOSED` if it is a copy of one that was freed already, `LUIGI_STATUS_INVALID_HANDLE` if a string in it is not Luigi's;
 /// `LUIGI_STATUS_INVALID_ARGUMENT` if a pointer is not aligned;
 /// `LUIGI_STATUS_NULL`, `LUIGI_STATUS_STRUCT_SIZE`, `LUIGI_STATUS_INTERNAL`.
 #[unsafe(no_mangle)]

@@ -14,8 +14,8 @@ pub struct luigi_text {
     pub length: usize,
 }
 
-/// Text that Luigi made and the caller owns: UTF-8 with a NUL byte behind it. Give it back with `luigi_string_free`. All zeros is none. A call
-/// that fills one does not look at what was in it, so free it first.
+/// Text that Luigi made and the caller owns: UTF-8 with a NUL byte behind it. Give it back with `luigi_string_free`, once; a copy that is given back, too, is answered with
+/// `LUIGI_STATUS_CLOSED`. All zeros is none. A call that fills one does not look at what was in it, so give that back first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct luigi_string {
@@ -23,6 +23,8 @@ pub struct luigi_string {
     pub data: *mut c_char,
     /// How many bytes there are before the NUL byte.
     pub length: usize,
+    /// Opaque: tells it from every other string that Luigi ever made.
+    pub id: u64,
 }
 
 /// A name and a value: a header with its name in any case, or a fact.

@@ -1,74 +1,21 @@
-//! The ABI is the one that is written down: symbols, signatures, numbers, sizes and offsets against `abi.txt`, as the compiler of C sees them.
+//! The ABI is the one that is written down: symbols, signatures, numbers, types, sizes and offsets against `abi.txt`, as the compiler of C sees them.
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p luigi-ffi --test abi` writes the table, and a line of `abi-history.txt` for its version; it refuses while the version is that of another table.
 //! docs/ABI.md and CHANGELOG.md must say what changed.
 
+mod declarations;
 mod history;
 #[path = "../support/mod.rs"]
 mod support;
 
+use declarations::{Item, Member};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 use support::{Build, Workshop, here, run, shared_library, static_library, workspace};
 
-/// What stands in the header, in its order.
-#[derive(Debug)]
-enum Item {
-    Constant(String),
-    Number { of: String, name: String },
-    Struct { name: String, members: Vec<String> },
-    Function { name: String, signature: String },
-}
-
-/// Reads the header, which cbindgen writes in one way only: each constant, number and member in a line of its own.
 fn items() -> Vec<Item> {
-    let header = std::fs::read_to_string(workspace().join("include/luigi.h")).expect("the header");
-    let mut items = Vec::new();
-    let mut of = String::new();
-    let mut lines = header.lines().filter(|line| !line.trim_start().starts_with(['*', '/']));
-    let word =
-        |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').find(|w| !w.is_empty()).map(str::to_owned);
-    while let Some(line) = lines.next() {
-        if let Some(rest) = line.strip_prefix("#define LUIGI_") {
-            if let Some((name, _)) = rest.split_once(' ') {
-                items.push(Item::Constant(format!("LUIGI_{name}")));
-            }
-        } else if let Some(name) = line.strip_prefix("enum ") {
-            name.clone_into(&mut of);
-        } else if line.starts_with("    LUIGI_") {
-            items.push(Item::Number { of: of.clone(), name: word(line).expect("a name") });
-        } else if line == "typedef struct {" {
-            let member = |line: &str| {
-                let declared = line.trim().strip_suffix(';')?.split('[').next()?;
-                declared.rsplit([' ', '*']).next().map(str::to_owned)
-            };
-            let mut members = Vec::new();
-            let name = loop {
-                let line = lines.next().expect("a struct ends");
-                match line.strip_prefix("} ").and_then(|rest| rest.strip_suffix(';')) {
-                    Some(name) => break name.to_owned(),
-                    None => members.extend(member(line)),
-                }
-            };
-            items.push(Item::Struct { name, members });
-        } else if line.contains(" luigi_") || line.contains("*luigi_") {
-            let starts = ["luigi_status luigi_", "const char *luigi_", "uint32_t luigi_", "uint64_t luigi_"];
-            if !starts.iter().any(|start| line.starts_with(start)) {
-                continue;
-            }
-            let mut signature = line.to_owned();
-            while !signature.ends_with(';') {
-                let more = lines.next().expect("a declaration ends");
-                let space = if signature.ends_with('(') { "" } else { " " };
-                write!(signature, "{space}{}", more.trim()).expect("writing to memory does not fail");
-            }
-            let before = signature.split('(').next().expect("a function");
-            let name = before.rsplit([' ', '*']).next().expect("a name").to_owned();
-            items.push(Item::Function { name, signature });
-        }
-    }
-    items
+    declarations::items(&std::fs::read_to_string(workspace().join("include/luigi.h")).expect("the header"))
 }
 
 /// A program that prints the table.
@@ -79,17 +26,18 @@ fn program(items: &[Item]) -> String {
             Item::Constant(name) => {
                 writeln!(text, "    printf(\"constant {name} %llu\\n\", (unsigned long long){name});")
             }
+            Item::Enum { name, of } => writeln!(text, "    printf(\"enum {name} %zu {of}\\n\", sizeof({name}));"),
             Item::Number { name, .. } => writeln!(text, "    printf(\"number {name} %d\\n\", (int){name});"),
             Item::Struct { name, members } => writeln!(text, "    printf(\"struct {name} %zu\\n\", sizeof({name}));")
                 .and_then(|()| {
-                    members.iter().try_for_each(|member| {
+                    members.iter().try_for_each(|Member { name: member, of }| {
                         let what = format!("offsetof({name}, {member}), sizeof((({name} *)0)->{member})");
-                        writeln!(text, "    printf(\"  {member} %zu %zu\\n\", {what});")
+                        writeln!(text, "    printf(\"  {member} %zu %zu {of}\\n\", {what});")
                     })
                 }),
-            Item::Function { name: _, signature } => {
-                writeln!(text, "    printf(\"function {}\\n\");", signature.trim_end_matches(';'))
-            }
+            Item::Callback { signature, .. } => writeln!(text, "    printf(\"callback {signature}\\n\");"),
+            Item::Function { signature, .. } => writeln!(text, "    printf(\"function {signature}\\n\");"),
+            Item::Inline(signature) => writeln!(text, "    printf(\"inline {signature}\\n\");"),
         }
         .expect("writing to memory does not fail");
     }
@@ -103,6 +51,8 @@ fn the_abi_is_the_one_that_is_written_down() {
     assert!(count(|item| matches!(item, Item::Struct { .. })) >= 18, "{items:?}");
     assert!(count(|item| matches!(item, Item::Function { .. })) >= 26, "{items:?}");
     assert!(count(|item| matches!(item, Item::Number { .. })) >= 70, "{items:?}");
+    assert!(count(|item| matches!(item, Item::Enum { .. })) >= 13, "{items:?}");
+    assert_eq!(count(|item| matches!(item, Item::Callback { .. })), 2, "{items:?}");
     let workshop = Workshop::new();
     let source = workshop.write("table.c", program(&items));
     let mut tables = BTreeSet::new();
@@ -141,7 +91,7 @@ fn numbers<'a>(items: &'a [Item], table: &'a str) -> Vec<history::Number<'a>> {
         .filter_map(|item| match item {
             Item::Number { of, name } => Some((name.as_str(), of.as_str())),
             Item::Constant(name) if name.starts_with("LUIGI_FEATURE_") => Some((name, "luigi_features")),
-            Item::Constant(_) | Item::Struct { .. } | Item::Function { .. } => None,
+            _ => None,
         })
         .collect();
     let lines = table.lines().filter_map(|line| line.split_once(' ')?.1.split_once(' '));
@@ -171,7 +121,7 @@ fn nothing_is_exported_but_what_the_header_has() {
         .into_iter()
         .filter_map(|item| match item {
             Item::Function { name, .. } => Some(name),
-            Item::Constant(_) | Item::Number { .. } | Item::Struct { .. } => None,
+            _ => None,
         })
         .collect();
     let symbols = run(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(shared_library()));

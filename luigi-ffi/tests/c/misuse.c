@@ -342,7 +342,6 @@ static void handles(const char *policy) {
     luigi_request request = get("/open");
     luigi_assertion assertion;
     luigi_string text;
-    luigi_string copy;
     START(statistics);
     IS(luigi_context_open(no_engine, &other), LUIGI_STATUS_INVALID_HANDLE);
     IS(luigi_engine_close(no_engine), LUIGI_STATUS_INVALID_HANDLE);
@@ -381,17 +380,8 @@ static void handles(const char *policy) {
     request.identity.id = context.id;
     denied(context, &request, LUIGI_STATUS_INVALID_HANDLE);
 
-    /* Strings that come back twice, or are none of Luigi's. */
-    request = get("/open");
-    IS(luigi_explain(context, &request, LUIGI_FORMAT_TEXT, &text), LUIGI_STATUS_OK);
-    copy = text;
-    IS(luigi_string_free(&text), LUIGI_STATUS_OK);
-    IS(luigi_string_free(&text), LUIGI_STATUS_OK);
-    IS(luigi_string_free(&copy), LUIGI_STATUS_INVALID_HANDLE);
-    copy.data = (char *)&copy;
-    IS(luigi_string_free(&copy), LUIGI_STATUS_INVALID_HANDLE);
-
     /* The engine of an open context. */
+    request = get("/open");
     IS(luigi_engine_start_polling(engine, NULL), LUIGI_STATUS_OK);
     IS(luigi_engine_close(engine), LUIGI_STATUS_OK);
     IS(luigi_engine_close(engine), LUIGI_STATUS_CLOSED);
@@ -404,6 +394,40 @@ static void handles(const char *policy) {
     IS(luigi_context_close(context), LUIGI_STATUS_OK);
     engine = enforced(policy);
     IS(luigi_context_open(engine, &context), LUIGI_STATUS_OK);
+}
+
+/* Strings that come back twice, also when another stands at their address, and strings that are none of Luigi's. */
+static void strings(void) {
+    luigi_request request = get("/open");
+    luigi_string text, copy, other, forged;
+    IS(luigi_explain(context, &request, LUIGI_FORMAT_TEXT, &text), LUIGI_STATUS_OK);
+    copy = text;
+    IS(luigi_string_free(&text), LUIGI_STATUS_OK);
+    CHECK(text.data == NULL && text.length == 0 && text.id == 0);
+    IS(luigi_string_free(&text), LUIGI_STATUS_OK);
+    IS(luigi_string_free(&copy), LUIGI_STATUS_CLOSED);
+    CHECK(copy.data != NULL && copy.length > 0 && copy.id != 0);
+
+    IS(luigi_explain(context, &request, LUIGI_FORMAT_JSON, &other), LUIGI_STATUS_OK);
+    CHECK(other.id != copy.id);
+    copy.data = other.data;
+    copy.length = other.length;
+    IS(luigi_string_free(&copy), LUIGI_STATUS_CLOSED);
+    forged = other;
+    forged.data = (char *)&forged;
+    IS(luigi_string_free(&forged), LUIGI_STATUS_INVALID_HANDLE);
+    forged = other;
+    forged.length--;
+    IS(luigi_string_free(&forged), LUIGI_STATUS_INVALID_HANDLE);
+    forged = other;
+    forged.id = 0;
+    IS(luigi_string_free(&forged), LUIGI_STATUS_INVALID_HANDLE);
+    forged.id = other.id + 1;
+    IS(luigi_string_free(&forged), LUIGI_STATUS_INVALID_HANDLE);
+    forged.id = ~(uint64_t)0;
+    IS(luigi_string_free(&forged), LUIGI_STATUS_INVALID_HANDLE);
+    CHECK(other.data[0] == '{' && strlen(other.data) == other.length);
+    IS(luigi_string_free(&other), LUIGI_STATUS_OK);
 }
 
 /* A callback that calls back. */
@@ -585,6 +609,7 @@ int main(int count, char **words) {
     sizes(words[1]);
     arguments(words[1]);
     handles(words[1]);
+    strings();
     arrays();
     replies();
     IS(luigi_context_close(context), LUIGI_STATUS_OK);

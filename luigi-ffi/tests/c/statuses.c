@@ -183,8 +183,10 @@ static void others(const char *policy, const char *broken) {
     luigi_identity identity;
     luigi_check_options check;
     luigi_check_report report;
-    luigi_error error;
-    luigi_http_reply reply;
+    luigi_error error, second_error;
+    luigi_http_reply reply, second_reply;
+    luigi_request request;
+    luigi_decision decision;
     uint8_t bytes[16] = {0};
     char id[LUIGI_EVALUATION_ID_SIZE];
     START(assertion);
@@ -214,6 +216,20 @@ static void others(const char *policy, const char *broken) {
     reply.body.data = block;
     IS(luigi_http_reply_free(&reply), LUIGI_STATUS_INVALID_HANDLE);
     IS(luigi_http_reply_free(SKEWED(luigi_http_reply)), LUIGI_STATUS_INVALID_ARGUMENT);
+    request = get("/orders/7");
+    START(decision);
+    IS(luigi_decide(context, &request, &decision), LUIGI_STATUS_OK);
+    IS(luigi_reply(context, &request, &decision, none, &reply), LUIGI_STATUS_OK);
+    second_reply = reply;
+    IS(luigi_http_reply_free(&reply), LUIGI_STATUS_OK);
+    CHECK(reply.body.data == NULL && reply.headers.data == NULL);
+    IS(luigi_http_reply_free(&second_reply), LUIGI_STATUS_CLOSED);
+
+    IS(luigi_policy_check(NULL, &report, &error), LUIGI_STATUS_NULL);
+    second_error = error;
+    IS(luigi_error_free(&error), LUIGI_STATUS_OK);
+    CHECK(error.status == LUIGI_STATUS_NULL && error.message.data == NULL);
+    IS(luigi_error_free(&second_error), LUIGI_STATUS_CLOSED);
     error.message.data = block;
     IS(luigi_error_free(&error), LUIGI_STATUS_INVALID_HANDLE);
     IS(luigi_error_free(SKEWED(luigi_error)), LUIGI_STATUS_INVALID_ARGUMENT);
