@@ -53,6 +53,13 @@ impl Folder {
         self.path.join("policy.toml")
     }
 
+    /// A file of this content beside it.
+    pub(crate) fn written(&self, content: &[u8]) -> PathBuf {
+        let path = self.path.join("other.toml");
+        fs::write(&path, content).expect("our own folder");
+        path
+    }
+
     pub(crate) fn feed(&self) -> PathBuf {
         self.path.join("feed")
     }

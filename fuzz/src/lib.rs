@@ -45,3 +45,9 @@ pub fn run(name: &str, input: &[u8]) {
     let target = TARGETS.iter().find(|(known, _)| *known == name);
     target.unwrap_or_else(|| panic!("there is no target `{name}`")).1(input);
 }
+
+/// The functions of the C ABI that this thread has called, in whatever inputs.
+#[must_use]
+pub fn called_of_ffi() -> std::collections::BTreeSet<&'static str> {
+    ffi::called()
+}

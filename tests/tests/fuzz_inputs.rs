@@ -48,6 +48,29 @@ fn each_target_is_built_and_has_seeds_and_no_input_is_nobodys() {
     assert!(names(&folder().join("regressions")).is_subset(&known), "regressions of targets that are not there");
 }
 
+/// The functions of `luigi.h`.
+fn functions() -> BTreeSet<String> {
+    let header = fs::read_to_string(folder().join("../include/luigi.h")).expect("the header");
+    let declared = header.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+    let declared = declared.filter(|line| ["typedef", "enum", "static"].iter().all(|word| !line.starts_with(word)));
+    let names = declared.filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_seeds_of_ffi_reach_every_function_of_the_header() {
+    let functions = functions();
+    assert!(functions.len() >= 27 && functions.iter().all(|name| name.starts_with("luigi_")), "{functions:?}");
+    for name in names(&folder().join("seeds/ffi")) {
+        fuzz::run("ffi", &fs::read(folder().join("seeds/ffi").join(name)).expect("an input"));
+    }
+    let called: BTreeSet<String> = fuzz::called_of_ffi().into_iter().map(str::to_owned).collect();
+    let apart: Vec<&String> = functions.symmetric_difference(&called).collect();
+    // The library's own hook leaves the words of a panic away.
+    println!("not in the header, or called by no seed: {apart:?}");
+    assert!(apart.is_empty());
+}
+
 #[test]
 #[should_panic(expected = "there is no target `nobody`")]
 fn a_target_that_is_not_there_is_not_passed_over() {
