@@ -219,7 +219,10 @@ impl Ready {
             sources.add(&name, &text);
         }
         let parsed = luigi_core::policy::parse(&sources);
-        let policy = parsed.policy.expect("the policy of a workload is sound");
+        let policy = parsed.policy.unwrap_or_else(|| {
+            let problems = format!("{:?}", parsed.diagnostics);
+            panic!("the policy of a workload is not sound: {}", problems.chars().take(2_000).collect::<String>())
+        });
         let snapshot = luigi_core::snapshot::Snapshot::compile(policy).expect("the policy of a workload compiles");
         Self { snapshot, people, calls }
     }
