@@ -177,3 +177,26 @@ pub fn many_memberships(rules: usize) -> Workload {
     let people = (0..PEOPLE).map(|_| (0..500).map(|_| format!("group-{}", numbers.below(5_000))).collect()).collect();
     Workload { policy, people, calls }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Hands, Ready};
+
+    #[test]
+    fn the_oracle_agrees_in_every_shape() {
+        for (shape, workload) in SHAPES {
+            let ready = Ready::new(workload(200));
+            let mut hands = Hands::for_workload(&ready);
+            let (mut allowed, calls) = (0, &ready.calls[..128]);
+            for call in calls {
+                let explanation = ready.explain(call, &mut hands);
+                assert_eq!(ready.decide(call, &mut hands), explanation.evaluation, "{shape}: {call:?}");
+                assert!(explanation.held_scopes().next().is_some(), "{shape}: {call:?}");
+                allowed += usize::from(explanation.evaluation.decision.allows());
+            }
+            let few_are_members = shape == "5,000 groups";
+            assert!(allowed > 0 || few_are_members, "{shape}");
+        }
+    }
+}

@@ -68,8 +68,9 @@ impl Overlaps {
 
 /// A template that holds whatever the expressions hold.
 fn below(regex: &PathRegex) -> Operation {
+    // Of an automaton that cannot be read nothing is known: it may hold any path.
     let segments =
-        PathDfa::from_bytes(&regex.automaton.0).map(|dfa| dfa.leading_segments(Case::Exact)).unwrap_or_default();
+        PathDfa::from_bytes(&regex.automaton.0).map_or_else(Vec::new, |dfa| dfa.leading_segments(Case::Exact));
     let segments = segments.into_iter().map(Segment::Literal).collect();
     Operation { methods: regex.methods, path: PathTemplate { segments, rest: true, slash: false } }
 }

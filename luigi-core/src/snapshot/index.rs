@@ -1,7 +1,8 @@
 //! From host, path and method to the scopes whose patterns hold them.
 //!
 //! Hosts are looked up whole and by suffix; each leads to a trie of path segments. What a lookup costs follows the labels of
-//! the host and the segments of the path. Regular expressions stand where the segments end with which every path begins that they hold. Exceptions between scopes are not known here.
+//! the host and the segments of the path. Regular expressions stand where the segments end with which every path begins that they
+//! hold. Exceptions between scopes are not known here.
 
 use super::hosts::{HostTraits, fold_into};
 use super::scope_traits::ScopeTraits;
@@ -279,12 +280,8 @@ impl Index {
         pattern: Option<PatternId>,
     ) {
         let root = self.root(host);
-        let Some(expressions) = self.expressions.get_mut(&scope) else { return };
-        let lead = std::mem::take(&mut expressions.lead);
+        let lead = self.expressions.get(&scope).map_or_else(Vec::new, |expressions| expressions.lead.clone());
         let at = self.node_at(root, &lead);
-        if let Some(expressions) = self.expressions.get_mut(&scope) {
-            expressions.lead = lead;
-        }
         self.nodes[place(at)].ends.push(End { scope, traits, methods, pattern, kind: EndKind::Expressions });
     }
 
