@@ -76,10 +76,12 @@ impl Case<'_> {
         &self.snapshot.policy.rules[id]
     }
 
+    /// Says in a decision what determines it. Nothing but a reason may have been said in it before.
     #[inline]
-    pub(super) fn decision(&self, reason: Reason, rule: RuleId, marks: &Marks) -> Decision {
-        let scope = self.smallest_scope_by(self.rule(rule), |scope| marks.holds(scope));
-        Decision { reason, rule: Some(rule), restricted_by: None, scope, advice: None }
+    pub(super) fn say(&self, decision: &mut Decision, reason: Reason, rule: RuleId, marks: &Marks) {
+        decision.reason = reason;
+        decision.rule = Some(rule);
+        decision.scope = self.smallest_scope_by(self.rule(rule), |scope| marks.holds(scope));
     }
 
     /// The deny or restrict rules with each place in which they are evaluated.

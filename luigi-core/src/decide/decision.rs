@@ -24,6 +24,34 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// A refusal with nothing said in it yet: so that one which nobody fills denies.
+    pub(super) const UNDECIDED: Self = Self {
+        decision: Decision::refused(Reason::InternalError),
+        candidate: Decision::refused(Reason::InternalError),
+        privileged: false,
+        audit: Audit::BestEffort,
+        tunnel_seconds: None,
+    };
+
+    /// Refuses before all rules.
+    #[cold]
+    pub(super) fn refuse(&mut self, reason: Reason, privilege: Privilege) {
+        (self.decision, self.candidate) = (Decision::refused(reason), Decision::refused(reason));
+        (self.privileged, self.audit) = (privilege.is_privileged(), privilege.audit());
+    }
+
+    /// Makes the candidate decision, in which nothing has been said yet, the decision.
+    #[inline]
+    pub(super) fn nothing_observed(&mut self) {
+        let Decision { reason, rule, restricted_by, scope, advice } = &self.decision;
+        (self.candidate.reason, self.candidate.rule) = (*reason, *rule);
+        (self.candidate.restricted_by, self.candidate.scope) = (*restricted_by, *scope);
+        // PERF: room for advice is most of a decision, and most have none.
+        if advice.is_some() {
+            self.candidate.advice = *advice;
+        }
+    }
+
     /// What this reading of a target and another one come to: the first denial, if there is one, and privilege if either has it.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {

@@ -45,17 +45,26 @@ impl Snapshot {
     #[must_use]
     pub fn decide(&self, request: &Request<'_>, scratch: &mut Scratch) -> Evaluation {
         scratch.fit(self);
-        match request.target {
-            Target::Canonical(target) => self.decide_reading(request, &target, Reading::AsItStands, scratch),
-            Target::Readings(readings) if self.hosts.of(readings.as_it_stands.host).accepts(readings.class) => {
-                let first = self.decide_reading(request, &readings.as_it_stands, Reading::AsItStands, scratch);
-                let second = self.decide_reading(request, &readings.decoded, Reading::Decoded, scratch);
-                let both = first.and(second);
-                let third = readings.cut.map(|cut| self.decide_reading(request, &cut, Reading::Cut, scratch));
-                third.map_or(both, |third| both.and(third))
+        let mut evaluation = Evaluation::UNDECIDED;
+        match &request.target {
+            Target::Canonical(target) => {
+                self.decide_reading(request, target, Reading::AsItStands, scratch, &mut evaluation);
             }
-            Target::Readings(_) | Target::Ambiguous(_) => refused(Reason::AmbiguousTarget, Privilege::None),
+            Target::Readings(readings) if self.hosts.of(readings.as_it_stands.host).accepts(readings.class) => {
+                let mut decide = |target: &CanonicalTarget<'_>, reading| {
+                    let mut evaluation = Evaluation::UNDECIDED;
+                    self.decide_reading(request, target, reading, scratch, &mut evaluation);
+                    evaluation
+                };
+                let first = decide(&readings.as_it_stands, Reading::AsItStands);
+                let both = first.and(decide(&readings.decoded, Reading::Decoded));
+                evaluation = readings.cut.as_ref().map_or(both, |cut| both.and(decide(cut, Reading::Cut)));
+            }
+            Target::Readings(_) | Target::Ambiguous(_) => {
+                evaluation.refuse(Reason::AmbiguousTarget, Privilege::None);
+            }
         }
+        evaluation
     }
 
     /// Where a request comes from: what the proxies say that the policy trusts, if the peer is one of them, else the peer itself.
@@ -70,14 +79,16 @@ impl Snapshot {
         self.proxies.source(peer, header)
     }
 
-    /// Decides on one reading of a request's target.
+    /// Decides on one reading of a request's target. Nothing has been said in `evaluation` yet.
+    // PERF: evaluations are large and are filled where they stand.
     fn decide_reading(
         &self,
         request: &Request<'_>,
         target: &CanonicalTarget<'_>,
         reading: Reading,
         scratch: &mut Scratch,
-    ) -> Evaluation {
+        evaluation: &mut Evaluation,
+    ) {
         let method = self.policy.methods.resolve(request.method);
         let traits = self.hosts.of(target.host);
         let preflight = self.preflight(request, target, traits, scratch);
@@ -87,46 +98,51 @@ impl Snapshot {
             Ok(Some(preflight)) => (Some(preflight), preflight.privilege),
             Err(unknown) => {
                 let held = held.unwrap_or_else(|unknown| unknown.privilege);
-                return refused(Reason::FrontendUnknown, unknown.privilege.max(held));
+                return evaluation.refuse(Reason::FrontendUnknown, unknown.privilege.max(held));
             }
         };
         let privilege = match held {
             Ok(privilege) => privilege.max(asked_for),
-            Err(unknown) => return refused(Reason::FrontendUnknown, unknown.privilege.max(asked_for)),
+            Err(unknown) => {
+                return evaluation.refuse(Reason::FrontendUnknown, unknown.privilege.max(asked_for));
+            }
         };
         if traits.refuses_method_override && self.asks_for_another_method(request, target) {
-            return refused(Reason::MethodOverride, privilege);
+            return evaluation.refuse(Reason::MethodOverride, privilege);
         }
         let tunnel_seconds = match self.upgrade(request, preflight, scratch) {
-            Upgrade::Refuse => return refused(Reason::UpgradeRefused, privilege),
+            Upgrade::Refuse => return evaluation.refuse(Reason::UpgradeRefused, privilege),
             Upgrade::Outlive { seconds } => Some(seconds),
             Upgrade::Allow => None,
         };
         match request.credential {
-            Credential::Ambiguous => return refused(Reason::AmbiguousCredential, privilege),
-            Credential::Deferred => return refused(Reason::Deferred, privilege),
+            Credential::Ambiguous => return evaluation.refuse(Reason::AmbiguousCredential, privilege),
+            Credential::Deferred => return evaluation.refuse(Reason::Deferred, privilege),
             Credential::Absent | Credential::Verified(_) | Credential::Expired | Credential::Invalid(_) => {}
         }
         let person = Person::of(&request.credential, request.time);
         let stops_preflight = preflight.is_some_and(|preflight| preflight.stopped);
         if !request.stops.is_empty() && (stops_preflight || self.is_stopped(person, request, scratch)) {
-            return refused(Reason::Stopped, privilege);
+            return evaluation.refuse(Reason::Stopped, privilege);
         }
         // Browsers send no credential with a preflight; one that is there all the same makes no difference.
         let person = if preflight.is_some() { Person::Nobody } else { person };
-        let Scratch { marks, found, held_groups, .. } = scratch;
-        let person = person.with_groups(|groups| held_groups.of(groups, self));
+        let Scratch { marks, found, standings, .. } = scratch;
+        let person = person.with_standing(|identity| standings.of(identity, self));
         let grants = grants_of(person, request);
         let case = Case { snapshot: self, request, target, reading, traits, method, person, grants };
-        let mut weigh = |rules| match preflight {
-            Some(preflight) => rules::preflight(&case, rules, preflight.scope, found, marks),
-            None => rules::weigh(&case, rules, found, marks),
+        let mut weigh = |rules, decision: &mut Decision| match preflight {
+            Some(preflight) => rules::preflight(&case, rules, preflight.scope, found, marks, decision),
+            None => rules::weigh(&case, rules, found, marks, decision),
         };
-        let decision = weigh(Rules::InForce);
-        // Else the candidate decision is the decision.
-        let candidate = if found.traits.has_observed_rules() { weigh(Rules::All) } else { decision };
-        let (privileged, audit) = (privilege.is_privileged(), privilege.audit());
-        Evaluation { decision, candidate, privileged, audit, tunnel_seconds }
+        weigh(Rules::InForce, &mut evaluation.decision);
+        if found.traits.has_observed_rules() {
+            weigh(Rules::All, &mut evaluation.candidate);
+        } else {
+            evaluation.nothing_observed();
+        }
+        (evaluation.privileged, evaluation.audit) = (privilege.is_privileged(), privilege.audit());
+        evaluation.tunnel_seconds = tunnel_seconds;
     }
 
     /// What a CORS preflight asks for, if the request is one that a scope lets pass. Leaves other scopes in `scratch`.
@@ -214,19 +230,6 @@ struct Preflight {
     stopped: bool,
     /// What the scopes that hold what is asked for say about upgrades.
     upgrade: Upgrade,
-}
-
-/// A refusal before all rules.
-#[cold]
-fn refused(reason: Reason, privilege: Privilege) -> Evaluation {
-    let decision = Decision::refused(reason);
-    Evaluation {
-        decision,
-        candidate: decision,
-        privileged: privilege.is_privileged(),
-        audit: privilege.audit(),
-        tunnel_seconds: None,
-    }
 }
 
 impl Snapshot {

@@ -8,33 +8,37 @@ use super::scratch::{Found, Marks};
 use crate::kleene::Kleene;
 use crate::policy::model::{Effect, Rule, RuleId, ScopeId, ScopeSelector};
 
-/// Decides by the rules of the scopes that hold the request.
-pub(super) fn weigh(case: &Case<'_>, rules: Rules, found: &Found, marks: &mut Marks) -> Decision {
+/// Decides by the rules of the scopes that hold the request. `decision` is one that nothing has been said in yet.
+// PERF: decisions are large, for the advice in them, and are filled where they stand.
+pub(super) fn weigh(case: &Case<'_>, rules: Rules, found: &Found, marks: &mut Marks, decision: &mut Decision) {
     // PERF: most scopes have allow rules only.
     let traits = found.traits;
     let denied = if traits.has_rules(Effect::Deny) { denied(case, rules, found) } else { None };
-    let mut decision = match denied {
-        Some((reason, rule)) => case.decision(reason, rule, marks),
-        None if traits.has_rules(Effect::Restrict) => {
-            let blocks = restricted(case, rules, found, marks);
-            allowed(case, rules, found, &blocks, marks)
-        }
-        None => {
-            marks.begin_logins();
-            allowed(case, rules, found, &Blocks::default(), marks)
-        }
-    };
+    if let Some((reason, rule)) = denied {
+        case.say(decision, reason, rule, marks);
+    } else if !traits.has_rules(Effect::Restrict) {
+        allowed(case, rules, found, None, marks, decision);
+    } else {
+        let blocks = restricted(case, rules, found, marks);
+        allowed(case, rules, found, Some(&blocks), marks, decision);
+    }
     if !decision.allows() && case.person.identity().is_none() {
         decision.advice = authenticate(case, rules, found, marks);
     }
-    decision
 }
 
 /// Decides a CORS preflight that the scope lets pass: only deny rules are asked.
-pub(super) fn preflight(case: &Case<'_>, rules: Rules, scope: ScopeId, found: &Found, marks: &Marks) -> Decision {
+pub(super) fn preflight(
+    case: &Case<'_>,
+    rules: Rules,
+    scope: ScopeId,
+    found: &Found,
+    marks: &Marks,
+    decision: &mut Decision,
+) {
     match denied(case, rules, found) {
-        Some((reason, rule)) => case.decision(reason, rule, marks),
-        None => Decision { scope: Some(scope), ..Decision::refused(Reason::Preflight) },
+        Some((reason, rule)) => case.say(decision, reason, rule, marks),
+        None => *decision = Decision { scope: Some(scope), ..Decision::refused(Reason::Preflight) },
     }
 }
 
@@ -98,16 +102,101 @@ fn restricted(case: &Case<'_>, rules: Rules, found: &Found, marks: &mut Marks) -
     blocks
 }
 
-fn allowed(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, marks: &Marks) -> Decision {
-    let blocked = blocks.any();
-    let mut met = Smallest::default();
+/// `blocks` is what restrict rules ask for in vain, if there are any.
+fn allowed(
+    case: &Case<'_>,
+    rules: Rules,
+    found: &Found,
+    blocks: Option<&Blocks>,
+    marks: &mut Marks,
+    decision: &mut Decision,
+) {
+    match blocks {
+        Some(blocks) if blocks.any() => lacking(case, rules, found, blocks, marks, decision),
+        Some(_) | None => match met(case, rules, found, marks) {
+            Met { by: Smallest(Some(id)), .. } => case.say(decision, Reason::AllowedByRule, id, marks),
+            Met { not_yet: false, .. } => decision.reason = Reason::NoRuleAllows,
+            Met { not_yet: true, .. } => {
+                marks.begin_logins();
+                lacking(case, rules, found, &Blocks::default(), marks, decision);
+            }
+        },
+    }
+}
+
+/// What allow rules come to that may lack something.
+#[derive(Default)]
+struct Met {
+    /// The smallest that is true and lacks nothing.
+    by: Smallest,
+    /// Whether another one is unknown, or true and lacks something.
+    not_yet: bool,
+}
+
+impl Met {
+    fn offer(&mut self, id: RuleId, value: Kleene) {
+        match value {
+            Kleene::True => self.by.offer(id),
+            Kleene::Unknown => self.not_yet = true,
+            Kleene::False => {}
+        }
+    }
+
+    /// Whether rules from this one on make no difference.
+    fn is_settled_before(&self, id: RuleId) -> bool {
+        self.by.0.is_some_and(|smallest| smallest < id)
+    }
+}
+
+// PERF: what a rule lacks is found out only where none is met: most requests are let in, or no rule is about who asks.
+fn met(case: &Case<'_>, rules: Rules, found: &Found, marks: &Marks) -> Met {
+    let mut met = Met::default();
+    let in_place = |rule: &Rule, place: Place| {
+        let value = case.matches(rule, Effect::Allow, place);
+        // True, but it lacks something.
+        if value.is_true() && case.unmet(rule, place, found, marks).any() { Kleene::Unknown } else { value }
+    };
+    for scope in &found.scopes {
+        let of_scope = &case.snapshot.scope_rules[*scope];
+        if let Some((id, value)) = case.person.first_by_group(&of_scope.by_group, &case.snapshot.policy) {
+            met.offer(id, value);
+        }
+        // A rule of several scopes is looked at in the first of them; its requirements look at all.
+        let is_first = |rule: &Rule| rules.include(rule) && case.smallest_scope(rule, marks) == Some(*scope);
+        for id in &of_scope.allow_by_more {
+            if met.is_settled_before(*id) {
+                break;
+            }
+            let rule = case.rule(*id);
+            if is_first(rule) {
+                met.offer(*id, in_place(rule, Place::scope(*scope)));
+            }
+        }
+        for id in of_scope.capturing(Effect::Allow) {
+            if met.is_settled_before(*id) {
+                break;
+            }
+            let rule = case.rule(*id);
+            if let ScopeSelector::Named(scopes) = &rule.scopes
+                && is_first(rule)
+            {
+                let places = scopes.iter().flat_map(|scope| found.patterns(*scope)).map(Place::pattern);
+                met.offer(*id, places.fold(Kleene::False, |joined, place| joined.or(in_place(rule, place))));
+            }
+        }
+    }
+    met
+}
+
+/// Decides where no allow rule is true without lacking anything: what those lack that are true, and whether one may be.
+#[inline(never)]
+fn lacking(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, marks: &Marks, decision: &mut Decision) {
     let mut unmet: Option<(RuleId, Unmet)> = None;
     let mut unknown = Smallest::default();
     let mut least: Option<Lack> = None;
-    let mut weigh = |id: RuleId, value: Kleene, lacks: Unmet, lack: Option<Lack>| match value {
+    let mut weigh = |id: RuleId, (value, lacks, lack): (Kleene, Unmet, Option<Lack>)| match value {
         Kleene::False => {}
         Kleene::Unknown => unknown.offer(id),
-        Kleene::True if !blocked && !lacks.any() => met.offer(id),
         Kleene::True => {
             if unmet.is_none_or(|(smallest, _)| id < smallest) {
                 unmet = Some((id, lacks));
@@ -119,40 +208,34 @@ fn allowed(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, marks:
         let of_scope = &case.snapshot.scope_rules[*scope];
         if let Some((id, value)) = case.person.first_by_group(&of_scope.by_group, &case.snapshot.policy) {
             let (rule, place, lacks) = (case.rule(id), Place::scope(*scope), Unmet::default());
-            let is_met = !value.is_true() || !blocked;
-            let lack = if is_met { None } else { Lack::of(case, id, rule, place, lacks, blocks, found, marks) };
-            weigh(id, value, lacks, lack);
+            let lack =
+                if value.is_true() { Lack::of(case, id, rule, place, lacks, blocks, found, marks) } else { None };
+            weigh(id, (value, lacks, lack));
         }
-        // A rule of several scopes is looked at in the first of them; its requirements look at all.
         let is_first = |rule: &Rule| rules.include(rule) && case.smallest_scope(rule, marks) == Some(*scope);
         for id in &of_scope.allow_by_more {
             let rule = case.rule(*id);
             if is_first(rule) {
-                let (value, lacks, lack) = in_place(case, *id, rule, Place::scope(*scope), found, blocks, marks);
-                weigh(*id, value, lacks, lack);
+                weigh(*id, in_place(case, *id, rule, Place::scope(*scope), found, blocks, marks));
             }
         }
         for id in of_scope.capturing(Effect::Allow) {
             let rule = case.rule(*id);
             if is_first(rule) {
-                let (value, lacks, lack) = in_patterns(case, *id, rule, found, blocks, marks);
-                weigh(*id, value, lacks, lack);
+                weigh(*id, in_patterns(case, *id, rule, found, blocks, marks));
             }
         }
     }
-    if let Some(id) = met.0 {
-        return case.decision(Reason::AllowedByRule, id, marks);
-    }
     if let Some((id, lacks)) = unmet {
         let (reason, restricted_by) = first_unmet(lacks, blocks);
-        let mut decision = case.decision(reason, id, marks);
+        case.say(decision, reason, id, marks);
         decision.restricted_by = restricted_by;
         decision.advice = least.map(|lack| lack.advice(case, rules, found, blocks, marks));
-        return decision;
+        return;
     }
     match unknown.0 {
-        Some(id) => case.decision(Reason::AllowRuleUnknown, id, marks),
-        None => Decision::refused(Reason::NoRuleAllows),
+        Some(id) => case.say(decision, Reason::AllowRuleUnknown, id, marks),
+        None => decision.reason = Reason::NoRuleAllows,
     }
 }
 

@@ -1,8 +1,8 @@
 //! The working memory of decisions: one for each thread, used again and again.
 
-use crate::matchers::HeldGroups;
+use crate::matchers::Standings;
 use crate::policy::model::{LoginId, PatternId, ScopeId, TableId};
-use crate::snapshot::{Revision, ScopeTraits, Snapshot, fold_into};
+use crate::snapshot::{ScopeTraits, Snapshot, SnapshotNumber, fold_into};
 use crate::target::MAX_TARGET_BYTES;
 
 /// Working memory for [`Snapshot::decide`]; keeps nothing from one decision to the next that could change an answer.
@@ -12,12 +12,12 @@ use crate::target::MAX_TARGET_BYTES;
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// The snapshot that all this was last made to fit.
-    fits: Option<Revision>,
+    fits: Option<SnapshotNumber>,
     pub(super) marks: Marks,
     pub(super) found: Found,
     /// The path in lower case, for hosts that ignore case.
     folded: String,
-    pub(super) held_groups: HeldGroups,
+    pub(super) standings: Standings,
 }
 
 /// What is known of scopes and logins in one decision.
@@ -111,7 +111,7 @@ impl Scratch {
     /// Makes room for a snapshot; allocates only if it is larger than any before.
     #[inline]
     pub(super) fn fit(&mut self, snapshot: &Snapshot) {
-        if self.fits != Some(snapshot.revision()) {
+        if self.fits != Some(snapshot.number) {
             self.grow(snapshot);
         }
     }
@@ -129,11 +129,11 @@ impl Scratch {
         if snapshot.folded_index.is_some() && self.folded.capacity() < MAX_TARGET_BYTES {
             self.folded.reserve(MAX_TARGET_BYTES);
         }
-        self.held_groups.fit(snapshot);
+        self.standings.fit(snapshot);
         if self.marks.logins.len() < snapshot.policy.logins.len() {
             self.marks.logins.resize(snapshot.policy.logins.len(), 0);
         }
-        self.fits = Some(snapshot.revision());
+        self.fits = Some(snapshot.number);
     }
 
     /// The path as hosts that ignore case read it, taken out so that scopes can be noted meanwhile; give it back.

@@ -9,7 +9,7 @@ use super::{
 use crate::decide::{FactValue, Request, RequestFacts, Source};
 use crate::grant_set::{Grant, GrantSet};
 use crate::identity::{
-    Actor, ClientCertificate, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login, Provenance,
+    Actor, ClientCertificate, Completeness, Credential, Email, Groups, Identity, InvalidCredential, Login,
 };
 use crate::kleene::Kleene;
 use crate::policy::model::{ApprovalId, ContentHash, Policy, ScopeId, ScopeSelector, TableId};
@@ -245,19 +245,22 @@ fn identity(time: Timestamp, choices: &mut Choices<'_>) -> Identity {
     let completeness = if choices.chance(20) { Completeness::CutOff } else { Completeness::Complete };
     // Around the longest leeway; a verified identity may be a little older than its token says.
     let lives = if choices.chance(10) { *choices.pick(&[-299, -300, -301, 0]) } else { 600 };
-    let subject: Box<str> = (*choices.pick(&SUBJECTS)).into();
-    Identity {
-        issuer: issuer.clone(),
-        subject: subject.clone(),
-        email,
-        kind: choices.chance(60).then(|| (*choices.pick(&KINDS)).into()),
-        groups: Groups::new(groups, completeness),
-        claims: with_subject(claims(time, choices), &subject),
-        expires_at: time.plus_seconds(lives),
-        login: login(time, choices),
-        actor: choices.chance(25).then(|| actor(&issuer, time, choices)),
-        provenance: Provenance::Asserted { by: "generator".into() },
+    let subject = *choices.pick(&SUBJECTS);
+    let kind = choices.chance(60).then(|| *choices.pick(&KINDS));
+    let mut identity = Identity::assert("generator", &issuer, subject, time.plus_seconds(lives))
+        .groups(Groups::new(groups, completeness))
+        .claims(with_subject(claims(time, choices), subject))
+        .login(login(time, choices));
+    if let Some(email) = email {
+        identity = identity.email(email);
     }
+    if let Some(kind) = kind {
+        identity = identity.kind(kind);
+    }
+    if choices.chance(25) {
+        identity = identity.actor(actor(&issuer, time, choices));
+    }
+    identity.finish()
 }
 
 fn actor(issuer: &str, time: Timestamp, choices: &mut Choices<'_>) -> Actor {

@@ -3,7 +3,10 @@
 //! The only way to an [`Identity`] besides verification. Its provenance says for good that it was asserted, and by whom. INVARIANT
 //! (asserted-by-embedders): nothing that is derived from a request's facts calls [`Identity::assert`]; what HAProxy passes is a token or nothing.
 
-use super::{Actor, Completeness, Email, Groups, Identity, IssuerTrust, IssuerType, ListFormat, Login, Provenance};
+use super::{
+    Actor, Completeness, Email, Groups, Identity, IdentityNumber, IssuerTrust, IssuerType, ListFormat, Login,
+    Provenance,
+};
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -44,6 +47,7 @@ impl Identity {
                 login: Login::default(),
                 actor: None,
                 provenance: Provenance::Asserted { by: by.into() },
+                number: IdentityNumber::NOBODY,
             },
         }
     }
@@ -131,7 +135,7 @@ impl Assertion {
     /// The identity.
     #[must_use]
     pub fn finish(self) -> Identity {
-        self.identity
+        Identity { number: IdentityNumber::next(), ..self.identity }
     }
 }
 

@@ -6,8 +6,8 @@
 
 use super::verify::CredentialError;
 use super::{
-    Actor, Completeness, Email, Groups, Identity, InvalidCredential, IssuerTrust, IssuerType, ListFormat, Login,
-    Provenance, trust_domain_of,
+    Actor, Completeness, Email, Groups, Identity, IdentityNumber, InvalidCredential, IssuerTrust, IssuerType,
+    ListFormat, Login, Provenance, trust_domain_of,
 };
 use crate::time::Timestamp;
 use serde_json::{Map, Number, Value};
@@ -80,6 +80,7 @@ pub(super) fn identity(
         actor: claims.get("act").map(|act| Actor::from_claim(&trust.url, act)),
         claims,
         provenance,
+        number: IdentityNumber::next(),
     };
     Ok((identity, validity))
 }

@@ -50,6 +50,35 @@ pub struct Identity {
     /// Who acts on the subject's behalf: the outermost `act` (RFC 8693).
     pub(crate) actor: Option<Actor>,
     pub(crate) provenance: Provenance,
+    pub(crate) number: IdentityNumber,
+}
+
+/// Tells an identity from every other one of the process but its clones, so that what was found out about it can be remembered. All are equal: two identities
+/// are what is said of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IdentityNumber(u64);
+
+/// The number of the next identity.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(IdentityNumber::NOBODY.0 + 1);
+
+impl IdentityNumber {
+    /// The number of no identity.
+    pub(crate) const NOBODY: Self = Self(0);
+
+    /// A number that no identity had before.
+    pub(crate) fn next() -> Self {
+        Self(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl PartialEq for IdentityNumber {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// An e-mail address and what is known of it.
@@ -63,27 +92,12 @@ pub struct Email {
 }
 
 /// The groups of an identity: values as in the token, sorted, without repetition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Groups {
     names: Vec<Box<str>>,
     /// `false` if the provider cut the list off (Entra's `_claim_names` or `hasgroups`, for example): absence proves nothing.
     pub(crate) complete: bool,
-    /// Tells this list from every other one of the process but its clones, which are equal: what was found out about it can be remembered.
-    number: u64,
 }
-
-/// The number of the next list of groups.
-static NEXT_NUMBER: AtomicU64 = AtomicU64::new(Groups::NOBODY + 1);
-
-/// Two lists with the same groups are equal, whatever their numbers.
-impl PartialEq for Groups {
-    fn eq(&self, other: &Self) -> bool {
-        let Self { names, complete, number: _ } = self;
-        *names == other.names && *complete == other.complete
-    }
-}
-
-impl Eq for Groups {}
 
 impl Groups {
     /// A complete or cut-off list of group values.
@@ -91,16 +105,7 @@ impl Groups {
     pub fn new(mut names: Vec<Box<str>>, completeness: Completeness) -> Self {
         names.sort_unstable();
         names.dedup();
-        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self { names, complete: completeness == Completeness::Complete, number }
-    }
-
-    /// The number of no list.
-    pub(crate) const NOBODY: u64 = 0;
-
-    /// What tells this list from others; clones of it have the same.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+        Self { names, complete: completeness == Completeness::Complete }
     }
 
     /// The values, sorted by bytes.

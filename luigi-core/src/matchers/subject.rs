@@ -2,9 +2,9 @@
 
 use super::captures::{Captured, Captures};
 use super::claim::{claim_at, claims_hold, is_elsewhere};
-use super::held_groups::Held;
 use super::pattern;
-use crate::identity::{Acting, Actor, Credential, Groups, Identity};
+use super::standings::{Standing, is_default_issuer};
+use crate::identity::{Acting, Actor, Credential, Identity};
 use crate::kleene::Kleene;
 use crate::policy::captures::{CaptureTest, CaptureValues, GroupValue};
 use crate::policy::model::{ActorMatcher, GroupId, IssuerId, Login, Policy, RuleId, Subject, SubjectMatcher, Via};
@@ -30,8 +30,8 @@ pub(crate) enum Person<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
     pub(crate) identity: &'a Identity,
-    /// Its groups, if somebody has looked them up.
-    held: Option<Held<'a>>,
+    /// What the policy makes of it, if somebody has looked that up.
+    standing: Option<Standing<'a>>,
     now: Timestamp,
 }
 
@@ -45,10 +45,18 @@ impl<'a> Known<'a> {
         self.identity.actor().is_some()
     }
 
+    /// Whether its issuer is among these; none named means the default issuer.
+    fn is_from(&self, issuers: &[IssuerId], policy: &Policy) -> bool {
+        match self.standing {
+            Some(standing) if issuers.is_empty() => standing.of_default_issuer,
+            Some(_) | None => is_issuer_of(issuers, self.identity.issuer(), policy),
+        }
+    }
+
     /// Whether the identity has a group, which is not a family.
     fn has(&self, group: GroupId, policy: &Policy) -> bool {
-        if let Some(held) = self.held {
-            return held.has(group);
+        if let Some(standing) = self.standing {
+            return standing.has(group);
         }
         match &policy.groups[group].value {
             GroupValue::Literal(value) => self.identity.groups().contains(value),
@@ -63,9 +71,9 @@ impl<'a> Known<'a> {
         const FEW_RULES: usize = 32;
         /// What looking for the rule of a group costs, in tests of one.
         const LOOKUP: usize = 8;
-        match self.held {
-            Some(held) if rules.len() > FEW_RULES && held.count() * LOOKUP < rules.len() => {
-                held.iter().filter_map(|group| rules.of(group)).min()
+        match self.standing {
+            Some(standing) if rules.len() > FEW_RULES && standing.count() * LOOKUP < rules.len() => {
+                standing.groups().filter_map(|group| rules.of(group)).min()
             }
             _ => rules.iter().filter(|(group, _)| self.has(*group, policy)).map(|(_, rule)| rule).min(),
         }
@@ -77,17 +85,17 @@ impl<'a> Person<'a> {
         match credential {
             Credential::Absent => Self::Nobody,
             Credential::Verified(identity) if crate::identity::outlived(identity, now) => Self::Unknowable,
-            Credential::Verified(identity) => Self::Known(Known { identity, held: None, now }),
+            Credential::Verified(identity) => Self::Known(Known { identity, standing: None, now }),
             Credential::Expired | Credential::Invalid(_) | Credential::Ambiguous | Credential::Deferred => {
                 Self::Unknowable
             }
         }
     }
 
-    /// The same, with its groups looked up; nothing comes out differently, only faster.
-    pub(crate) fn with_groups(self, look_up: impl FnOnce(&Groups) -> Held<'a>) -> Self {
+    /// The same, with its standing looked up; nothing comes out differently, only faster.
+    pub(crate) fn with_standing(self, look_up: impl FnOnce(&Identity) -> Standing<'a>) -> Self {
         match self {
-            Self::Known(known) => Self::Known(Known { held: Some(look_up(known.identity.groups())), ..known }),
+            Self::Known(known) => Self::Known(Known { standing: Some(look_up(known.identity)), ..known }),
             Self::Nobody | Self::Unknowable => self,
         }
     }
@@ -148,7 +156,7 @@ impl<'a> Person<'a> {
             Subject::Authenticated => match self {
                 Self::Nobody => Kleene::False,
                 Self::Unknowable => Kleene::Unknown,
-                Self::Known(known) => is_default_issuer(known.identity.issuer(), policy).into(),
+                Self::Known(known) => known.is_from(&[], policy).into(),
             },
             Subject::AnyOf(matchers) => self.is_any_of(matchers, policy, captures),
         }
@@ -167,7 +175,7 @@ impl<'a> Person<'a> {
             Self::Unknowable => return first().map(|rule| (rule, Kleene::Unknown)),
             Self::Known(known) => known,
         };
-        if known.is_delegated() || !is_default_issuer(known.identity.issuer(), policy) {
+        if known.is_delegated() || !known.is_from(&[], policy) {
             return None;
         }
         match known.first_rule(rules, policy) {
@@ -200,7 +208,7 @@ impl<'a> Person<'a> {
             let value = match self {
                 Self::Nobody => Kleene::False,
                 Self::Unknowable => Kleene::Unknown,
-                Self::Known(known) if !is_issuer_of(issuers, known.identity.issuer(), policy) => Kleene::False,
+                Self::Known(known) if !known.is_from(issuers, policy) => Kleene::False,
                 Self::Known(known) => match captures.value(&test.capture) {
                     Some(captured) => claim_is(path, known.identity.claims(), captured),
                     None => Kleene::Unknown,
@@ -219,10 +227,6 @@ impl<'a> Person<'a> {
             Self::Known(known) => any(matchers.iter().map(|matcher| matches(matcher, known, policy, captures))),
         }
     }
-}
-
-fn is_default_issuer(issuer: &str, policy: &Policy) -> bool {
-    policy.default_issuer.is_some_and(|id| policy.issuers[id].trust.url == issuer)
 }
 
 /// None named means the default issuer.
@@ -247,7 +251,7 @@ fn any(values: impl Iterator<Item = Kleene>) -> Kleene {
 
 fn matches(matcher: &SubjectMatcher, known: Known<'_>, policy: &Policy, captures: &Captures<'_>) -> Kleene {
     let identity = known.identity;
-    if !is_issuer_of(&matcher.issuers, identity.issuer(), policy) {
+    if !known.is_from(&matcher.issuers, policy) {
         return Kleene::False;
     }
     if !matcher.kinds.is_empty() && !identity.kind().is_some_and(|kind| matcher.kinds.iter().any(|k| k == kind)) {

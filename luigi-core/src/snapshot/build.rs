@@ -7,7 +7,7 @@ use super::hosts::HostTable;
 use super::index::Index;
 use super::{
     HeaderFacts, MAX_EXCEPT_DEPTH, MAX_POLICY_OPERATIONS, MAX_RULE_SCOPES, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS,
-    Revision, RulesByEffect, ScopeTraits, Snapshot, format,
+    Revision, RulesByEffect, ScopeTraits, Snapshot, SnapshotNumber, format,
 };
 use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
 use crate::matchers::{LocalHours, NetworkSet, TrustedProxies};
@@ -409,6 +409,7 @@ impl Builder {
             networks: self.networks,
             hours: self.hours,
             revision,
+            number: SnapshotNumber::next(),
         }
     }
 

@@ -32,6 +32,7 @@ use index::Index;
 pub(crate) use scope_traits::ScopeTraits;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How deeply `except` may nest. Bounds the recursion of decisions.
 pub const MAX_EXCEPT_DEPTH: usize = 16;
@@ -69,6 +70,20 @@ pub struct Snapshot {
     pub(crate) proxies: TrustedProxies,
     pub(crate) hours: Table<ScheduleId, LocalHours>,
     revision: Revision,
+    pub(crate) number: SnapshotNumber,
+}
+
+/// Tells a snapshot from every other one of the process.
+// PERF: compared in every decision, where a revision has 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SnapshotNumber(u64);
+
+impl SnapshotNumber {
+    /// A number that no snapshot had before.
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// Where the headers are that the language itself asks for; `None` if the policy has no use for them.
