@@ -239,7 +239,7 @@ impl Ready {
         luigi_core::explain::evaluate(self.snapshot.policy(), &self.request(call, buffer, grants))
     }
 
-    #[inline]
+    #[inline(always)]
     fn request<'a>(
         &'a self,
         call: &'a Call,

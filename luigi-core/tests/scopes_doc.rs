@@ -132,8 +132,8 @@ fn what_can_be_accepted_has_the_readings_of_the_page() {
         assert_eq!(found.ambiguity(), Some(class), "{row:?}");
         match found {
             Target::Readings(readings) => {
-                assert_eq!([readings.as_it_stands.path, readings.decoded.path], [stands, decoded], "{row:?}");
-                assert_eq!(readings.cut.map(|cut| cut.path).unwrap_or(""), cut, "{row:?}");
+                assert_eq!([readings.as_it_stands().path, readings.decoded().path], [stands, decoded], "{row:?}");
+                assert_eq!(readings.cut().map(|cut| cut.path).unwrap_or(""), cut, "{row:?}");
             }
             Target::Ambiguous(_) => assert_eq!(stands, "refused", "{row:?}"),
             Target::Canonical(_) => panic!("{row:?}"),

@@ -463,7 +463,8 @@ proptest! {
     fn what_is_forwarded_of_two_readings_has_no_dots_however_it_is_decoded(target in any_target()) {
         let raw = RawTarget { method: b"GET", target: &target, host: Some(b"h.example") };
         let mut buffer = TargetBuffer::new();
-        if let Target::Readings(Readings { as_it_stands, .. }) = canonicalize(raw, &mut buffer) {
+        if let Target::Readings(readings) = canonicalize(raw, &mut buffer) {
+            let as_it_stands = readings.as_it_stands();
             let mut path = as_it_stands.path.replace("%25", "%");
             for (escape, character) in [("%2F", "/"), ("%2f", "/"), ("%5C", "/"), ("%5c", "/"), ("%2E", "."), ("%2e", ".")] {
                 path = path.replace(escape, character);

@@ -15,7 +15,6 @@ use crate::request::{Asked, with_request};
 use crate::types::{luigi_context, luigi_decision, luigi_missing, luigi_request};
 use luigi_core::decide::{Advice, Reason};
 use luigi_core::policy::model::{Policy, RuleId};
-use luigi_core::target::{Readings, Target};
 use luigi_runtime::{Answer, Delivery, Timestamp};
 use std::ffi::c_char;
 use std::sync::Arc;
@@ -239,12 +238,8 @@ pub(crate) fn path<'a>(answer: &Answer<'a>) -> Option<&'a str> {
     if let Some(path) = answer.path_to_forward() {
         return Some(path);
     }
-    match answer.target()? {
-        Target::Canonical(target) => Some(target.path),
-        // If such a request passes its host accepts the class, so that the backend needs what is ambiguous as it stands.
-        Target::Readings(Readings { as_it_stands, .. }) => Some(as_it_stands.path),
-        Target::Ambiguous(_) => None,
-    }
+    // If a request with several readings passes, its host accepts the class, so that the backend needs what is ambiguous as it stands.
+    answer.target()?.forwarded().map(|target| target.path)
 }
 
 #[inline]

@@ -6,20 +6,15 @@ use crate::request::Asked;
 use crate::types::{luigi_decision, luigi_record};
 use luigi_core::decide::Source;
 use luigi_core::identity::Provenance;
-use luigi_core::target::{Host, Readings, Target};
+use luigi_core::target::Host;
 use luigi_runtime::Answer;
 use std::fmt::{self, Write};
 
 /// Tells the embedder. Allocates nothing.
 pub(crate) fn tell(callbacks: &Callbacks, decision: &luigi_decision, answer: &Answer<'_>, asked: &Asked<'_>) {
-    let host = match answer.target() {
-        Some(Target::Canonical(target) | Target::Readings(Readings { as_it_stands: target, .. })) => {
-            match target.host {
-                Host::Absent => None,
-                Host::Name(host) | Host::Address(host) => Some(host),
-            }
-        }
-        Some(Target::Ambiguous(_)) | None => None,
+    let host = match answer.target().and_then(|target| target.forwarded()).map(|target| target.host) {
+        Some(Host::Name(host) | Host::Address(host)) => Some(host),
+        Some(Host::Absent) | None => None,
     };
     let mut source = Address::default();
     let source = match answer.source() {

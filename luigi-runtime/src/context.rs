@@ -430,7 +430,7 @@ fn forwardable<'a>(received: &[u8], target: Target<'a>, room: &'a mut [u8]) -> (
     let path = match target {
         Target::Canonical(target) => target.path,
         // If such a request passes its host accepts the class, so that the backend needs what is ambiguous as it stands.
-        Target::Readings(readings) => readings.as_it_stands.path,
+        Target::Readings(readings) => readings.as_it_stands().path,
         Target::Ambiguous(_) => return (target, None),
     };
     // PERF: nearly always it was received as it is forwarded, and nothing else need be looked for in it.

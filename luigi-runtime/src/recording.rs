@@ -15,7 +15,7 @@ use luigi_core::decide::{Decision, Source};
 use luigi_core::identity::{Identity, Provenance};
 use luigi_core::matchers::is_parameter_of;
 use luigi_core::policy::model::{Audit, Mode};
-use luigi_core::target::{CanonicalTarget, Host, Readings, Target};
+use luigi_core::target::{CanonicalTarget, Host};
 use luigi_core::time::Timestamp;
 
 /// The header that records carry if it is passed.
@@ -46,7 +46,7 @@ pub(crate) fn decision(
         return Recorded::AsFarAsNeeded;
     };
     let mut query = KeptQuery::default();
-    query.keep(answer, canonical(answer.target()));
+    query.keep(answer, answer.target().and_then(|target| target.forwarded()));
     let record = record(answer, facts, &query, decided_at, now);
     match writer.append(worth, &Record::Decision(record), now) {
         Ok(()) => Recorded::AsFarAsNeeded,
@@ -144,7 +144,7 @@ fn record<'a>(
     let decision = judgement(answer.decision(), text(answer.rule_name()));
     let candidate = judgement(answer.candidate(), text(answer.candidate_rule_name()));
     let scope = text(answer.scope_name());
-    let canonical = canonical(answer.target());
+    let canonical = answer.target().and_then(|target| target.forwarded());
     let host = text(canonical.and_then(|target| match target.host {
         Host::Absent => None,
         Host::Name(host) | Host::Address(host) => Some(host),
@@ -195,13 +195,6 @@ fn caller<'a>(identity: &'a Identity, text: &mut impl FnMut(Option<&'a str>) -> 
             Provenance::Asserted { by } => Some(by.as_ref()),
             Provenance::Verified { .. } => None,
         }),
-    }
-}
-
-fn canonical(target: Option<Target<'_>>) -> Option<CanonicalTarget<'_>> {
-    match target? {
-        Target::Canonical(target) | Target::Readings(Readings { as_it_stands: target, .. }) => Some(target),
-        Target::Ambiguous(_) => None,
     }
 }
 

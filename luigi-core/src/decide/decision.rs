@@ -25,13 +25,17 @@ pub struct Evaluation {
 
 impl Evaluation {
     /// A refusal with nothing said in it yet: so that one which nobody fills denies.
-    pub(super) const UNDECIDED: Self = Self {
-        decision: Decision::refused(Reason::InternalError),
-        candidate: Decision::refused(Reason::InternalError),
-        privileged: false,
-        audit: Audit::BestEffort,
-        tunnel_seconds: None,
-    };
+    // PERF: no constant, which would be copied whole, with all the room for advice.
+    #[inline]
+    pub(super) fn undecided() -> Self {
+        Self {
+            decision: Decision::refused(Reason::InternalError),
+            candidate: Decision::refused(Reason::InternalError),
+            privileged: false,
+            audit: Audit::BestEffort,
+            tunnel_seconds: None,
+        }
+    }
 
     /// Refuses before all rules.
     #[cold]
@@ -110,6 +114,7 @@ pub struct Decision {
 impl Decision {
     /// A denial before any rule.
     #[must_use]
+    #[inline]
     pub const fn refused(reason: Reason) -> Self {
         Self { reason, rule: None, restricted_by: None, scope: None, advice: None }
     }
@@ -295,9 +300,9 @@ impl MissingApproval {
     pub fn captures(&self, policy: &Policy, target: &Target<'_>) -> BTreeMap<String, String> {
         let target = match (target, self.reading) {
             (Target::Canonical(target), _) => *target,
-            (Target::Readings(readings), Reading::AsItStands) => readings.as_it_stands,
-            (Target::Readings(readings), Reading::Decoded) => readings.decoded,
-            (Target::Readings(readings), Reading::Cut) => readings.cut.unwrap_or(readings.decoded),
+            (Target::Readings(readings), Reading::AsItStands) => readings.as_it_stands(),
+            (Target::Readings(readings), Reading::Decoded) => readings.decoded(),
+            (Target::Readings(readings), Reading::Cut) => readings.cut().unwrap_or(readings.decoded()),
             (Target::Ambiguous(_), _) => return BTreeMap::new(),
         };
         let pattern = self.pattern.and_then(|id| policy.scopes.row(self.scope)?.pattern(id));

@@ -30,7 +30,7 @@ use crate::matchers::{Person, override_in_query};
 use crate::method::MethodSet;
 use crate::policy::model::{FactId, ScopeId, Upgrade};
 use crate::snapshot::{HostTraits, Snapshot};
-use crate::target::{CanonicalTarget, Target};
+use crate::target::{CanonicalTarget, Readings, Target};
 use case::{Case, Rules};
 use scopes::FrontendUnknown;
 
@@ -45,26 +45,38 @@ impl Snapshot {
     #[must_use]
     pub fn decide(&self, request: &Request<'_>, scratch: &mut Scratch) -> Evaluation {
         scratch.fit(self);
-        let mut evaluation = Evaluation::UNDECIDED;
+        let mut evaluation = Evaluation::undecided();
         match &request.target {
             Target::Canonical(target) => {
                 self.decide_reading(request, target, Reading::AsItStands, scratch, &mut evaluation);
             }
-            Target::Readings(readings) if self.hosts.of(readings.as_it_stands.host).accepts(readings.class) => {
-                let mut decide = |target: &CanonicalTarget<'_>, reading| {
-                    let mut evaluation = Evaluation::UNDECIDED;
-                    self.decide_reading(request, target, reading, scratch, &mut evaluation);
-                    evaluation
-                };
-                let first = decide(&readings.as_it_stands, Reading::AsItStands);
-                let both = first.and(decide(&readings.decoded, Reading::Decoded));
-                evaluation = readings.cut.as_ref().map_or(both, |cut| both.and(decide(cut, Reading::Cut)));
+            Target::Readings(readings) if self.hosts.of(readings.host).accepts(readings.class) => {
+                self.decide_readings(request, readings, scratch, &mut evaluation);
             }
             Target::Readings(_) | Target::Ambiguous(_) => {
                 evaluation.refuse(Reason::AmbiguousTarget, Privilege::None);
             }
         }
         evaluation
+    }
+
+    /// Decides on every reading of a request's target, and takes them together.
+    #[cold]
+    fn decide_readings(
+        &self,
+        request: &Request<'_>,
+        readings: &Readings<'_>,
+        scratch: &mut Scratch,
+        evaluation: &mut Evaluation,
+    ) {
+        let mut decide = |target: CanonicalTarget<'_>, reading| {
+            let mut evaluation = Evaluation::undecided();
+            self.decide_reading(request, &target, reading, scratch, &mut evaluation);
+            evaluation
+        };
+        let first = decide(readings.as_it_stands(), Reading::AsItStands);
+        let both = first.and(decide(readings.decoded(), Reading::Decoded));
+        *evaluation = readings.cut().map_or(both, |cut| both.and(decide(cut, Reading::Cut)));
     }
 
     /// Where a request comes from: what the proxies say that the policy trusts, if the peer is one of them, else the peer itself.
@@ -80,7 +92,8 @@ impl Snapshot {
     }
 
     /// Decides on one reading of a request's target. Nothing has been said in `evaluation` yet.
-    // PERF: evaluations are large and are filled where they stand.
+    // PERF: evaluations are large and are filled where they stand. What nearly every request passes is one function up to the rules.
+    #[inline(always)]
     fn decide_reading(
         &self,
         request: &Request<'_>,
@@ -91,7 +104,10 @@ impl Snapshot {
     ) {
         let method = self.policy.methods.resolve(request.method);
         let traits = self.hosts.of(target.host);
-        let preflight = self.preflight(request, target, traits, scratch);
+        let preflight = match self.headers.preflight {
+            Some(headers) if request.method == b"OPTIONS" => self.preflight(headers, request, target, traits, scratch),
+            Some(_) | None => Ok(None),
+        };
         let held = scopes::find(self, target, traits, method, self.frontend(request), scratch);
         let (preflight, asked_for) = match preflight {
             Ok(None) => (None, Privilege::None),
@@ -126,18 +142,15 @@ impl Snapshot {
             return evaluation.refuse(Reason::Stopped, privilege);
         }
         // Browsers send no credential with a preflight; one that is there all the same makes no difference.
-        let person = if preflight.is_some() { Person::Nobody } else { person };
+        let mut person = if preflight.is_some() { Person::Nobody } else { person };
         let Scratch { marks, found, standings, .. } = scratch;
-        let person = person.with_standing(|identity| standings.of(identity, self));
+        person.look_up_standing(|identity| standings.of(identity, self));
         let grants = grants_of(person, request);
         let case = Case { snapshot: self, request, target, reading, traits, method, person, grants };
-        let mut weigh = |rules, decision: &mut Decision| match preflight {
-            Some(preflight) => rules::preflight(&case, rules, preflight.scope, found, marks, decision),
-            None => rules::weigh(&case, rules, found, marks, decision),
-        };
-        weigh(Rules::InForce, &mut evaluation.decision);
+        let scope = preflight.map(|preflight| preflight.scope);
+        rules::weigh(&case, Rules::InForce, scope, found, marks, &mut evaluation.decision);
         if found.traits.has_observed_rules() {
-            weigh(Rules::All, &mut evaluation.candidate);
+            rules::weigh_observed(&case, scope, found, marks, &mut evaluation.candidate);
         } else {
             evaluation.nothing_observed();
         }
@@ -145,17 +158,16 @@ impl Snapshot {
         evaluation.tunnel_seconds = tunnel_seconds;
     }
 
-    /// What a CORS preflight asks for, if the request is one that a scope lets pass. Leaves other scopes in `scratch`.
+    /// What a CORS preflight asks for, if the request is one that a scope lets pass. `headers` is where it says so. Leaves other scopes in `scratch`.
+    #[cold]
     fn preflight(
         &self,
+        [origin, method]: [FactId; 2],
         request: &Request<'_>,
         target: &CanonicalTarget<'_>,
         traits: HostTraits,
         scratch: &mut Scratch,
     ) -> Result<Option<Preflight>, FrontendUnknown> {
-        let Some([origin, method]) = self.headers.preflight.filter(|_| request.method == b"OPTIONS") else {
-            return Ok(None);
-        };
         let (FactValue::One(_), FactValue::One(method)) = (request.facts.value(origin), request.facts.value(method))
         else {
             return Ok(None);

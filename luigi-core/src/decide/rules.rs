@@ -8,34 +8,60 @@ use super::scratch::{Found, Marks};
 use crate::kleene::Kleene;
 use crate::policy::model::{Effect, Rule, RuleId, ScopeId, ScopeSelector};
 
-/// Decides by the rules of the scopes that hold the request. `decision` is one that nothing has been said in yet.
+/// Decides by the rules of the scopes that hold the request; a CORS preflight that the `preflight` scope lets pass, by the deny rules alone.
+/// `decision` is one that nothing has been said in yet.
 // PERF: decisions are large, for the advice in them, and are filled where they stand.
-pub(super) fn weigh(case: &Case<'_>, rules: Rules, found: &Found, marks: &mut Marks, decision: &mut Decision) {
+#[inline(always)]
+pub(super) fn weigh(
+    case: &Case<'_>,
+    rules: Rules,
+    preflight: Option<ScopeId>,
+    found: &Found,
+    marks: &mut Marks,
+    decision: &mut Decision,
+) {
+    if let Some(scope) = preflight {
+        return let_pass(case, rules, scope, found, marks, decision);
+    }
     // PERF: most scopes have allow rules only.
     let traits = found.traits;
     let denied = if traits.has_rules(Effect::Deny) { denied(case, rules, found) } else { None };
     if let Some((reason, rule)) = denied {
         case.say(decision, reason, rule, marks);
-    } else if !traits.has_rules(Effect::Restrict) {
-        allowed(case, rules, found, None, marks, decision);
     } else {
-        let blocks = restricted(case, rules, found, marks);
-        allowed(case, rules, found, Some(&blocks), marks, decision);
+        let blocks = if traits.has_rules(Effect::Restrict) { restricted(case, rules, found, marks) } else { None };
+        match blocks {
+            Some(blocks) => lacking(case, rules, found, &blocks, marks, decision),
+            None => match met(case, rules, found, marks) {
+                Met { by: Smallest(Some(id)), .. } => case.say(decision, Reason::AllowedByRule, id, marks),
+                Met { not_yet: false, .. } => decision.reason = Reason::NoRuleAllows,
+                Met { not_yet: true, .. } => {
+                    marks.begin_logins();
+                    lacking(case, rules, found, &Blocks::default(), marks, decision);
+                }
+            },
+        }
     }
     if !decision.allows() && case.person.identity().is_none() {
         decision.advice = authenticate(case, rules, found, marks);
     }
 }
 
-/// Decides a CORS preflight that the scope lets pass: only deny rules are asked.
-pub(super) fn preflight(
+/// The candidate decision, where there are observed rules.
+#[cold]
+pub(super) fn weigh_observed(
     case: &Case<'_>,
-    rules: Rules,
-    scope: ScopeId,
+    preflight: Option<ScopeId>,
     found: &Found,
-    marks: &Marks,
-    decision: &mut Decision,
+    marks: &mut Marks,
+    candidate: &mut Decision,
 ) {
+    weigh(case, Rules::All, preflight, found, marks, candidate);
+}
+
+/// Decides a CORS preflight that the scope lets pass: only deny rules are asked.
+#[cold]
+fn let_pass(case: &Case<'_>, rules: Rules, scope: ScopeId, found: &Found, marks: &Marks, decision: &mut Decision) {
     match denied(case, rules, found) {
         Some((reason, rule)) => case.say(decision, reason, rule, marks),
         None => *decision = Decision { scope: Some(scope), ..Decision::refused(Reason::Preflight) },
@@ -65,7 +91,8 @@ fn denied(case: &Case<'_>, rules: Rules, found: &Found) -> Option<(Reason, RuleI
     denied.or(may_deny.0.map(|id| (Reason::DenyRuleUnknown, id)))
 }
 
-fn restricted(case: &Case<'_>, rules: Rules, found: &Found, marks: &mut Marks) -> Blocks {
+/// What restrict rules ask for in vain, if they do.
+fn restricted(case: &Case<'_>, rules: Rules, found: &Found, marks: &mut Marks) -> Option<Blocks> {
     let mut blocks = Blocks::default();
     marks.begin_logins();
     for (id, place) in case.units(found, Effect::Restrict) {
@@ -99,29 +126,7 @@ fn restricted(case: &Case<'_>, rules: Rules, found: &Found, marks: &mut Marks) -
             blocks.out_of_reach |= !rule.require.approval.iter().any(|approval| case.may_request(*approval, place));
         }
     }
-    blocks
-}
-
-/// `blocks` is what restrict rules ask for in vain, if there are any.
-fn allowed(
-    case: &Case<'_>,
-    rules: Rules,
-    found: &Found,
-    blocks: Option<&Blocks>,
-    marks: &mut Marks,
-    decision: &mut Decision,
-) {
-    match blocks {
-        Some(blocks) if blocks.any() => lacking(case, rules, found, blocks, marks, decision),
-        Some(_) | None => match met(case, rules, found, marks) {
-            Met { by: Smallest(Some(id)), .. } => case.say(decision, Reason::AllowedByRule, id, marks),
-            Met { not_yet: false, .. } => decision.reason = Reason::NoRuleAllows,
-            Met { not_yet: true, .. } => {
-                marks.begin_logins();
-                lacking(case, rules, found, &Blocks::default(), marks, decision);
-            }
-        },
-    }
+    blocks.any().then_some(blocks)
 }
 
 /// What allow rules come to that may lack something.
@@ -149,6 +154,7 @@ impl Met {
 }
 
 // PERF: what a rule lacks is found out only where none is met: most requests are let in, or no rule is about who asks.
+#[inline]
 fn met(case: &Case<'_>, rules: Rules, found: &Found, marks: &Marks) -> Met {
     let mut met = Met::default();
     let in_place = |rule: &Rule, place: Place| {

@@ -4,7 +4,7 @@ use super::Privilege;
 use super::scratch::{Hold, Scratch};
 use crate::method::MethodSet;
 use crate::policy::model::ScopeId;
-use crate::snapshot::{HostTraits, ScopeTraits, Snapshot};
+use crate::snapshot::{HostTraits, Index, ScopeTraits, Snapshot};
 use crate::target::CanonicalTarget;
 
 /// Which scopes hold a request cannot be told without its frontend, which is not known.
@@ -16,6 +16,7 @@ pub(super) struct FrontendUnknown {
 
 /// Leaves in `scratch` the scopes that hold the request, in order, and what they are like; returns what they make of it.
 /// `frontend` is where the request came in, `None` if that is not known.
+#[inline(always)]
 pub(super) fn find(
     snapshot: &Snapshot,
     target: &CanonicalTarget<'_>,
@@ -25,28 +26,59 @@ pub(super) fn find(
     scratch: &mut Scratch,
 ) -> Result<Privilege, FrontendUnknown> {
     scratch.begin();
-    let mut traits_of_found = ScopeTraits::default();
-    let mut note = |scope, traits, pattern| {
-        traits_of_found = traits_of_found.or(traits);
-        scratch.note(scope, pattern);
+    let traits_of_found = match snapshot.folded_index.as_ref().filter(|_| traits.ignores_case) {
+        None => visit(&snapshot.index, target, traits, method, scratch),
+        Some(index) => ignoring_case(index, target, traits, method, scratch),
     };
-    match snapshot.folded_index.as_ref().filter(|_| traits.ignores_case) {
-        None => snapshot.index.visit(target, traits, method, &mut note),
-        Some(index) => {
-            let folded = scratch.take_folded(target.path);
-            let target = CanonicalTarget { path: &folded, ..*target };
-            index.visit(&target, traits, method, &mut |scope, traits, pattern| {
-                traits_of_found = traits_of_found.or(traits);
-                scratch.note(scope, pattern);
-            });
-            scratch.give_back_folded(folded);
-        }
-    }
     // PERF: nearly always; what each scope is like need not be looked up.
     if !traits_of_found.names_frontends() && !traits_of_found.has_exceptions() {
         scratch.settle(true, snapshot.traits_for_all.or(traits_of_found));
         return Ok(traits_of_found.privilege());
     }
+    narrow(snapshot, traits_of_found, frontend, scratch)
+}
+
+/// Notes in `scratch` the scopes whose patterns hold the target, and says what they are like.
+#[inline]
+fn visit(
+    index: &Index,
+    target: &CanonicalTarget<'_>,
+    traits: HostTraits,
+    method: MethodSet,
+    scratch: &mut Scratch,
+) -> ScopeTraits {
+    let mut traits_of_found = ScopeTraits::default();
+    index.visit(target, traits, method, &mut |scope, traits, pattern| {
+        traits_of_found = traits_of_found.or(traits);
+        scratch.note(scope, pattern);
+    });
+    traits_of_found
+}
+
+/// The same on a host that ignores case.
+#[cold]
+fn ignoring_case(
+    index: &Index,
+    target: &CanonicalTarget<'_>,
+    traits: HostTraits,
+    method: MethodSet,
+    scratch: &mut Scratch,
+) -> ScopeTraits {
+    let folded = scratch.take_folded(target.path);
+    let target = CanonicalTarget { path: &folded, ..*target };
+    let traits_of_found = visit(index, &target, traits, method, scratch);
+    scratch.give_back_folded(folded);
+    traits_of_found
+}
+
+/// Of the scopes whose patterns hold the target, leaves those that hold the request: by its frontend and by their exceptions.
+#[cold]
+fn narrow(
+    snapshot: &Snapshot,
+    traits_of_found: ScopeTraits,
+    frontend: Option<&[u8]>,
+    scratch: &mut Scratch,
+) -> Result<Privilege, FrontendUnknown> {
     if traits_of_found.names_frontends() {
         let Some(frontend) = frontend else {
             let each = scratch.found().iter().map(|id| snapshot.scope_traits[*id].privilege());

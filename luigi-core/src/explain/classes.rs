@@ -19,13 +19,13 @@ pub(super) fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
         Target::Readings(readings) => readings,
         Target::Ambiguous(_) => return refused(policy, request, Reason::AmbiguousTarget, false, Vec::new()),
     };
-    if !HostWays::of(policy, readings.as_it_stands.host).accepts.contains(&readings.class) {
+    if !HostWays::of(policy, readings.host).accepts.contains(&readings.class) {
         return refused(policy, request, Reason::AmbiguousTarget, false, Vec::new());
     }
     let targets = [
-        Some((readings.as_it_stands, Reading::AsItStands)),
-        Some((readings.decoded, Reading::Decoded)),
-        readings.cut.map(|cut| (cut, Reading::Cut)),
+        Some((readings.as_it_stands(), Reading::AsItStands)),
+        Some((readings.decoded(), Reading::Decoded)),
+        readings.cut().map(|cut| (cut, Reading::Cut)),
     ];
     let targets: Vec<_> = targets.into_iter().flatten().collect();
     let each = targets.iter().map(|(target, reading)| explain_reading(policy, request, *target, *reading));

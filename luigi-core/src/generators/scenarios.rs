@@ -14,7 +14,7 @@ use crate::identity::{
 use crate::kleene::Kleene;
 use crate::policy::model::{ApprovalId, ContentHash, Policy, ScopeId, ScopeSelector, TableId};
 use crate::stop_set::{Stop, StopSet, Stopped};
-use crate::target::{Ambiguity, CanonicalTarget, Host, Readings, Target};
+use crate::target::{Ambiguity, CanonicalTarget, Host, Paths, Readings, Target};
 use crate::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -109,15 +109,14 @@ impl Scenario {
 
     fn target<'a>(&'a self, host: Host<'a>) -> Target<'a> {
         let query = self.query.as_deref().map(str::as_bytes);
-        let canonical = |path| CanonicalTarget { host, path, query };
         match &self.decoded {
             _ if self.ambiguous => Target::Ambiguous(Ambiguity::TooLong),
-            None => Target::Canonical(canonical(&self.path)),
+            None => Target::Canonical(CanonicalTarget { host, path: &self.path, query }),
             Some((class, decoded)) => Target::Readings(Readings {
                 class: *class,
-                as_it_stands: canonical(&self.path),
-                decoded: canonical(decoded),
-                cut: self.cut.as_deref().map(canonical),
+                host,
+                query,
+                paths: Paths { as_it_stands: &self.path, decoded, cut: self.cut.as_deref() },
             }),
         }
     }

@@ -81,6 +81,7 @@ impl<'a> Known<'a> {
 }
 
 impl<'a> Person<'a> {
+    #[inline]
     pub(crate) fn of(credential: &Credential<'a>, now: Timestamp) -> Self {
         match credential {
             Credential::Absent => Self::Nobody,
@@ -93,10 +94,10 @@ impl<'a> Person<'a> {
     }
 
     /// The same, with its standing looked up; nothing comes out differently, only faster.
-    pub(crate) fn with_standing(self, look_up: impl FnOnce(&Identity) -> Standing<'a>) -> Self {
-        match self {
-            Self::Known(known) => Self::Known(Known { standing: Some(look_up(known.identity)), ..known }),
-            Self::Nobody | Self::Unknowable => self,
+    #[inline(always)]
+    pub(crate) fn look_up_standing(&mut self, look_up: impl FnOnce(&Identity) -> Standing<'a>) {
+        if let Self::Known(known) = self {
+            known.standing = Some(look_up(known.identity));
         }
     }
 

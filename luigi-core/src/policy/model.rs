@@ -65,6 +65,11 @@ impl<Id: TableId, Row> Table<Id, Row> {
         Id::from_index(self.rows.len() - 1)
     }
 
+    /// Makes room for so many rows in all, so that no push has to move those that are there.
+    pub(crate) fn make_room(&mut self, rows: usize) {
+        self.rows.reserve_exact(rows.saturating_sub(self.rows.len()));
+    }
+
     /// The row, to change.
     ///
     /// # Panics

@@ -150,6 +150,19 @@ pub(super) struct Builder {
 }
 
 impl Builder {
+    /// Makes room for so many rows of each table, in the order of the fields of [`Policy`]; there may be more all the same.
+    // PERF: a table that grows is moved as a whole, which holds a thread for milliseconds where it has 100,000 rows.
+    pub(super) fn make_room(&mut self, rows: [usize; format::TABLES]) {
+        let [_, groups, networks, _, _, _, _, scopes, _, _, rules] = rows;
+        self.policy.groups.make_room(groups);
+        self.policy.networks.make_room(networks);
+        self.networks.make_room(networks);
+        self.policy.scopes.make_room(scopes);
+        self.scope_rules.make_room(scopes);
+        self.scope_traits.make_room(scopes);
+        self.policy.rules.make_room(rules);
+    }
+
     /// INVARIANT (method-bits): no table holds more methods than there are bits, and none twice.
     pub(super) fn methods(&mut self, table: MethodTable) -> Result<(), Problem> {
         if !table.is_sound() {
@@ -345,6 +358,11 @@ impl Builder {
     /// `true` when all is done.
     pub(super) fn settle(&mut self, limit: usize) -> Result<bool, Problem> {
         let mut left = limit;
+        if self.settled == 0 && self.indexed == 0 {
+            for index in std::iter::once(&mut self.index).chain(&mut self.folded_index) {
+                index.make_room(self.pairs);
+            }
+        }
         while self.settled < self.policy.scopes.len() {
             let id = ScopeId::from_index(self.settled);
             let scope = &self.policy.scopes[id];

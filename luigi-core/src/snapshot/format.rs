@@ -28,7 +28,7 @@ struct Header {
     rows: [u32; TABLES],
 }
 
-const TABLES: usize = 11;
+pub(super) const TABLES: usize = 11;
 
 pub(super) fn encode(policy: &Policy) -> Vec<u8> {
     let count = |n: usize| u32::try_from(n).expect("a table has fewer than 2^32 rows");
@@ -173,6 +173,9 @@ impl Loader {
         self.at = MAGIC.len() + 4;
         let header: Header = self.take()?;
         self.rows = header.rows;
+        // No row takes less than its length and a byte: a header that promises more rows than there can be gets no room for them.
+        let possible = (self.bytes.len() - self.at) / 5;
+        self.builder.make_room(self.rows.map(|rows| (rows as usize).min(possible)));
         self.builder.methods(header.methods)?;
         if header.default_issuer.is_some_and(|id| crate::policy::model::TableId::index(id) >= self.rows[0] as usize) {
             return Err(Problem::Inconsistent { what: "the default issuer is not there" }.into());

@@ -10,7 +10,7 @@ use super::text_table::{TextTable, hash, same};
 use crate::matchers::path_regex::{Case, PathDfa};
 use crate::method::MethodSet;
 use crate::policy::model::{HostPattern, Operation, PatternId, ScopeId, Segment};
-use crate::target::{CanonicalTarget, Host, MAX_HOST_BYTES, segment_length};
+use crate::target::{CanonicalTarget, Host, MAX_HOST_BYTES, segment_length, slashes};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
@@ -57,9 +57,8 @@ struct Roots {
 struct Node {
     /// The literal segment that leads here from the node above.
     segment: Box<str>,
-    /// Literal segments, each after a `/`, which must follow before anything else here matters: nothing ends and nothing branches off among them.
-    // PERF: a path's segments are compared at once and not looked up one by one.
-    chain: Box<str>,
+    /// Segments which must follow before anything else here matters: nothing ends and nothing branches off among them.
+    chain: Chain,
     literals: Literals,
     /// `{name}` and `*`.
     any: Option<NodeId>,
@@ -76,8 +75,91 @@ enum Literals {
     Many(TextTable),
 }
 
+/// Segments one after the other, none of which a path may lack.
+// PERF: they are compared at once and not looked up one by one.
+#[derive(Debug, Default)]
+struct Chain {
+    /// What stands between those that may be anything, each segment after its `/`.
+    text: Box<str>,
+    /// How long each of these pieces is, if there are several.
+    pieces: Box<[u32]>,
+}
+
+impl Chain {
+    fn of<'s>(links: impl Iterator<Item = Option<&'s str>>) -> Self {
+        let (mut text, mut pieces, mut begun) = (String::new(), Vec::new(), 0);
+        let length =
+            |from: usize, text: &str| u32::try_from(text.len() - from).expect("a template is shorter than 4 GiB");
+        for link in links {
+            text.push('/');
+            match link {
+                Some(segment) => text.push_str(segment),
+                None => {
+                    pieces.push(length(begun, &text));
+                    begun = text.len();
+                }
+            }
+        }
+        if !pieces.is_empty() {
+            pieces.push(length(begun, &text));
+        }
+        Self { text: text.into(), pieces: pieces.into() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// The segments, `None` for one that may be anything.
+    fn links(&self) -> impl Iterator<Item = Option<&str>> {
+        let whole = u32::try_from(self.text.len()).expect("a template is shorter than 4 GiB");
+        let lengths = if self.pieces.is_empty() { vec![whole] } else { self.pieces.to_vec() };
+        let (last, mut at) = (lengths.len() - 1, 0);
+        lengths.into_iter().enumerate().flat_map(move |(n, length)| {
+            let piece = &self.text[at..at + length as usize];
+            at += length as usize;
+            // Before one that may be anything there stands its `/`.
+            let (piece, any) = if n < last { (&piece[..piece.len() - 1], Some(None)) } else { (piece, None) };
+            piece.split('/').skip(1).map(Some).chain(any)
+        })
+    }
+
+    /// What is left of a path that begins with these segments.
+    #[inline(always)]
+    fn follow<'p>(&self, path: &'p [u8], sought: &Sought<'_>) -> Option<&'p [u8]> {
+        let behind = if self.pieces.is_empty() {
+            let (links, rest) = path.split_at_checked(self.text.len())?;
+            same(links, self.text.as_bytes()).then_some(rest)
+        } else {
+            self.follow_pieces(path, sought)
+        };
+        behind.filter(|rest| matches!(rest, [] | [b'/', ..]))
+    }
+
+    #[inline(never)]
+    fn follow_pieces<'p>(&self, path: &'p [u8], sought: &Sought<'_>) -> Option<&'p [u8]> {
+        let (mut text, mut rest) = (self.text.as_bytes(), path);
+        let (first, others) = self.pieces.split_first()?;
+        let mut piece = |rest: &'p [u8], length: u32| {
+            let (piece, behind) = text.split_at(length as usize);
+            text = behind;
+            let (links, rest) = rest.split_at_checked(piece.len())?;
+            same(links, piece).then_some(rest)
+        };
+        rest = piece(rest, *first)?;
+        for length in others {
+            let segment = sought.segment_length(rest);
+            if segment == 0 {
+                return None;
+            }
+            rest = piece(&rest[segment..], *length)?;
+        }
+        Some(rest)
+    }
+}
+
 impl Literals {
-    #[inline]
+    #[inline(always)]
     fn find(&self, segment: &[u8], nodes: &[Node]) -> Option<NodeId> {
         let is_it = |node: NodeId| same(nodes[place(node)].segment.as_bytes(), segment);
         match self {
@@ -134,6 +216,9 @@ impl EndKind {
 struct Sought<'p> {
     /// Begins with `/`, and ends with one only if that is all.
     path: &'p [u8],
+    /// One bit for each `/` among its first 64 bytes.
+    // PERF: where segments end is found out once, and not segment by segment.
+    slashes: u64,
     /// What regular expressions are asked about.
     whole: &'p str,
     /// The [`EndKind`]s of patterns that hold a path which ends where they do.
@@ -141,10 +226,30 @@ struct Sought<'p> {
     method: MethodSet,
 }
 
+impl Sought<'_> {
+    /// How long the first segment is of `rest`, which is a rest of the path and begins with one.
+    #[inline]
+    fn segment_length(&self, rest: &[u8]) -> usize {
+        let at = self.path.len() - rest.len();
+        let known = if at < 64 { self.slashes >> at } else { 0 };
+        match known {
+            0 if self.path.len() <= 64 => rest.len(),
+            0 => segment_length(rest),
+            slashes => slashes.trailing_zeros() as usize,
+        }
+    }
+}
+
 impl Index {
     /// An index for paths in lower case.
     pub(super) fn ignoring_case() -> Self {
         Self { ignores_case: true, ..Self::default() }
+    }
+
+    /// Makes room for about so many operations, so that what is there need not be moved.
+    pub(super) fn make_room(&mut self, operations: usize) {
+        // Hardly a template branches off where none did before, and hardly a host has no other.
+        self.nodes.reserve(operations + operations / 4);
     }
 
     /// Adds one operation of a scope, which is like `traits`, on one host pattern; `pattern` is `None` if it does not matter which of the scope's
@@ -184,63 +289,57 @@ impl Index {
         let (mut at, mut left) = (root, segments);
         loop {
             left = self.follow_chain(at, left);
-            at = match left {
-                [] => return at,
-                [Segment::Literal(text), rest @ ..] => {
-                    left = rest;
-                    self.literal(at, text)
-                }
-                [Segment::Capture(_) | Segment::Any, rest @ ..] => {
-                    left = rest;
-                    match self.nodes[place(at)].any {
-                        Some(known) => known,
-                        None => {
-                            let new = new_node(&mut self.nodes, "");
-                            self.nodes[place(at)].any = Some(new);
-                            new
-                        }
+            let Some((first, rest)) = left.split_first() else { return at };
+            left = rest;
+            at = match link(first) {
+                Some(text) => self.literal(at, text),
+                None => match self.nodes[place(at)].any {
+                    Some(known) => known,
+                    None => {
+                        let new = new_node(&mut self.nodes, "");
+                        self.nodes[place(at)].any = Some(new);
+                        new
                     }
-                }
+                },
             };
         }
     }
 
-    /// What is left of a template's segments behind the chain of a node. A node that leads nowhere yet gets a chain of those that come first; one whose
+    /// What is left of a template's segments behind the chain of a node. A node that leads nowhere yet gets a chain of all of them; one whose
     /// chain has other segments is split where it differs.
     fn follow_chain<'s>(&mut self, at: NodeId, segments: &'s [Segment]) -> &'s [Segment] {
-        let literals = segments.iter().map_while(|segment| match segment {
-            Segment::Literal(text) => Some(text.as_str()),
-            Segment::Capture(_) | Segment::Any => None,
-        });
         let node = &mut self.nodes[place(at)];
         let leads_nowhere = node.chain.is_empty()
             && node.any.is_none()
             && node.ends.is_empty()
             && matches!(node.literals, Literals::None);
         if leads_nowhere {
-            node.chain = chain(literals.clone());
-            return &segments[literals.count()..];
+            node.chain = Chain::of(segments.iter().map(link));
+            return &[];
         }
-        let links = node.chain.split('/').skip(1);
-        let agreed = links.zip(literals).take_while(|(link, literal)| link == literal).count();
+        let agreed = node.chain.links().zip(segments).take_while(|(known, segment)| *known == link(segment)).count();
         self.split(at, agreed);
         &segments[agreed..]
     }
 
     /// Leaves that many segments in the chain of a node; the rest, and what comes behind, becomes a node below.
     fn split(&mut self, at: NodeId, kept: usize) {
-        let whole = std::mem::take(&mut self.nodes[place(at)].chain);
-        let mut links = whole.split('/').skip(1);
-        let before = chain(links.by_ref().take(kept));
-        let Some(segment) = links.next() else {
-            self.nodes[place(at)].chain = whole;
+        if kept == self.nodes[place(at)].chain.links().count() {
             return;
-        };
-        let below = new_node(&mut self.nodes, segment);
+        }
+        let whole = std::mem::take(&mut self.nodes[place(at)].chain);
+        let mut links = whole.links();
+        let before = Chain::of(links.by_ref().take(kept));
+        let first = links.next().expect("more links than are kept");
+        let below = new_node(&mut self.nodes, first.unwrap_or_default());
         let Node { segment, literals, any, ends, .. } = std::mem::take(&mut self.nodes[place(at)]);
-        self.nodes[place(at)] = Node { segment, chain: before, literals: Literals::One(below), ..Node::default() };
+        let (to_literal, to_any) = match first {
+            Some(_) => (Literals::One(below), None),
+            None => (Literals::None, Some(below)),
+        };
+        self.nodes[place(at)] = Node { segment, chain: before, literals: to_literal, any: to_any, ends: Vec::new() };
         let below = &mut self.nodes[place(below)];
-        (below.chain, below.literals, below.any, below.ends) = (chain(links), literals, any, ends);
+        (below.chain, below.literals, below.any, below.ends) = (Chain::of(links), literals, any, ends);
     }
 
     /// The node below `at` for a literal segment.
@@ -322,6 +421,7 @@ impl Index {
     }
 
     /// The tries of a name.
+    #[inline]
     fn roots(&self, name: &str) -> Roots {
         let found = self
             .by_name
@@ -331,6 +431,7 @@ impl Index {
 
     /// Calls `found` for each scope with a pattern that holds the target and method, and says what the scope is like and which pattern it is, where that
     /// matters; a scope may come more than once, but with each of the patterns that matter only once. The path is in lower case if the index is.
+    #[inline]
     pub(crate) fn visit(
         &self,
         target: &CanonicalTarget<'_>,
@@ -352,24 +453,35 @@ impl Index {
             (true, false) => (target.path, EndKind::Here as u8),
             (true, true) => (target.path, EndKind::HereWithSlash as u8),
         };
-        let sought = Sought { path: path.as_bytes(), whole, at_end: EndKind::WHEREVER | ends, method };
+        let path = path.as_bytes();
+        let sought = Sought { path, slashes: slashes(path), whole, at_end: EndKind::WHEREVER | ends, method };
         self.below(self.any_host, &sought, found);
         match target.host {
             Host::Absent => {}
             Host::Address(text) => self.below(self.roots(text).exact, &sought, found),
             Host::Name(name) => {
                 self.below(self.roots(name).exact, &sought, found);
-                if !self.has_suffixes {
-                    return;
-                }
-                for (at, suffix) in self.suffixes(name) {
-                    let roots = self.roots(suffix);
-                    if roots.one_label.is_some() && !name[..at].contains('.') {
-                        self.below(roots.one_label, &sought, found);
-                    }
-                    self.below(roots.labels, &sought, found);
+                if self.has_suffixes {
+                    self.below_suffixes(name, &sought, found);
                 }
             }
+        }
+    }
+
+    /// What is found below what follows `*.` and `**.`.
+    #[inline(never)]
+    fn below_suffixes<F: FnMut(ScopeId, ScopeTraits, Option<PatternId>)>(
+        &self,
+        name: &str,
+        sought: &Sought<'_>,
+        found: &mut F,
+    ) {
+        for (at, suffix) in self.suffixes(name) {
+            let roots = self.roots(suffix);
+            if roots.one_label.is_some() && !name[..at].contains('.') {
+                self.below(roots.one_label, sought, found);
+            }
+            self.below(roots.labels, sought, found);
         }
     }
 
@@ -402,7 +514,7 @@ impl Index {
     }
 
     /// Whether one of a scope's regular expressions holds the path.
-    #[cold]
+    #[inline(never)]
     fn expressions_hold(&self, scope: ScopeId, sought: &Sought<'_>) -> bool {
         self.expressions.get(&scope).is_some_and(|expressions| expressions.dfa.holds(sought.whole))
     }
@@ -418,9 +530,9 @@ impl Index {
         loop {
             let at = &self.nodes[place(node)];
             if !at.chain.is_empty() {
-                match path.split_at_checked(at.chain.len()) {
-                    Some((links, rest @ ([] | [b'/', ..]))) if same(links, at.chain.as_bytes()) => path = rest,
-                    Some(_) | None => return,
+                match at.chain.follow(path, sought) {
+                    Some(rest) => path = rest,
+                    None => return,
                 }
             }
             let segments = path.get(1..).unwrap_or(&[]);
@@ -436,7 +548,7 @@ impl Index {
             if segments.is_empty() || at.any.is_none() && matches!(at.literals, Literals::None) {
                 return;
             }
-            let (segment, rest) = segments.split_at(segment_length(segments));
+            let (segment, rest) = segments.split_at(sought.segment_length(segments));
             node = match (at.literals.find(segment, &self.nodes), at.any) {
                 (None, None) => return,
                 (Some(only), None) | (None, Some(only)) => only,
@@ -478,9 +590,12 @@ fn place(node: NodeId) -> usize {
     node.get() as usize
 }
 
-/// Literal segments as a path has them.
-fn chain<'s>(segments: impl Iterator<Item = &'s str>) -> Box<str> {
-    segments.flat_map(|segment| ["/", segment]).collect::<String>().into()
+/// A segment as nodes know it: a text, or `None` for any.
+fn link(segment: &Segment) -> Option<&str> {
+    match segment {
+        Segment::Literal(text) => Some(text),
+        Segment::Capture(_) | Segment::Any => None,
+    }
 }
 
 fn in_lower_case(segment: &Segment) -> Segment {

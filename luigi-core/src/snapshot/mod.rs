@@ -28,7 +28,7 @@ pub(crate) use group_rules::GroupRules;
 use group_table::GroupTable;
 use hosts::HostTable;
 pub(crate) use hosts::{HostTraits, fold_into};
-use index::Index;
+pub(crate) use index::Index;
 pub(crate) use scope_traits::ScopeTraits;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -21,6 +21,7 @@ pub(super) fn borrowed(raw: RawTarget<'_>) -> Option<CanonicalTarget<'_>> {
 }
 
 /// The canonical form of a target of any form, or its two readings.
+#[inline(never)]
 pub(super) fn canonical<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Result<Target<'a>, Ambiguity> {
     let RawTarget { method, target, host } = raw;
     if target.len() > MAX_TARGET_BYTES {
@@ -52,10 +53,7 @@ fn joined<'a>(reading: Reading<'a>, host: Result<Host<'a>, Ambiguity>) -> Result
     match reading {
         Reading::One((path, query)) => Ok(Target::Canonical(CanonicalTarget { host: host?, path, query })),
         Reading::Several(class, paths, query) => {
-            let host = host.map_err(|_| class)?;
-            let target = |path| CanonicalTarget { host, path, query };
-            let (as_it_stands, decoded) = (target(paths.as_it_stands), target(paths.decoded));
-            Ok(Target::Readings(Readings { class, as_it_stands, decoded, cut: paths.cut.map(target) }))
+            Ok(Target::Readings(Readings { class, host: host.map_err(|_| class)?, query, paths }))
         }
     }
 }

@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 const MAX_LABEL_BYTES: usize = 63;
 
 /// A host that is the canonical form of a name already, as nearly all are; `None` if that takes a closer look.
+#[inline(always)]
 pub(super) fn canonical_name(text: &[u8]) -> Option<Host<'_>> {
     // No label can be too long, nor the name.
     if text.len() > MAX_LABEL_BYTES {

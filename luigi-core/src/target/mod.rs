@@ -29,7 +29,7 @@ mod words;
 
 pub use ambiguity::Ambiguity;
 pub use literal::{SegmentError, ambiguous_segment, canonical_host, canonical_segment};
-pub(crate) use words::segment_length;
+pub(crate) use words::{segment_length, slashes};
 
 /// The longest target in bytes, as received and in canonical form; a longer one is [`Ambiguity::TooLong`].
 pub const MAX_TARGET_BYTES: usize = 16 * 1024;
@@ -92,7 +92,17 @@ pub enum Target<'a> {
     Ambiguous(Ambiguity),
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    /// What a backend gets if the request passes; `None` if it is ambiguous, so that none does.
+    #[must_use]
+    pub fn forwarded(&self) -> Option<CanonicalTarget<'a>> {
+        match self {
+            Self::Canonical(target) => Some(*target),
+            Self::Readings(readings) => Some(readings.as_it_stands()),
+            Self::Ambiguous(_) => None,
+        }
+    }
+
     /// Why it is ambiguous, if it is, whether or not its host accepts that.
     #[must_use]
     pub fn ambiguity(&self) -> Option<Ambiguity> {
@@ -109,19 +119,49 @@ impl Target<'_> {
 pub struct Readings<'a> {
     /// In which way; one of [`Ambiguity::ACCEPTABLE`].
     pub class: Ambiguity,
-    /// With what is ambiguous kept as it stands, everything else in canonical form: what a backend gets if the request passes.
-    pub as_it_stands: CanonicalTarget<'a>,
-    /// As a server reads it that decodes once more than others, takes a backslash for a slash or drops parameters. It has a canonical form: what
-    /// would be ambiguous even then has more than two readings.
-    pub decoded: CanonicalTarget<'a>,
-    /// As a server reads it to which the path ends at the first `;`; `None` if that is one of the others.
-    pub cut: Option<CanonicalTarget<'a>>,
+    /// The host of all readings.
+    pub host: Host<'a>,
+    /// The query of all readings, as received.
+    pub query: Option<&'a [u8]>,
+    // PERF: paths and no whole targets, since every request is copied with room for all of them.
+    pub(crate) paths: Paths<'a>,
+}
+
+/// The paths of a target that is ambiguous in one way, one for each reading; see [`Readings`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paths<'a> {
+    pub(crate) as_it_stands: &'a str,
+    pub(crate) decoded: &'a str,
+    pub(crate) cut: Option<&'a str>,
 }
 
 impl<'a> Readings<'a> {
+    /// With what is ambiguous kept as it stands, everything else in canonical form: what a backend gets if the request passes.
+    #[must_use]
+    pub fn as_it_stands(&self) -> CanonicalTarget<'a> {
+        self.with(self.paths.as_it_stands)
+    }
+
+    /// As a server reads it that decodes once more than others, takes a backslash for a slash or drops parameters. It has a canonical form: what
+    /// would be ambiguous even then has more than two readings.
+    #[must_use]
+    pub fn decoded(&self) -> CanonicalTarget<'a> {
+        self.with(self.paths.decoded)
+    }
+
+    /// As a server reads it to which the path ends at the first `;`; `None` if that is one of the others.
+    #[must_use]
+    pub fn cut(&self) -> Option<CanonicalTarget<'a>> {
+        self.paths.cut.map(|path| self.with(path))
+    }
+
     /// Every reading, the one that is forwarded first.
     pub fn all(&self) -> impl Iterator<Item = CanonicalTarget<'a>> + use<'a> {
-        [self.as_it_stands, self.decoded].into_iter().chain(self.cut)
+        [self.as_it_stands(), self.decoded()].into_iter().chain(self.cut())
+    }
+
+    fn with(&self, path: &'a str) -> CanonicalTarget<'a> {
+        CanonicalTarget { host: self.host, path, query: self.query }
     }
 }
 
@@ -218,6 +258,7 @@ pub enum Host<'a> {
 /// assert_eq!(canonicalize(raw, &mut buffer), Target::Ambiguous(Ambiguity::ControlByte));
 /// ```
 #[must_use]
+#[inline]
 pub fn canonicalize<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Target<'a> {
     if let Some(target) = form::borrowed(raw) {
         return Target::Canonical(target);
@@ -251,7 +292,7 @@ pub fn canonicalize<'a>(raw: RawTarget<'a>, buffer: &'a mut TargetBuffer) -> Tar
 pub fn as_forwarded<'a>(path: &[u8], target: &Target<'_>, room: &'a mut [u8]) -> Result<&'a str, Ambiguity> {
     let (decided, class) = match target {
         Target::Canonical(target) => (target.path, None),
-        Target::Readings(readings) => (readings.as_it_stands.path, Some(readings.class)),
+        Target::Readings(readings) => (readings.paths.as_it_stands, Some(readings.class)),
         Target::Ambiguous(class) => return Err(*class),
     };
     let sent = path::as_sent(if path.is_empty() { b"/" } else { path }, class, room)?;

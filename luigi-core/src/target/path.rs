@@ -3,7 +3,7 @@
 //! A path that is canonical already, which nearly all are, is only looked at. At the first segment that is not, what precedes it is
 //! copied into the caller's room and the rest is rewritten there, segment by segment.
 
-use super::{Ambiguity, words};
+use super::{Ambiguity, Paths, words};
 
 /// What a raw byte of a path is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,15 +83,6 @@ pub(super) enum Reading<'a> {
     One(PathAndQuery<'a>),
     /// Several, if the host accepts the class.
     Several(Ambiguity, Paths<'a>, Option<&'a [u8]>),
-}
-
-/// The readings of an ambiguous path.
-#[derive(Clone, Copy)]
-pub(super) struct Paths<'a> {
-    pub(super) as_it_stands: &'a str,
-    pub(super) decoded: &'a str,
-    /// Cut off at the first `;`; `None` if that is no third reading.
-    pub(super) cut: Option<&'a str>,
 }
 
 /// The canonical form of `target`, which begins with `/`.

@@ -36,6 +36,25 @@ pub(super) fn skip_plain_path(path: &[u8], at: usize) -> usize {
     path.len() - rest.len() + stops.trailing_zeros() as usize
 }
 
+/// One bit for each `/` among the first 64 bytes.
+#[inline]
+pub(crate) fn slashes(path: &[u8]) -> u64 {
+    let first = &path[..path.len().min(64)];
+    let (mut slashes, mut at, mut rest) = (0, 0, first);
+    while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() {
+        slashes |= u64::from(Block::new(block).is(b'/').bits()) << at;
+        (at, rest) = (at + BLOCK, behind);
+    }
+    if rest.is_empty() {
+        return slashes;
+    }
+    let last = match first.last_chunk::<BLOCK>() {
+        Some(block) => Block::new(block).is(b'/').bits() >> (BLOCK - rest.len()),
+        None => Block::padded(rest).is(b'/').bits(),
+    };
+    slashes | u64::from(last) << at
+}
+
 /// How many bytes stand before the first `/`; all if there is none.
 pub(crate) fn segment_length(path: &[u8]) -> usize {
     let mut rest = path;
@@ -88,6 +107,7 @@ fn ascii(bytes: &[u8]) -> &str {
 }
 
 /// A name in lower case without empty labels and without A-labels, for certain, and where its last label begins.
+#[inline]
 pub(super) fn plain_name(name: &[u8]) -> Option<(&str, usize)> {
     let (mut behind_dot, mut behind_hyphen) = (1, 0);
     // One bit for each byte that cannot stand there, and one for each dot. Of two hyphens, which A-labels have, the second one cannot.
@@ -164,6 +184,12 @@ mod tests {
             }
             let remarkable = path.get(at).is_none_or(|byte| *byte == b'=' || path[at - 1] == b'/');
             prop_assert!(remarkable, "{}", at);
+        }
+
+        #[test]
+        fn each_slash_has_its_bit(path in proptest::collection::vec(proptest::sample::select(b"/.0a\x80\xaf".as_slice()), 0..140)) {
+            let expected = path.iter().take(64).enumerate().map(|(at, byte)| u64::from(*byte == b'/') << at).sum::<u64>();
+            prop_assert_eq!(slashes(&path), expected);
         }
 
         #[test]

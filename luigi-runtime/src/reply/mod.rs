@@ -26,7 +26,7 @@ use crate::request::Facts;
 use luigi_core::decide::{Advice, Reason};
 use luigi_core::identity::{Credential, InvalidCredential};
 use luigi_core::policy::model::{Approval, Justification, Login};
-use luigi_core::target::{Host, Readings, Target};
+use luigi_core::target::Host;
 use luigi_core::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -141,10 +141,8 @@ impl Refusal {
                 (_, _) => Remedy::None,
             },
         };
-        let (host, path) = match answer.target() {
-            Some(Target::Canonical(target) | Target::Readings(Readings { as_it_stands: target, .. }))
-                if answer.decision().reason != Reason::AmbiguousTarget =>
-            {
+        let (host, path) = match answer.target().and_then(|target| target.forwarded()) {
+            Some(target) if answer.decision().reason != Reason::AmbiguousTarget => {
                 let host = match target.host {
                     Host::Absent => None,
                     Host::Name(host) | Host::Address(host) => Some(host.to_owned()),
