@@ -22,7 +22,6 @@ fn ready(rules: usize) -> (Ready, Hands) {
 #[bench::rules_10(ready(10))]
 #[bench::rules_1000(ready(1_000))]
 #[bench::rules_10000(ready(10_000))]
-#[bench::rules_100000(ready(100_000))]
 fn decide((ready, mut hands): (Ready, Hands)) -> (Ready, Hands) {
     for call in &ready.calls {
         black_box(ready.decide(black_box(call), &mut hands));
