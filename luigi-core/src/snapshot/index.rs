@@ -5,6 +5,7 @@
 //! hold. Exceptions between scopes are not known here.
 
 use super::hosts::{HostTraits, fold_into};
+use super::retire::drop_last;
 use super::scope_traits::ScopeTraits;
 use super::text_table::{TextTable, hash, same};
 use crate::matchers::path_regex::{Case, PathDfa};
@@ -564,13 +565,13 @@ impl Index {
 
     /// Frees up to `limit` nodes and names; `true` when nothing is left.
     pub(super) fn shrink(&mut self, limit: usize) -> bool {
-        self.nodes.truncate(self.nodes.len().saturating_sub(limit));
+        drop_last(&mut self.nodes, limit);
         let scopes: Vec<_> = self.expressions.keys().take(limit).copied().collect();
         for scope in scopes {
             self.expressions.remove(&scope);
         }
         if self.nodes.is_empty() {
-            self.names.truncate(self.names.len().saturating_sub(limit));
+            drop_last(&mut self.names, limit);
         }
         self.nodes.is_empty() && self.names.is_empty() && self.expressions.is_empty()
     }

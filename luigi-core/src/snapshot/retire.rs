@@ -32,10 +32,16 @@ impl Retired {
 
 /// Drops up to `limit` rows; whether the table is empty now.
 fn emptied<Id: TableId, Row>(table: &mut Table<Id, Row>, limit: usize) -> bool {
-    for _ in 0..limit {
-        if table.pop().is_none() {
-            return true;
-        }
-    }
+    drop_last(table.rows_mut(), limit);
     table.is_empty()
+}
+
+/// Drops up to `limit` items from the end, and gives back room that is empty once there is some.
+// PERF: to give back 40 MB at once holds a thread for 10 ms: `cargo bench -p luigi-bench --bench swap`.
+pub(super) fn drop_last<T>(items: &mut Vec<T>, limit: usize) {
+    const WORTH_GIVING_BACK: usize = 1 << 20;
+    items.truncate(items.len().saturating_sub(limit));
+    if (items.capacity() - items.len()) * size_of::<T>() >= WORTH_GIVING_BACK {
+        items.shrink_to_fit();
+    }
 }
