@@ -219,7 +219,7 @@ fn rules_that_name_large_tags_are_counted_before_they_are_made() {
 fn compiled_policies_are_bounded_like_texts() {
     let (_, parsed, _) = check(&[tagged(2_000, 1)]);
     let mut policy = parsed.policy.unwrap();
-    let one = policy.rules.pop().unwrap();
+    let one = policy.rules.iter().next_back().unwrap().1.clone();
     policy.rules =
         (0..2_098).map(|n| luigi_core::policy::model::Rule { name: format!("r{n:05}"), ..one.clone() }).collect();
     let refused = Snapshot::compile(policy).unwrap_err().to_string();
