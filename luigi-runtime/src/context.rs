@@ -392,7 +392,9 @@ fn asked<'a, T>(
         Caller::Asserted(identity) if now < identity.expires_at() => Credential::Verified(identity),
         Caller::Asserted(_) => Credential::Expired,
     };
-    let grants = if grants_count(version, shared.stale_after_seconds, now) { version.grants() } else { no_grants };
+    // PERF: where there are none nobody looks at a clock.
+    let count = version.grants().is_empty() || version.is_heard_of(now, shared.stale_after_seconds);
+    let grants = if count { version.grants() } else { no_grants };
     let source = version.snapshot().source(source(facts.source), |name| match facts.source_of_more {
         Some(source) => source.header_lines(name),
         None => facts.more.header(name),
@@ -417,11 +419,6 @@ fn asked<'a, T>(
     let (method, stops) = (facts.method, version.stops());
     let request = Request { method, target, upgrade, source, credential, time: now, grants, stops, facts: further };
     (then(&request, scratch), Known { credential, source, target, rewritten })
-}
-
-/// Whether the writer of the feed has been heard of lately, so that what it may have taken back meanwhile is known.
-fn grants_count(version: &Version, stale_after_seconds: i64, now: Timestamp) -> bool {
-    version.heartbeat().is_some_and(|at| now.unix_seconds().saturating_sub(at.unix_seconds()) < stale_after_seconds)
 }
 
 /// The target, and the path that a backend is to get in place of the received one, if it is. A target whose path the backend could not be told is as good as

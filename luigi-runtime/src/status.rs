@@ -26,7 +26,7 @@ pub struct Status {
     pub source: SourceStatus,
     /// When the version in force was published in this process.
     pub loaded_at: Timestamp,
-    /// How many seconds ago the feed's writer last said that it lives; `None` for a policy file.
+    /// How many seconds ago the feed's writer last said that it lives, less than zero if by this clock that is still to come; `None` for a policy file.
     pub heartbeat_age_seconds: Option<i64>,
     /// Whether the feed's writer, which said before that it lives, has been silent for longer than `stale-after`: then grants and sessions do not count.
     pub stale: bool,
@@ -77,6 +77,16 @@ impl Status {
         serde_json::to_string(self).expect("a status has string keys only")
     }
 
+    /// How long ago the feed's writer last said that it lives, and whether it is missed, in words; `None` for a policy file.
+    #[must_use]
+    pub fn heartbeat(&self) -> Option<String> {
+        let age = self.heartbeat_age_seconds?;
+        let stale = if self.stale { ", stale: its writer is silent" } else { "" };
+        // Ahead: a clock was set back, this one or the writer's.
+        let (age, when) = (age.unsigned_abs(), if age < 0 { "s ahead of this clock" } else { "s ago" });
+        Some(format!("{age} {when}{stale}"))
+    }
+
     /// The status as text, one fact a line.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -100,11 +110,8 @@ impl Status {
             }
         }
         line("in force since", &self.loaded_at);
-        if let Some(age) = self.heartbeat_age_seconds {
-            line(
-                "heartbeat",
-                &format_args!("{age} s ago{}", if self.stale { ", stale: its writer is silent" } else { "" }),
-            );
+        if let Some(heartbeat) = self.heartbeat() {
+            line("heartbeat", &heartbeat);
         }
         if let Some(refusal) = &self.refusal {
             line("newest version", &format_args!("refused since {}: {}", refusal.since, refusal.why));
@@ -286,6 +293,12 @@ audit problem          the limit is reached
         );
         assert_eq!(status.to_text(), expected);
         status.source = SourceStatus::PolicyFile("/etc/luigi/policy.toml".to_owned());
+        status.heartbeat_age_seconds = Some(-3593);
+        assert!(
+            status.to_text().contains("heartbeat              3593 s ahead of this clock\n"),
+            "{}",
+            status.to_text()
+        );
         (status.heartbeat_age_seconds, status.refusal) = (None, None);
         let text = status.to_text();
         assert!(text.contains("policy file            /etc/luigi/policy.toml (read once"), "{text}");

@@ -11,6 +11,7 @@ use luigi_core::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// One version: policy, keys, grants and mode, published together.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Version {
     mode: Mode,
     manifest: Option<Manifest>,
     loaded_at: Timestamp,
+    /// When this process saw the heartbeat move to where it is, by a clock that nobody sets.
+    heard_at: Instant,
     live: LiveToken,
 }
 
@@ -102,7 +105,22 @@ impl Version {
         };
         let revision = snapshot.revision().to_string();
         let grants = GrantSet::default();
-        Ok(Self { snapshot, key_files: keys, trust, grants, stops, revision, mode, manifest, loaded_at, live })
+        let heartbeat = manifest.as_ref().map(|manifest| manifest.heartbeat);
+        let heard_at =
+            before.filter(|before| before.heartbeat() == heartbeat).map_or_else(Instant::now, |b| b.heard_at);
+        Ok(Self {
+            snapshot,
+            key_files: keys,
+            trust,
+            grants,
+            stops,
+            revision,
+            mode,
+            manifest,
+            loaded_at,
+            heard_at,
+            live,
+        })
     }
 
     /// The compiled policy.
@@ -175,8 +193,13 @@ impl Version {
     /// nobody has to be heard of.
     pub(crate) fn silent_seconds(&self, now: Timestamp, stale_after_seconds: i64) -> Option<i64> {
         let manifest = self.manifest.as_ref()?;
-        let age = now.unix_seconds().saturating_sub(manifest.heartbeat.unix_seconds());
+        let age = silence(manifest.heartbeat, now, self.heard_at.elapsed());
         (manifest.heartbeat > manifest.published_at && age >= stale_after_seconds).then_some(age)
+    }
+
+    /// Whether the feed's writer has been heard of in the last `stale_after_seconds`, so that what it may have taken back meanwhile is known.
+    pub(crate) fn is_heard_of(&self, now: Timestamp, stale_after_seconds: i64) -> bool {
+        self.heartbeat().is_some_and(|at| silence(at, now, self.heard_at.elapsed()) < stale_after_seconds)
     }
 
     pub(crate) fn manifest(&self) -> Option<&Manifest> {
@@ -192,6 +215,13 @@ impl Version {
     pub(crate) fn into_remains(self) -> (Arc<Snapshot>, LiveToken) {
         (self.snapshot, self.live)
     }
+}
+
+/// How long ago a heartbeat was, in seconds: as it says itself, or as long as it has been seen not to move if that is longer. A clock that was set back makes heartbeats be of
+/// the future, and a writer that is gone must not count as alive until the clock is there.
+fn silence(heartbeat: Timestamp, now: Timestamp, unmoved: Duration) -> i64 {
+    let said = now.unix_seconds().saturating_sub(heartbeat.unix_seconds());
+    said.max(i64::try_from(unmoved.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn same_keys(a: &BTreeMap<String, KeyFile>, b: &BTreeMap<String, KeyFile>) -> bool {
@@ -214,5 +244,24 @@ impl LiveToken {
 impl Drop for LiveToken {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_of_the_future_ages_like_any_other() {
+        let at = Timestamp::from_unix_seconds;
+        let check = |heartbeat, now, unmoved, expected| {
+            assert_eq!(silence(at(heartbeat), at(now), Duration::from_secs(unmoved)), expected);
+        };
+        check(1000, 1007, 2, 7);
+        // The clock was set back by an hour.
+        check(4600, 1000, 0, 0);
+        check(4600, 1070, 70, 70);
+        // And forward: whoever started a moment ago believes what the heartbeat says.
+        check(1000, 4600, 1, 3600);
     }
 }

@@ -2,13 +2,15 @@
 
 use luigi_runtime::facts::MoreFacts;
 use luigi_runtime::feed::{Digest, FileKind, MANIFEST_NAME};
-use luigi_runtime::{Engine, EngineConfig, Facts, Mode, Outcome, PollEvent};
+use luigi_runtime::{Engine, EngineConfig, Facts, FeedConfig, Mode, Outcome, PollEvent};
 use luigi_tests::feed::{Feed, numbered_policy};
 use luigi_tests::tokens::Signer;
+use luigi_tests::wait;
 use luigi_workflow::apply::{ApplyErrorKind, ApplyRequest, OnOtherEnvironment, apply};
 use ring::signature::Ed25519KeyPair;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 const OPEN: Facts<'_> = Facts {
     method: b"GET",
@@ -244,6 +246,33 @@ fn a_writer_that_falls_silent_is_told_once_and_so_is_its_return() {
     assert_eq!(engine.poll_until_idle(), None, "told once");
     feed.change_manifest(|m| m.heartbeat = m.published_at.plus_seconds(500));
     assert_eq!((engine.poll_until_idle(), engine.status().stale), (Some(PollEvent::Alive), false));
+}
+
+/// As after a clock was set back by an hour: however long a heartbeat is still to come, a writer that does not move it is gone.
+#[test]
+fn a_heartbeat_that_is_ahead_of_the_clock_keeps_nobody_alive() {
+    let feed = Feed::new();
+    feed.apply(&numbered_policy(1)).unwrap();
+    feed.change_manifest(|m| m.heartbeat = m.published_at.plus_seconds(3600));
+    let EngineConfig::Feed(config) = feed.config() else { panic!("a feed") };
+    let engine =
+        Engine::open(&EngineConfig::Feed(FeedConfig { stale_after: Duration::from_secs(1), ..config })).unwrap();
+    let text = engine.status().to_text();
+    assert!(text.contains(" s ahead of this clock\n"), "{text}");
+    let stale = || matches!(engine.poll_until_idle(), Some(PollEvent::Stale { seconds: 1.. }));
+    wait::until("the writer is missed", stale);
+    feed.change_manifest(|m| m.heartbeat = m.heartbeat.plus_seconds(1));
+    assert_eq!(engine.poll_until_idle(), Some(PollEvent::Alive));
+    wait::until("the writer is missed again", stale);
+    // Another generation alone is not from a writer that lives.
+    feed.change_manifest(|m| m.generation += 1);
+    assert!(matches!(engine.poll_until_idle(), Some(PollEvent::Published { .. })));
+    assert!(engine.status().stale);
+    // Nor does a command that applies something beside a daemon that is gone make it missed, or heard of.
+    feed.apply(&numbered_policy(2)).unwrap();
+    assert!(engine.poll_until_idle().is_some() && !engine.status().stale);
+    let manifest = feed.manifest();
+    assert_eq!(manifest.heartbeat, manifest.published_at, "it does not go back");
 }
 
 #[test]

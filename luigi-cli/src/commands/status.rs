@@ -54,9 +54,8 @@ fn human(status: &Status) -> String {
         line("environment", environment);
     }
     line("generation", &format_args!("{} of the feed made {}", status.generation, epoch(status.epoch)));
-    if let Some(age) = status.heartbeat_age_seconds {
-        let stale = if status.stale { ", stale: its writer is silent" } else { "" };
-        line("heartbeat", &format_args!("{age} s ago{stale}"));
+    if let Some(heartbeat) = status.heartbeat() {
+        line("heartbeat", &heartbeat);
     }
     line("stops", &format_args!("{} in force", status.stops));
     line("rules", &status.rules);

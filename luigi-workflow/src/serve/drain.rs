@@ -5,9 +5,8 @@
 
 use super::convert::{self, Origin};
 use super::metrics::{Counted, Shared};
-use super::responses::{Responses, SETTLED};
+use super::responses::{Moment, Responses, SETTLED};
 use crate::ledger::{Batch, Ledger, LedgerError, NewEntry, ReadSegment, SpoolRecord};
-use jiff::Timestamp;
 use luigi_runtime::spool::{Next, Position, Record, SegmentError, SegmentId, SegmentReader, SpoolReader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -129,7 +128,7 @@ impl Drain {
             }
         }
         if caught_up {
-            let given_up = responses.give_up(Timestamp::now());
+            let given_up = responses.give_up(Moment::now());
             pending.counted.no_responses += given_up.len() as u64;
             pending.batch.entries.extend(given_up);
         }
@@ -270,7 +269,7 @@ fn read(
         open.joined = true;
     }
     let Open { reader, name, node, .. } = open;
-    let (now, head) = (Timestamp::now().as_millisecond(), ledger.head().map_err(DrainError::Ledger)?.sequence);
+    let (now, head) = (Moment::now(), ledger.head().map_err(DrainError::Ledger)?.sequence);
     let end = loop {
         let offset = reader.position().offset;
         let full = records.len() >= MOST_RECORDS || offset - before.offset >= MOST_BYTES;
@@ -341,7 +340,7 @@ fn entry(
     origin: Origin<'_>,
     responses: &mut Responses,
     ledger: &Ledger,
-    now: i64,
+    now: Moment,
     head: u64,
     counted: &mut Counted,
 ) -> Result<NewEntry, DrainError> {
@@ -349,7 +348,7 @@ fn entry(
         Record::Decision(record) => {
             counted.decision(record);
             if record.privileged && record.passed {
-                responses.expect(record.evaluation, record.at_ms.min(now), head + 1);
+                responses.expect(record.evaluation, record.at_ms, head + 1, now);
             }
             convert::decision(record, origin)
         }

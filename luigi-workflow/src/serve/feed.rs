@@ -265,8 +265,8 @@ impl FeedKeeper {
                 self.settings.directory.display()
             ));
         };
-        // It says that the writer lives now: a clock that went back must not say so of the future, nor may it go back.
-        let heartbeat = luigi_runtime::now().max(current.heartbeat);
+        // After a clock went back it goes on from where it was, a second at a time until the clock is there: engines refuse one that goes back, and one that stays says nothing.
+        let heartbeat = luigi_runtime::now().max(current.heartbeat.plus_seconds(1));
         let manifest = Manifest { heartbeat, ..current };
         let mut before = allow;
         self.writer.publish(&manifest, &self.key, &mut Disk::new(&mut before))?;

@@ -30,15 +30,25 @@ const TOO_MANY: u64 = 2_000;
 /// What a shell says of a process that was killed.
 const KILLED: i32 = 128 + 9;
 
+/// Builds a program or library of C that stands beside this file.
+pub(crate) fn compiled(name: &str, options: &[&str], folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve").join(name).with_extension("c");
+    let made = folder.join(name);
+    let built = Command::new("cc")
+        .args(["-O1", "-Wall", "-Wextra", "-Werror"])
+        .args(options)
+        .arg("-o")
+        .arg(&made)
+        .arg(source)
+        .output()
+        .expect("cc");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    made
+}
+
 /// Builds what lets calls fail.
 fn tracer(folder: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/fault.c");
-    let program = folder.join("fault");
-    let built =
-        Command::new("cc").args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&program).arg(source).output();
-    let built = built.expect("cc");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    program
+    compiled("fault", &[], folder)
 }
 
 /// In memory where there is such a place: what a real disk does at a sync is not what is tried here, and there are thousands of them.
