@@ -103,7 +103,7 @@ fn picture(theme: &Theme, series: &[Series]) -> String {
     let _ = writeln!(
         svg,
         "<text x=\"{LEFT}\" y=\"24\" font-size=\"16\" font-weight=\"600\">Time of a decision</text>\n\
-         <text x=\"{LEFT}\" y=\"42\">the same rules and requests in one run; dashed: divided by host by hand</text>"
+         <text x=\"{LEFT}\" y=\"42\">the same rules and requests in one run; dashed: divided by host by hand; dotted: rules as data</text>"
     );
     let mut rules = 10f64.powf(x0);
     while rules <= 10f64.powf(x1) * 1.01 {
@@ -142,6 +142,7 @@ fn picture(theme: &Theme, series: &[Series]) -> String {
         let colour = colour(theme, &one.name);
         let (width, dashes) = match (one.name.as_str(), one.divided) {
             ("Luigi", _) => (3.5, ""),
+            ("Rego data" | "Rego VM", _) => (1.8, " stroke-dasharray=\"2 3\""),
             (_, true) => (1.8, " stroke-dasharray=\"6 4\""),
             (_, false) => (1.8, ""),
         };
@@ -172,19 +173,27 @@ fn picture(theme: &Theme, series: &[Series]) -> String {
     svg
 }
 
-/// Heights near the wanted ones, in the same order, none closer to another than a line, none below the picture.
+/// Heights as near as possible to the wanted ones, in the same order, none closer to another than a line, none outside the picture. (Isotonic regression.)
 fn apart(wanted: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
-    let mut placed = wanted.to_vec();
-    // Down first, then up again from the bottom.
-    for pair in order.windows(2) {
-        placed[pair[1]] = placed[pair[1]].max(placed[pair[0]] + LINE);
+    // Names that stand together: where the first would be on average, and how many there are.
+    let mut groups: Vec<(f64, f64)> = Vec::new();
+    let mut above = 0.0;
+    for at in &order {
+        let mut group = (wanted[*at] - above, 1.0);
+        while let Some((first, names)) = groups.pop_if(|(first, _)| *first > group.0) {
+            group = ((first * names + group.0 * group.1) / (names + group.1), names + group.1);
+        }
+        groups.push(group);
+        above += LINE;
     }
-    let mut limit = BOTTOM;
-    for at in order.iter().rev() {
-        placed[*at] = placed[*at].min(limit);
-        limit = placed[*at] - LINE;
+    let firsts = groups.iter().flat_map(|(first, names)| std::iter::repeat_n(*first, *names as usize));
+    let mut placed = wanted.to_vec();
+    let mut above_this = 0.0;
+    for (at, first) in order.into_iter().zip(firsts) {
+        placed[at] = first.min(BOTTOM + LINE - above).max(TOP) + above_this;
+        above_this += LINE;
     }
     placed
 }
@@ -208,13 +217,16 @@ mod tests {
 
     #[test]
     fn names_keep_their_order_and_do_not_cover_each_other() {
-        let wanted = [100.0, 104.0, 455.0, 460.0, 461.0, 90.0];
-        let placed = apart(&wanted);
-        let mut order: Vec<usize> = (0..wanted.len()).collect();
-        order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
-        for pair in order.windows(2) {
-            assert!(placed[pair[1]] - placed[pair[0]] >= LINE - 1e-9, "{placed:?}");
+        for wanted in [vec![100.0, 104.0, 455.0, 460.0, 461.0, 90.0], vec![TOP; 4], vec![200.0, 200.0, 210.0], vec![]] {
+            let placed = apart(&wanted);
+            let mut order: Vec<usize> = (0..wanted.len()).collect();
+            order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
+            for pair in order.windows(2) {
+                assert!(placed[pair[1]] - placed[pair[0]] >= LINE - 1e-9, "{placed:?}");
+            }
+            assert!(placed.iter().all(|at| (TOP..=BOTTOM + 1e-9).contains(at)), "{placed:?}");
         }
-        assert!(placed.iter().all(|at| *at <= BOTTOM), "{placed:?}");
+        assert_eq!(apart(&[200.0, 200.0]), [200.0 - LINE / 2.0, 200.0 + LINE / 2.0], "as near as possible");
+        assert_eq!(apart(&[300.0, 200.0]), [300.0, 200.0], "where there is room nothing moves");
     }
 }
