@@ -2,7 +2,7 @@
 //!
 //! Every engine is asked all requests and compared with the oracle, as far as that takes seconds. Then rounds: each engine in turn gets the same
 //! requests in the same order, and the processor time of its round, divided by their number, is one measurement. The median of the rounds counts; the
-//! first one is left out. A slow engine gets the first so many requests of each round.
+//! first one is left out. A slow engine gets the first so many requests of each round, and a very slow one fewer rounds.
 
 use crate::Contender;
 use crate::engines::{Engine, luigi::Luigi};
@@ -15,19 +15,35 @@ use std::time::{Duration, Instant};
 pub struct Pace {
     /// Rounds that count.
     rounds: usize,
+    /// Rounds that count for an engine that takes more than a second for one.
+    rounds_of_slow: usize,
     /// What an engine may take for a round.
     round: Duration,
     /// Fewest requests of a round, however long they take.
     fewest: usize,
     /// What comparing an engine's answers may take; fewer of them are compared if all would take longer.
     comparison: Duration,
+    /// What the oracle may take, likewise.
+    oracle: Duration,
 }
 
 impl Pace {
-    pub const FULL: Self =
-        Self { rounds: 7, round: Duration::from_millis(60), fewest: 32, comparison: Duration::from_secs(8) };
-    pub const QUICK: Self =
-        Self { rounds: 1, round: Duration::from_millis(2), fewest: 4, comparison: Duration::from_millis(500) };
+    pub const FULL: Self = Self {
+        rounds: 7,
+        rounds_of_slow: 3,
+        round: Duration::from_millis(60),
+        fewest: 32,
+        comparison: Duration::from_secs(8),
+        oracle: Duration::from_secs(32),
+    };
+    pub const QUICK: Self = Self {
+        rounds: 1,
+        rounds_of_slow: 1,
+        round: Duration::from_millis(2),
+        fewest: 4,
+        comparison: Duration::from_millis(500),
+        oracle: Duration::from_secs(4),
+    };
 }
 
 /// What came out for one engine and one number of rules.
@@ -60,6 +76,8 @@ struct Runner {
     /// Requests of a round: whole passes over the first `timed` ones.
     timed: usize,
     passes: usize,
+    /// Whether a round takes more than a second.
+    is_slow: bool,
     rounds: Vec<f64>,
     compared: usize,
     differ: usize,
@@ -80,6 +98,9 @@ pub fn column(rules: usize, peers: &[&Contender], pace: Pace) -> Column {
     }
     for round in 0..=pace.rounds {
         for runner in &mut runners {
+            if runner.is_slow && round > pace.rounds_of_slow {
+                continue;
+            }
             let each = runner.round();
             // The first warms up.
             if round > 0 {
@@ -95,7 +116,7 @@ pub fn column(rules: usize, peers: &[&Contender], pace: Pace) -> Column {
 
 /// The oracle looks at every rule and writes down everything: seconds, if there are many.
 fn oracle(luigi: &mut Luigi, pace: &Pace) -> Vec<bool> {
-    let end = Instant::now() + pace.comparison * 8;
+    let end = Instant::now() + pace.oracle;
     let mut answers = Vec::new();
     for request in 0..CALLS {
         if Instant::now() > end && request >= pace.fewest {
@@ -126,7 +147,8 @@ impl Runner {
             "    {name}: built in {built:.1?}, {differ} of {compared} answers differ, about {:.2?} a decision",
             Duration::from_secs_f64(each)
         );
-        Self { engine, timed, passes, rounds: Vec::new(), compared, differ, built }
+        let is_slow = each * (timed * passes) as f64 > 1.0;
+        Self { engine, timed, passes, is_slow, rounds: Vec::new(), compared, differ, built }
     }
 
     /// Nanoseconds of this thread's processor time a decision.
