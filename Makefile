@@ -122,7 +122,7 @@ fuzz-quick: ## each fuzz target for FUZZ_SECONDS
 # As root there may be no cargo: `make build && sudo make install` installs what was built.
 install: $(if $(shell command -v $(CARGO)),build) install-library ## to $(DESTDIR)$(PREFIX): command, modules, glue, C library, man pages, completions, examples, documentation
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/luigi/lua53" "$(DESTDIR)$(PREFIX)/lib/luigi/lua54" \
-		"$(DESTDIR)$(PREFIX)/share/doc/luigi/docs" "$(DESTDIR)$(PREFIX)/share/luigi/examples"
+		"$(DESTDIR)$(PREFIX)/share/doc/luigi/docs/plots" "$(DESTDIR)$(PREFIX)/share/luigi/examples"
 	install -m 0755 $(BUILT)/luigi "$(DESTDIR)$(PREFIX)/bin/luigi"
 	install -m 0644 $(HOME_FOLDER)/lua53/luigi.so "$(DESTDIR)$(PREFIX)/lib/luigi/lua53/luigi.so"
 	install -m 0644 $(HOME_FOLDER)/lua54/luigi.so "$(DESTDIR)$(PREFIX)/lib/luigi/lua54/luigi.so"
@@ -131,6 +131,7 @@ install: $(if $(shell command -v $(CARGO)),build) install-library ## to $(DESTDI
 	chmod 0644 "$(DESTDIR)$(PREFIX)/lib/luigi/luigi.cfg"
 	install -m 0644 README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$(DESTDIR)$(PREFIX)/share/doc/luigi/"
 	install -m 0644 docs/*.md "$(DESTDIR)$(PREFIX)/share/doc/luigi/docs/"
+	install -m 0644 docs/plots/*.svg "$(DESTDIR)$(PREFIX)/share/doc/luigi/docs/plots/"
 	cp -R examples/. "$(DESTDIR)$(PREFIX)/share/luigi/examples/"
 	$(BUILT)/luigi man --folder "$(DESTDIR)$(PREFIX)/share/man/man1"
 	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" \

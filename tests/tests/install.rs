@@ -111,6 +111,7 @@ fn the_steps_of_the_readme_work_with_what_make_installs() {
         "include/luigi.h",
         "share/doc/luigi/README.md",
         "share/doc/luigi/docs/POLICY.md",
+        "share/doc/luigi/docs/plots/decisions-light.svg",
         "share/doc/luigi/LICENSE-MIT",
         "share/luigi/examples/policies/billing.toml",
         "share/luigi/examples/demo/shop.toml",

@@ -52,7 +52,14 @@ fn what_it_links_to_is_there() {
     let links: Vec<_> =
         readme.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link).collect();
     assert!(links.len() > 10, "{links:?}");
-    for link in links {
+    let pictures: Vec<_> = ["src=\"", "srcset=\""]
+        .iter()
+        .flat_map(|attribute| readme.split(attribute).skip(1))
+        .filter_map(|rest| rest.split_once('"'))
+        .map(|(link, _)| link)
+        .collect();
+    assert!(!pictures.is_empty());
+    for link in links.into_iter().chain(pictures) {
         assert!(workspace().join(link).exists(), "`{link}` leads nowhere");
     }
 }
