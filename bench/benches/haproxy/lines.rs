@@ -23,7 +23,7 @@ struct Setup {
 
 /// Measures all setups and prints the table.
 pub(crate) fn run(short: bool) {
-    let (rounds, requests) = if short { (1, 400) } else { (9, 16_000) };
+    let (rounds, requests) = if short { (1, 400) } else { (9, 8_000) };
     let site = Site::new();
     let token = write_policy(&site);
     let requests_of_callers = [vec![request(None)], vec![request(Some(&token))]];
