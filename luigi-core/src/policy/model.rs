@@ -83,6 +83,11 @@ impl<Id: TableId, Row> Table<Id, Row> {
         self.rows.into_iter()
     }
 
+    /// Takes the last row away.
+    pub fn pop(&mut self) -> Option<Row> {
+        self.rows.pop()
+    }
+
     /// The rows, to be dropped one after the other: how old versions are freed in slices.
     pub(crate) fn rows_mut(&mut self) -> &mut Vec<Row> {
         &mut self.rows
