@@ -61,7 +61,21 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// Writes a value to standard output as indented JSON.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> io::Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    print(&format!("{}\n", without_controls(&serde_json::to_string_pretty(value)?)))
+}
+
+/// Text whose characters can neither move the cursor nor turn the text around: as `\u202e`, which to JSON is the same character. Lines stay lines.
+pub(crate) fn without_controls(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let turns = matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if turns || character.is_control() && character != '\n' {
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// Problems of a policy as text, coloured and as wide as the terminal.
@@ -106,4 +120,19 @@ pub(crate) const fn style(tone: Tone) -> Style {
 /// `1 rule`, `2 rules`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_terminals_is_spelled_out_and_stays_the_same_json() {
+        let hostile = "a\u{9b}2Jb\u{7f}\u{202e}c\u{2066}d é 漢";
+        let json = serde_json::to_string(hostile).unwrap();
+        let shown = without_controls(&json);
+        assert_eq!(shown, "\"a\\u009b2Jb\\u007f\\u202ec\\u2066d é 漢\"");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), hostile);
+        assert_eq!(without_controls("a,b\r\n\u{1b}[2J\n"), "a,b\\u000d\n\\u001b[2J\n");
+    }
 }

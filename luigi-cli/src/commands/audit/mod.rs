@@ -13,11 +13,12 @@ use crate::Found;
 use crate::args::{Audit, AuditCommand, AuditFilters, AuditFormat};
 use crate::args::{Shown, Source, Which};
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{print, without_controls};
 use crate::state;
 use luigi_workflow::ledger::{
     Disclosure, Entry, Event, Filter, LedgerError, NewEntry, Reader, append_beside, mask, ocsf,
 };
+use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
 
 /// How many entries people get who do not say how many.
@@ -114,6 +115,8 @@ struct Printer {
     format: AuditFormat,
     masked: bool,
     table: table::Table,
+    /// Whoever looks at it must not be misled by it; a program gets everything as it is.
+    on_terminal: bool,
     begun: bool,
 }
 
@@ -123,6 +126,7 @@ impl Printer {
             format: shown.format,
             masked: shown.source.unmasked.is_none(),
             table: table::Table::for_terminal(),
+            on_terminal: std::io::stdout().is_terminal(),
             begun: false,
         }
     }
@@ -135,6 +139,10 @@ impl Printer {
             AuditFormat::Json => entry.body().map_err(failure)? + "\n",
             AuditFormat::Csv => csv::row(&entry).map_err(Failure::environment)?,
             AuditFormat::Ocsf => format!("{}\n", ocsf::event(&entry)),
+        };
+        let text = match self.format {
+            AuditFormat::Json | AuditFormat::Csv | AuditFormat::Ocsf if self.on_terminal => without_controls(&text),
+            AuditFormat::Human | AuditFormat::Json | AuditFormat::Csv | AuditFormat::Ocsf => text,
         };
         Ok(print(&text)?)
     }
