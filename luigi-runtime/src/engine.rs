@@ -268,10 +268,10 @@ impl Engine {
     #[must_use]
     pub fn status(&self) -> Status {
         let version = self.version();
-        let now = crate::now().unix_seconds();
+        let now = crate::now();
         if let Some(spool) = &self.shared.spool {
             // Whoever asks need not have polled.
-            spool.measure_if_due(now);
+            spool.measure_if_due(now.unix_seconds());
         }
         Status {
             mode: version.mode(),
@@ -281,10 +281,10 @@ impl Engine {
             epoch: version.epoch(),
             source: self.shared.source.clone(),
             loaded_at: version.loaded_at(),
-            heartbeat_age_seconds: version.heartbeat().map(|at| now.saturating_sub(at.unix_seconds())),
-            stale: version.silent_seconds(crate::now(), self.shared.stale_after_seconds).is_some(),
+            heartbeat_age_seconds: version.heartbeat_age(now),
+            stale: version.silent_seconds(now, self.shared.stale_after_seconds).is_some(),
             refusal: self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            stops: version.stops().in_force(crate::now()),
+            stops: version.stops().in_force(now),
             facts: match &self.shared.carried {
                 Carried::Everything => None,
                 Carried::Only(facts) => Some(facts.to_string()),

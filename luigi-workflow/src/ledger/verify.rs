@@ -120,7 +120,7 @@ impl Verifier {
         let own = (OWN.to_owned(), own.join("\n"));
         let sources = std::iter::once(&own).chain(&self.checkpoints).enumerate();
         for (index, (source, lines)) in sources.filter(|_| !self.keys.is_empty()) {
-            for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+            for (line, number) in lines.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
                 let source = source.clone();
                 match self.believe(line.trim_end()) {
                     Ok(checkpoint) if ledger.is_none_or(|id| id == checkpoint.ledger) => {
@@ -128,7 +128,10 @@ impl Verifier {
                         expected.at.entry(checkpoint.sequence).or_default().push(met);
                     }
                     Ok(_) => expected.other = expected.other.take().or(Some(Flaw::OtherLedger { source })),
-                    Err(error) => return Err(Flaw::Checkpoint { source, why: error.to_string() }),
+                    Err(error) => {
+                        let source = if index == 0 { source } else { format!("{source}, line {number}") };
+                        return Err(Flaw::Checkpoint { source, why: error.to_string() });
+                    }
                 }
             }
         }
