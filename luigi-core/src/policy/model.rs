@@ -65,9 +65,10 @@ impl<Id: TableId, Row> Table<Id, Row> {
         Id::from_index(self.rows.len() - 1)
     }
 
-    /// Makes room for so many rows in all, so that no push has to move those that are there.
+    /// Makes room for so many rows in all, so that no push has to move those that are there; if there is that much memory, for whoever promises rows need not have them.
     pub(crate) fn make_room(&mut self, rows: usize) {
-        self.rows.reserve_exact(rows.saturating_sub(self.rows.len()));
+        // Without it pushes make room one after the other.
+        let _ = self.rows.try_reserve_exact(rows.saturating_sub(self.rows.len()));
     }
 
     /// The row, to change.

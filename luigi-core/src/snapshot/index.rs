@@ -332,7 +332,7 @@ impl Index {
         let mut links = whole.links();
         let before = Chain::of(links.by_ref().take(kept));
         let first = links.next().expect("more links than are kept");
-        let below = new_node(&mut self.nodes, first.unwrap_or_default());
+        let below = new_node(&mut self.nodes, first.unwrap_or(""));
         let Node { segment, literals, any, ends, .. } = std::mem::take(&mut self.nodes[place(at)]);
         let (to_literal, to_any) = match first {
             Some(_) => (Literals::One(below), None),
