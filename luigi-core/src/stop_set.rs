@@ -128,9 +128,15 @@ impl StopSet {
 
     /// Whether a stop of the scope of this name counts now. Allocates nothing.
     pub(crate) fn stop_scope(&self, name: &str, now: Timestamp) -> bool {
-        self.stops
-            .iter()
-            .any(|stop| matches!(&stop.what, Stopped::Scope(scope) if scope == name) && stop.is_in_force(now))
+        self.stopped_scopes(now).any(|scope| scope == name)
+    }
+
+    /// The names of the scopes whose stops count now. Allocates nothing.
+    pub(crate) fn stopped_scopes(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        self.stops.iter().filter_map(move |stop| match &stop.what {
+            Stopped::Scope(scope) if stop.is_in_force(now) => Some(&**scope),
+            _ => None,
+        })
     }
 
     /// Whether a stop of this identity counts now. Allocates nothing.

@@ -98,7 +98,7 @@ impl Draft {
         for snapshot in snapshots {
             let target = self.target(None);
             let method = snapshot.policy.methods.resolve(self.method.as_bytes());
-            snapshot.index.visit(&target, snapshot.hosts.of(target.host), method, &mut |scope, _, pattern| {
+            snapshot.index.visit(&target, snapshot.hosts.of(target.host), method, &mut |scope, pattern| {
                 let scope = &snapshot.policy.scopes[scope];
                 let is_there =
                     scope.frontends.is_empty() || self.frontend.as_ref().is_some_and(|it| scope.frontends.contains(it));

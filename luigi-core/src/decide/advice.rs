@@ -129,6 +129,7 @@ pub(super) fn authenticate(case: &Case<'_>, rules: Rules, found: &Found, marks: 
     };
     let some_identity = !case.units(found, Effect::Deny).any(denies)
         && !case.units(found, Effect::Restrict).any(blocks)
-        && found.scopes.iter().any(allows);
+        // Those of crowds ask for a group and for nothing else.
+        && (found.crowds(case.index).any(|crowd| !crowd.by_group.is_empty()) || found.scopes.iter().any(allows));
     some_identity.then_some(Advice::Authenticate)
 }

@@ -13,7 +13,7 @@ use crate::policy::model::{
     ApprovalId, Conditions, Effect, FactTest, LoginId, Mode, NetworkId, PatternId, Rule, RuleId, ScheduleId, ScopeId,
     ScopeSelector,
 };
-use crate::snapshot::{HostTraits, Snapshot};
+use crate::snapshot::{HostTraits, Index, Snapshot};
 use crate::target::CanonicalTarget;
 
 /// What one decision is about, with everything looked up that more than one rule may ask for.
@@ -27,6 +27,8 @@ pub(super) struct Case<'a> {
     pub(super) traits: HostTraits,
     /// The request's method, as a set of one.
     pub(super) method: MethodSet,
+    /// Where the scopes were found.
+    pub(super) index: &'a Index,
     pub(super) person: Person<'a>,
     /// The person's grants, in force or not.
     pub(super) grants: &'a [Grant],
@@ -78,10 +80,10 @@ impl Case<'_> {
 
     /// Says in a decision what determines it. Nothing but a reason may have been said in it before.
     #[inline]
-    pub(super) fn say(&self, decision: &mut Decision, reason: Reason, rule: RuleId, marks: &Marks) {
+    pub(super) fn say(&self, decision: &mut Decision, reason: Reason, rule: RuleId, found: &Found, marks: &Marks) {
         decision.reason = reason;
         decision.rule = Some(rule);
-        decision.scope = self.smallest_scope_by(self.rule(rule), |scope| marks.holds(scope));
+        decision.scope = self.smallest_scope_by_group(self.rule(rule), found, marks);
     }
 
     /// The deny or restrict rules with each place in which they are evaluated.
@@ -110,6 +112,11 @@ impl Case<'_> {
     /// The first of a rule's scopes that holds the request.
     pub(super) fn smallest_scope(&self, rule: &Rule, marks: &Marks) -> Option<ScopeId> {
         self.smallest_scope_by(rule, |scope| marks.holds(scope))
+    }
+
+    /// The same for a rule that asks for one group and for nothing else: scopes that are taken together have no others.
+    pub(super) fn smallest_scope_by_group(&self, rule: &Rule, found: &Found, marks: &Marks) -> Option<ScopeId> {
+        self.smallest_scope_by(rule, |scope| marks.holds(scope) || found.is_in_crowd(scope, self.index))
     }
 
     fn smallest_scope_by(&self, rule: &Rule, holds: impl Fn(ScopeId) -> bool) -> Option<ScopeId> {

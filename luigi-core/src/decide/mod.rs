@@ -29,7 +29,7 @@ use crate::identity::Credential;
 use crate::matchers::{Person, override_in_query};
 use crate::method::MethodSet;
 use crate::policy::model::{FactId, ScopeId, Upgrade};
-use crate::snapshot::{HostTraits, Snapshot};
+use crate::snapshot::{HostTraits, Index, Snapshot};
 use crate::target::{CanonicalTarget, Readings, Target};
 use case::{Case, Rules};
 use scopes::FrontendUnknown;
@@ -126,7 +126,7 @@ impl Snapshot {
         if traits.refuses_method_override && self.asks_for_another_method(request, target) {
             return evaluation.refuse(Reason::MethodOverride, privilege);
         }
-        let tunnel_seconds = match self.upgrade(request, preflight, scratch) {
+        let tunnel_seconds = match self.upgrade(request, preflight, traits, scratch) {
             Upgrade::Refuse => return evaluation.refuse(Reason::UpgradeRefused, privilege),
             Upgrade::Outlive { seconds } => Some(seconds),
             Upgrade::Allow => None,
@@ -138,7 +138,7 @@ impl Snapshot {
         }
         let person = Person::of(&request.credential, request.time);
         let stops_preflight = preflight.is_some_and(|preflight| preflight.stopped);
-        if !request.stops.is_empty() && (stops_preflight || self.is_stopped(person, request, scratch)) {
+        if !request.stops.is_empty() && (stops_preflight || self.is_stopped(person, request, traits, scratch)) {
             return evaluation.refuse(Reason::Stopped, privilege);
         }
         // Browsers send no credential with a preflight; one that is there all the same makes no difference.
@@ -146,7 +146,8 @@ impl Snapshot {
         let Scratch { marks, found, standings, .. } = scratch;
         person.look_up_standing(|identity| standings.of(identity, self));
         let grants = grants_of(person, request);
-        let case = Case { snapshot: self, request, target, reading, traits, method, person, grants };
+        let index = self.index_for(traits);
+        let case = Case { snapshot: self, request, target, reading, traits, method, index, person, grants };
         let scope = preflight.map(|preflight| preflight.scope);
         rules::weigh(&case, Rules::InForce, scope, found, marks, &mut evaluation.decision);
         if found.traits.has_observed_rules() {
@@ -179,8 +180,8 @@ impl Snapshot {
             return Ok(None);
         };
         let privilege = held?;
-        let stopped = self.is_scope_stopped(request, scratch);
-        Ok(Some(Preflight { scope, privilege, stopped, upgrade: self.strictest_upgrade(scratch) }))
+        let stopped = self.is_scope_stopped(request, traits, scratch);
+        Ok(Some(Preflight { scope, privilege, stopped, upgrade: self.strictest_upgrade(traits, scratch) }))
     }
 
     /// The frontend at which a request came in; `None` if that is not known, or no scope asks for it.
@@ -192,18 +193,31 @@ impl Snapshot {
     }
 
     /// What is said about the upgrade that the request asks for, or may; nothing against one that it does not ask for.
-    fn upgrade(&self, request: &Request<'_>, preflight: Option<Preflight>, scratch: &Scratch) -> Upgrade {
+    fn upgrade(
+        &self,
+        request: &Request<'_>,
+        preflight: Option<Preflight>,
+        traits: HostTraits,
+        scratch: &Scratch,
+    ) -> Upgrade {
         if request.upgrade.is_false() {
             return Upgrade::Allow;
         }
         let asked_for = preflight.map_or(Upgrade::Allow, |preflight| preflight.upgrade);
-        self.strictest_upgrade(scratch).min(asked_for)
+        self.strictest_upgrade(traits, scratch).min(asked_for)
     }
 
     /// What the strictest of the scopes in `scratch` says about upgrades.
-    fn strictest_upgrade(&self, scratch: &Scratch) -> Upgrade {
+    fn strictest_upgrade(&self, traits: HostTraits, scratch: &Scratch) -> Upgrade {
         let said = scratch.found().iter().map(|scope| self.policy.scopes[*scope].upgrade);
-        said.min().unwrap_or(Upgrade::Allow)
+        let together = scratch.found.crowds(self.index_for(traits)).map(|crowd| crowd.upgrade);
+        said.chain(together).min().unwrap_or(Upgrade::Allow)
+    }
+
+    /// Where the scopes of a host were found.
+    #[inline]
+    fn index_for(&self, traits: HostTraits) -> &Index {
+        self.folded_index.as_ref().filter(|_| traits.ignores_case).unwrap_or(&self.index)
     }
 
     /// Whether the request asks for another method than its own, or may: a header that is not passed could be there.
@@ -223,8 +237,12 @@ impl Snapshot {
     ) -> &'s [ScopeId] {
         scratch.fit(self);
         let frontend = frontend.unwrap_or_default().as_bytes();
-        match scopes::find(self, target, self.hosts.of(target.host), method, Some(frontend), scratch) {
-            Ok(_) => scratch.found(),
+        let traits = self.hosts.of(target.host);
+        match scopes::find(self, target, traits, method, Some(frontend), scratch) {
+            Ok(_) => {
+                scratch.take_crowds_apart(self.index_for(traits));
+                scratch.found()
+            }
             // Not so: it is known.
             Err(FrontendUnknown { .. }) => &[],
         }
@@ -246,16 +264,22 @@ struct Preflight {
 
 impl Snapshot {
     /// Whether a stop holds for a scope that holds the request, or for whoever is known to ask.
-    fn is_stopped(&self, person: Person<'_>, request: &Request<'_>, scratch: &Scratch) -> bool {
+    fn is_stopped(&self, person: Person<'_>, request: &Request<'_>, traits: HostTraits, scratch: &Scratch) -> bool {
         let now = request.time;
-        self.is_scope_stopped(request, scratch)
+        self.is_scope_stopped(request, traits, scratch)
             || person.identity().is_some_and(|identity| request.stops.stop_identity(identity, person.actor(), now))
     }
 
     /// Whether a stop holds for one of the scopes in `scratch`.
-    fn is_scope_stopped(&self, request: &Request<'_>, scratch: &Scratch) -> bool {
-        let mut scopes = scratch.found().iter().map(|scope| &self.policy.scopes[*scope]);
-        scopes.any(|scope| request.stops.stop_scope(&scope.name, request.time))
+    fn is_scope_stopped(&self, request: &Request<'_>, traits: HostTraits, scratch: &Scratch) -> bool {
+        let name = |scope: &ScopeId| &*self.policy.scopes[*scope].name;
+        let mut crowds = scratch.found.crowds(self.index_for(traits));
+        scratch.found().iter().any(|scope| request.stops.stop_scope(name(scope), request.time))
+            // INVARIANT (scopes-by-name) is relied on.
+            || crowds.any(|crowd| {
+                let mut stopped = request.stops.stopped_scopes(request.time);
+                stopped.any(|stopped| crowd.scopes().binary_search_by(|scope| name(scope).cmp(stopped)).is_ok())
+            })
     }
 }
 

@@ -7,6 +7,7 @@ use super::lacking::{Blocks, Smallest, Unmet};
 use super::scratch::{Found, Marks};
 use crate::kleene::Kleene;
 use crate::policy::model::{Effect, Rule, RuleId, ScopeId, ScopeSelector};
+use crate::snapshot::GroupRules;
 
 /// Decides by the rules of the scopes that hold the request; a CORS preflight that the `preflight` scope lets pass, by the deny rules alone.
 /// `decision` is one that nothing has been said in yet.
@@ -27,13 +28,13 @@ pub(super) fn weigh(
     let traits = found.traits;
     let denied = if traits.has_rules(Effect::Deny) { denied(case, rules, found) } else { None };
     if let Some((reason, rule)) = denied {
-        case.say(decision, reason, rule, marks);
+        case.say(decision, reason, rule, found, marks);
     } else {
         let blocks = if traits.has_rules(Effect::Restrict) { restricted(case, rules, found, marks) } else { None };
         match blocks {
             Some(blocks) => lacking(case, rules, found, &blocks, marks, decision),
             None => match met(case, rules, found, marks) {
-                Met { by: Smallest(Some(id)), .. } => case.say(decision, Reason::AllowedByRule, id, marks),
+                Met { by: Smallest(Some(id)), .. } => case.say(decision, Reason::AllowedByRule, id, found, marks),
                 Met { not_yet: false, .. } => decision.reason = Reason::NoRuleAllows,
                 Met { not_yet: true, .. } => {
                     marks.begin_logins();
@@ -63,7 +64,7 @@ pub(super) fn weigh_observed(
 #[cold]
 fn let_pass(case: &Case<'_>, rules: Rules, scope: ScopeId, found: &Found, marks: &Marks, decision: &mut Decision) {
     match denied(case, rules, found) {
-        Some((reason, rule)) => case.say(decision, reason, rule, marks),
+        Some((reason, rule)) => case.say(decision, reason, rule, found, marks),
         None => *decision = Decision { scope: Some(scope), ..Decision::refused(Reason::Preflight) },
     }
 }
@@ -162,6 +163,11 @@ fn met(case: &Case<'_>, rules: Rules, found: &Found, marks: &Marks) -> Met {
         // True, but it lacks something.
         if value.is_true() && case.unmet(rule, place, found, marks).any() { Kleene::Unknown } else { value }
     };
+    for crowd in found.crowds(case.index) {
+        if let Some((id, value)) = case.person.first_by_group(&crowd.by_group, &case.snapshot.policy) {
+            met.offer(id, value);
+        }
+    }
     for scope in &found.scopes {
         let of_scope = &case.snapshot.scope_rules[*scope];
         if let Some((id, value)) = case.person.first_by_group(&of_scope.by_group, &case.snapshot.policy) {
@@ -210,13 +216,23 @@ fn lacking(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, marks:
             least = best_of(least, lack);
         }
     };
+    let by_group = |by_group: &GroupRules, scope: Option<ScopeId>| {
+        let (id, value) = case.person.first_by_group(by_group, &case.snapshot.policy)?;
+        let (rule, lacks) = (case.rule(id), Unmet::default());
+        let scope = scope.or_else(|| case.smallest_scope_by_group(rule, found, marks));
+        let lack = scope.filter(|_| value.is_true()).map(Place::scope);
+        let lack = lack.and_then(|place| Lack::of(case, id, rule, place, lacks, blocks, found, marks));
+        Some((id, (value, lacks, lack)))
+    };
+    for crowd in found.crowds(case.index) {
+        if let Some((id, value)) = by_group(&crowd.by_group, None) {
+            weigh(id, value);
+        }
+    }
     for scope in &found.scopes {
         let of_scope = &case.snapshot.scope_rules[*scope];
-        if let Some((id, value)) = case.person.first_by_group(&of_scope.by_group, &case.snapshot.policy) {
-            let (rule, place, lacks) = (case.rule(id), Place::scope(*scope), Unmet::default());
-            let lack =
-                if value.is_true() { Lack::of(case, id, rule, place, lacks, blocks, found, marks) } else { None };
-            weigh(id, (value, lacks, lack));
+        if let Some((id, value)) = by_group(&of_scope.by_group, Some(*scope)) {
+            weigh(id, value);
         }
         let is_first = |rule: &Rule| rules.include(rule) && case.smallest_scope(rule, marks) == Some(*scope);
         for id in &of_scope.allow_by_more {
@@ -234,13 +250,13 @@ fn lacking(case: &Case<'_>, rules: Rules, found: &Found, blocks: &Blocks, marks:
     }
     if let Some((id, lacks)) = unmet {
         let (reason, restricted_by) = first_unmet(lacks, blocks);
-        case.say(decision, reason, id, marks);
+        case.say(decision, reason, id, found, marks);
         decision.restricted_by = restricted_by;
         decision.advice = least.map(|lack| lack.advice(case, rules, found, blocks, marks));
         return;
     }
     match unknown.0 {
-        Some(id) => case.say(decision, Reason::AllowRuleUnknown, id, marks),
+        Some(id) => case.say(decision, Reason::AllowRuleUnknown, id, found, marks),
         None => decision.reason = Reason::NoRuleAllows,
     }
 }

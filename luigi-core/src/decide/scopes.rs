@@ -4,7 +4,7 @@ use super::Privilege;
 use super::scratch::{Hold, Scratch};
 use crate::method::MethodSet;
 use crate::policy::model::ScopeId;
-use crate::snapshot::{HostTraits, Index, ScopeTraits, Snapshot};
+use crate::snapshot::{Held, HostTraits, Index, ScopeTraits, Snapshot};
 use crate::target::CanonicalTarget;
 
 /// Which scopes hold a request cannot be told without its frontend, which is not known.
@@ -48,9 +48,12 @@ fn visit(
     scratch: &mut Scratch,
 ) -> ScopeTraits {
     let mut traits_of_found = ScopeTraits::default();
-    index.visit(target, traits, method, &mut |scope, traits, pattern| {
+    index.find(target, traits, method, &mut |held, traits| {
         traits_of_found = traits_of_found.or(traits);
-        scratch.note(scope, pattern);
+        match held {
+            Held::By(scope, pattern) => scratch.note(scope, pattern),
+            Held::ByCrowd(crowd) => scratch.note_crowd(crowd, traits),
+        }
     });
     traits_of_found
 }
@@ -82,15 +85,18 @@ fn narrow(
     if traits_of_found.names_frontends() {
         let Some(frontend) = frontend else {
             let each = scratch.found().iter().map(|id| snapshot.scope_traits[*id].privilege());
-            return Err(FrontendUnknown { privilege: each.max().unwrap_or(Privilege::None) });
+            let of_crowds = scratch.found.crowd_traits.privilege();
+            return Err(FrontendUnknown { privilege: each.fold(of_crowds, Privilege::max) });
         };
         scratch.keep(|id| {
             let named = &snapshot.policy.scopes[id].frontends;
             named.is_empty() || named.binary_search_by(|name| name.as_bytes().cmp(frontend)).is_ok()
         });
     }
-    let mut privilege = Privilege::None;
-    let mut all = snapshot.traits_for_all;
+    // Scopes of crowds name no frontends and leave nothing out.
+    let of_crowds = scratch.found.crowd_traits;
+    let mut privilege = of_crowds.privilege();
+    let mut all = snapshot.traits_for_all.or(of_crowds);
     let mut all_hold = true;
     for at in 0..scratch.found().len() {
         let scope = scratch.found()[at];

@@ -2,13 +2,13 @@
 
 use crate::matchers::Standings;
 use crate::policy::model::{LoginId, PatternId, ScopeId, TableId};
-use crate::snapshot::{ScopeTraits, Snapshot, SnapshotNumber, fold_into};
+use crate::snapshot::{Crowd, CrowdId, Index, ScopeTraits, Snapshot, SnapshotNumber, fold_into};
 use crate::target::MAX_TARGET_BYTES;
 
 /// Working memory for [`Snapshot::decide`]; keeps nothing from one decision to the next that could change an answer.
 ///
 /// One thread uses it at a time. It grows with the largest snapshot it has seen: 12 bytes a scope, 4 a login, 8 a pattern of scopes whose
-/// rules take captures, and about 64 KiB for the groups of identities.
+/// rules take captures, 4 where scopes are taken together, and about 64 KiB for the groups of identities.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// The snapshot that all this was last made to fit.
@@ -37,7 +37,10 @@ pub(super) struct Found {
     pub(super) scopes: Vec<ScopeId>,
     /// With each scope of rules that take captures the patterns that hold the target.
     patterns: Vec<(ScopeId, PatternId)>,
-    /// What these scopes are like, and the rules about every request.
+    /// Scopes that are taken together; all of them hold the request.
+    crowds: Vec<CrowdId>,
+    pub(super) crowd_traits: ScopeTraits,
+    /// What all these scopes are like, and the rules about every request.
     pub(super) traits: ScopeTraits,
 }
 
@@ -46,6 +49,16 @@ impl Found {
     fn sort(&mut self) {
         self.scopes.sort_unstable();
         self.patterns.sort_unstable();
+    }
+
+    /// The scopes that are taken together.
+    pub(super) fn crowds<'s>(&'s self, index: &'s Index) -> impl Iterator<Item = &'s Crowd> {
+        self.crowds.iter().map(|id| index.crowd(*id))
+    }
+
+    /// Whether a scope is among those that are taken together.
+    pub(super) fn is_in_crowd(&self, scope: ScopeId, index: &Index) -> bool {
+        self.crowds(index).any(|crowd| crowd.has(scope))
     }
 
     /// The patterns of a scope that hold the request, in order; none for a scope of which it does not matter.
@@ -126,6 +139,10 @@ impl Scratch {
         if self.found.patterns.capacity() < snapshot.patterns {
             self.found.patterns.reserve(snapshot.patterns - self.found.patterns.len());
         }
+        let crowds = snapshot.index.crowds().max(snapshot.folded_index.as_ref().map_or(0, Index::crowds));
+        if self.found.crowds.capacity() < crowds {
+            self.found.crowds.reserve(crowds - self.found.crowds.len());
+        }
         if snapshot.folded_index.is_some() && self.folded.capacity() < MAX_TARGET_BYTES {
             self.folded.reserve(MAX_TARGET_BYTES);
         }
@@ -152,6 +169,8 @@ impl Scratch {
     pub(super) fn begin(&mut self) {
         self.found.scopes.clear();
         self.found.patterns.clear();
+        self.found.crowds.clear();
+        self.found.crowd_traits = ScopeTraits::default();
         self.marks.round = self.marks.round.wrapping_add(1);
         if self.marks.round == 0 {
             self.marks.scopes.fill((0, Hold::Excepted));
@@ -171,13 +190,32 @@ impl Scratch {
         }
     }
 
+    /// Notes that patterns of scopes that are taken together hold the target.
+    #[cold]
+    pub(super) fn note_crowd(&mut self, crowd: CrowdId, traits: ScopeTraits) {
+        self.found.crowds.push(crowd);
+        self.found.crowd_traits = self.found.crowd_traits.or(traits);
+    }
+
     pub(super) fn set_hold(&mut self, scope: ScopeId, hold: Hold) {
         self.marks.scopes[scope.index()] = (self.marks.round, hold);
     }
 
-    /// The scopes that were found.
+    /// The scopes that were found, but for those that are taken together.
     pub(super) fn found(&self) -> &[ScopeId] {
         &self.found.scopes
+    }
+
+    /// Leaves each scope that holds the request by itself.
+    pub(super) fn take_crowds_apart(&mut self, index: &Index) {
+        let crowds = std::mem::take(&mut self.found.crowds);
+        for scope in crowds.iter().flat_map(|crowd| index.crowd(*crowd).scopes()) {
+            self.note(*scope, None);
+            self.set_hold(*scope, Hold::Holds);
+        }
+        self.found.crowds = crowds;
+        self.found.crowds.clear();
+        self.found.sort();
     }
 
     /// Leaves only the scopes of which `holds` is true; the others do not hold the request.

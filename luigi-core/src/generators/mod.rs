@@ -5,6 +5,7 @@
 //! common meet in no decision. What is made keeps the invariants of the [model](crate::policy::model), nothing more: a
 //! linter would object to most of it.
 
+mod crowds;
 mod facts;
 mod policies;
 mod scenarios;

@@ -1,10 +1,10 @@
 //! Policies from choices.
 
-use super::facts;
 use super::{
     ACRS, ADDRESSES, AMRS, CAPTURED, CAPTURES, CLAIM_PATHS, Choices, EMAIL_DOMAINS, EMAILS, FAMILIES, FRONTENDS,
     GROUP_VALUES, HOSTS, ISSUER_URLS, KINDS, METHODS, MOMENTS, SEGMENTS, SUBJECT_PATTERNS, SUBJECTS,
 };
+use super::{crowds, facts};
 use crate::identity::{Algorithm, ClaimMap, IssuerTrust, IssuerType};
 use crate::method::MethodSet;
 use crate::policy::captures::{CaptureTest, CaptureValues, GroupFamily, GroupValue};
@@ -23,7 +23,7 @@ const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "
 const HOURS: [u32; 8] = [8, 18, 2, 3, 0, 22, 12, 24];
 const DATES: [(i16, i8, i8); 5] = [(2026, 3, 2), (2026, 3, 1), (2026, 3, 29), (2026, 10, 25), (2026, 10, 24)];
 
-/// A policy of up to eight rules over up to five scopes.
+/// A policy of up to ten rules over up to nine scopes.
 #[must_use]
 pub fn policy(choices: &mut Choices<'_>) -> Policy {
     let mut policy = Policy::default();
@@ -54,6 +54,7 @@ pub fn policy(choices: &mut Choices<'_>) -> Policy {
     if choices.chance(25) {
         policy.environment = Some(choices.text(&["production", "staging"]));
     }
+    crowds::add(&mut policy, choices);
     policy
 }
 

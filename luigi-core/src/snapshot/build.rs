@@ -2,6 +2,7 @@
 //!
 //! Everything that decisions rely on is checked here, so that a snapshot that exists is one that cannot make them fail.
 
+use super::crowd::Member;
 use super::group_table::GroupTable;
 use super::hosts::HostTable;
 use super::index::Index;
@@ -139,6 +140,8 @@ pub(super) struct Builder {
     depths: Vec<u8>,
     /// The pairs of a host and an operation of all scopes.
     pairs: usize,
+    /// The scopes that others leave out.
+    excepted: BTreeSet<ScopeId>,
     /// What of the next scope has been put into the index: pairs of host and operation.
     indexed: usize,
     /// How many scopes the rules name so far.
@@ -247,6 +250,11 @@ impl Builder {
         if row.operations.iter().any(|operation| operation.path.segments.len() > MAX_TEMPLATE_SEGMENTS) {
             return Err(Problem::TemplateTooLong { scope: row.name });
         }
+        // INVARIANT (scopes-by-name): the order of ids is that of names.
+        if self.policy.scopes.iter().next_back().is_some_and(|(_, last)| last.name >= row.name) {
+            return Err(Problem::Inconsistent { what: "scopes are not sorted by name" });
+        }
+        self.excepted.extend(&row.except);
         self.scope_rules.push(RulesByEffect::default());
         self.scope_traits.push(ScopeTraits::of(&row));
         self.policy.scopes.push(row);
@@ -402,7 +410,14 @@ impl Builder {
             self.indexed = 0;
             left = left.saturating_sub(1);
         }
-        Ok(true)
+        let Self { policy, scope_rules, scope_traits, excepted, index, folded_index, .. } = self;
+        let member = |id: ScopeId| {
+            let rules = &scope_rules[id];
+            let is_plain = scope_traits[id].is_plain() && rules.are_by_group() && !excepted.contains(&id);
+            if is_plain { Member::of(&policy.scopes[id], &rules.by_group) } else { None }
+        };
+        let all = |index: &mut Index| index.gather(left, member);
+        Ok(all(index) && folded_index.as_mut().is_none_or(all))
     }
 
     fn frontend(&self) -> Option<FactId> {
@@ -515,6 +530,11 @@ fn is_ordered(values: &[String]) -> bool {
 }
 
 impl RulesByEffect {
+    /// Whether all allow rules are among those by group.
+    fn are_by_group(&self) -> bool {
+        self.allow_by_more.is_empty() && self.capturing.is_none()
+    }
+
     fn add(&mut self, id: RuleId, rule: &Rule) {
         match rule.effect {
             Effect::Deny => self.deny.push(id),

@@ -16,6 +16,13 @@ impl GroupRules {
         }
     }
 
+    /// Those of these rules, in whatever order they are.
+    pub(super) fn of_rules(mut rules: Vec<(GroupId, RuleId)>) -> Self {
+        rules.sort_unstable();
+        rules.dedup_by_key(|(group, _)| *group);
+        Self(rules)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -4,6 +4,7 @@
 //! the host and the segments of the path. Regular expressions stand where the segments end with which every path begins that they
 //! hold. Exceptions between scopes are not known here.
 
+use super::crowd::{Crowd, Gathering, Member};
 use super::hosts::{HostTraits, fold_into};
 use super::retire::drop_last;
 use super::scope_traits::ScopeTraits;
@@ -32,6 +33,23 @@ pub(crate) struct Index {
     nodes: Vec<Node>,
     /// The regular expressions of scopes that have some.
     expressions: FixedHashMap<ScopeId, Expressions>,
+    crowds: Vec<Crowd>,
+    /// How many nodes have been looked at for crowds.
+    gathered: usize,
+    gathering: Option<NodeGathering>,
+}
+
+/// How many patterns may end at a node before those that can are taken together.
+// PERF: 10,000 scopes on one path took 139 us one by one: `cargo bench -p luigi-bench --bench decide -- adversarial/one_path`.
+const CROWDED: usize = 2;
+
+/// The ends of one node, while they are being taken together.
+#[derive(Debug)]
+struct NodeGathering {
+    /// The first stands last.
+    left: Vec<End>,
+    kept: Vec<End>,
+    crowds: Vec<(End, Gathering)>,
 }
 
 /// How many segments with which expressions begin are looked at. Far below [`super::MAX_TEMPLATE_SEGMENTS`].
@@ -186,12 +204,28 @@ struct Expressions {
 /// What is found where a pattern ends.
 #[derive(Clone, Copy, Debug)]
 struct End {
-    scope: ScopeId,
+    held: Held,
     traits: ScopeTraits,
     methods: MethodSet,
-    /// Which pattern it is, where that matters; else all of a scope that end at one node are one.
-    pattern: Option<PatternId>,
     kind: EndKind,
+}
+
+/// What holds a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// A scope, and by which pattern, where that matters; else all of a scope that end at one node are one.
+    By(ScopeId, Option<PatternId>),
+    ByCrowd(CrowdId),
+}
+
+/// Where a crowd of an index stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CrowdId(u32);
+
+impl CrowdId {
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// What a path must be like that comes to the end of a pattern: one bit each, so that several can be looked for at once.
@@ -278,10 +312,11 @@ impl Index {
         };
         let ends = &mut self.nodes[place(at)].ends;
         // Scopes come one after the other.
-        let mut of_scope = ends.iter_mut().rev().take_while(|end| end.scope == scope);
-        match of_scope.find(|end| end.pattern == pattern && end.kind == kind) {
+        let held = Held::By(scope, pattern);
+        let mut of_scope = ends.iter_mut().rev().take_while(|end| matches!(end.held, Held::By(of, _) if of == scope));
+        match of_scope.find(|end| end.held == held && end.kind == kind) {
             Some(end) => end.methods = end.methods.union(operation.methods),
-            None => ends.push(End { scope, traits, methods: operation.methods, pattern, kind }),
+            None => ends.push(End { held, traits, methods: operation.methods, kind }),
         }
     }
 
@@ -382,7 +417,73 @@ impl Index {
         let root = self.root(host);
         let lead = self.expressions.get(&scope).map_or_else(Vec::new, |expressions| expressions.lead.clone());
         let at = self.node_at(root, &lead);
-        self.nodes[place(at)].ends.push(End { scope, traits, methods, pattern, kind: EndKind::Expressions });
+        self.nodes[place(at)].ends.push(End {
+            held: Held::By(scope, pattern),
+            traits,
+            methods,
+            kind: EndKind::Expressions,
+        });
+    }
+
+    /// After the last operation: takes scopes together that are alike, where many end at one node; up to `limit` nodes or ends at a time. `true` when all
+    /// is done. `member` says what matters of a scope that may be taken together with others.
+    pub(super) fn gather<'r>(&mut self, limit: usize, member: impl Fn(ScopeId) -> Option<Member<'r>>) -> bool {
+        for _ in 0..limit {
+            if self.gathering.is_some() {
+                self.gather_end(&member);
+                continue;
+            }
+            let Some(node) = self.nodes.get_mut(self.gathered) else { return true };
+            if node.ends.len() <= CROWDED {
+                self.gathered += 1;
+                continue;
+            }
+            let mut left = std::mem::take(&mut node.ends);
+            left.reverse();
+            self.gathering = Some(NodeGathering { left, kept: Vec::new(), crowds: Vec::new() });
+        }
+        false
+    }
+
+    /// Takes the next end of the node that is at hand; after the last one the next node is.
+    fn gather_end<'r>(&mut self, member: impl Fn(ScopeId) -> Option<Member<'r>>) {
+        let Some(at_hand) = &mut self.gathering else { return };
+        let Some(end) = at_hand.left.pop() else {
+            let NodeGathering { mut kept, crowds, .. } = self.gathering.take().expect("there is one");
+            for (end, gathering) in crowds {
+                let id = u32::try_from(self.crowds.len()).expect("an index has fewer than 2^32 nodes");
+                self.crowds.push(gathering.finish());
+                kept.push(End { held: Held::ByCrowd(CrowdId(id)), ..end });
+            }
+            self.nodes[self.gathered].ends = kept;
+            self.gathered += 1;
+            return;
+        };
+        let member = match end {
+            End {
+                held: Held::By(scope, None), kind: EndKind::Here | EndKind::HereWithSlash | EndKind::Rest, ..
+            } => member(scope).map(|member| (scope, member)),
+            End { .. } => None,
+        };
+        let Some((scope, member)) = member else {
+            at_hand.kept.push(end);
+            return;
+        };
+        let alike = |of: &End| of.kind == end.kind && of.methods == end.methods && of.traits == end.traits;
+        let at = at_hand.crowds.iter().position(|(of, _)| alike(of)).unwrap_or_else(|| {
+            at_hand.crowds.push((end, Gathering::default()));
+            at_hand.crowds.len() - 1
+        });
+        at_hand.crowds[at].1.add(scope, &member);
+    }
+
+    /// How many crowds there are: no more are found at once.
+    pub(crate) fn crowds(&self) -> usize {
+        self.crowds.len()
+    }
+
+    pub(crate) fn crowd(&self, id: CrowdId) -> &Crowd {
+        &self.crowds[id.index()]
     }
 
     /// The trie of a host pattern.
@@ -430,15 +531,29 @@ impl Index {
         found.map_or_else(Roots::default, |at| self.names[at as usize].roots)
     }
 
-    /// Calls `found` for each scope with a pattern that holds the target and method, and says what the scope is like and which pattern it is, where that
-    /// matters; a scope may come more than once, but with each of the patterns that matter only once. The path is in lower case if the index is.
+    /// Calls `found` for each scope with a pattern that holds the target and method, and says which pattern it is, where that matters; a scope may come more than once, but with each of the patterns that matter only once. The path is in lower case if the index is.
     #[inline]
     pub(crate) fn visit(
         &self,
         target: &CanonicalTarget<'_>,
         traits: HostTraits,
         method: MethodSet,
-        found: &mut impl FnMut(ScopeId, ScopeTraits, Option<PatternId>),
+        found: &mut impl FnMut(ScopeId, Option<PatternId>),
+    ) {
+        self.find(target, traits, method, &mut |held, _| match held {
+            Held::By(scope, pattern) => found(scope, pattern),
+            Held::ByCrowd(crowd) => self.crowd(crowd).scopes().iter().for_each(|scope| found(*scope, None)),
+        });
+    }
+
+    /// The same, but scopes that are taken together come as one.
+    #[inline]
+    pub(crate) fn find(
+        &self,
+        target: &CanonicalTarget<'_>,
+        traits: HostTraits,
+        method: MethodSet,
+        found: &mut impl FnMut(Held, ScopeTraits),
     ) {
         // The asterisk- and the authority-form lie in no scope.
         if !target.path.starts_with('/') {
@@ -471,12 +586,7 @@ impl Index {
 
     /// What is found below what follows `*.` and `**.`.
     #[inline(never)]
-    fn below_suffixes<F: FnMut(ScopeId, ScopeTraits, Option<PatternId>)>(
-        &self,
-        name: &str,
-        sought: &Sought<'_>,
-        found: &mut F,
-    ) {
+    fn below_suffixes<F: FnMut(Held, ScopeTraits)>(&self, name: &str, sought: &Sought<'_>, found: &mut F) {
         for (at, suffix) in self.suffixes(name) {
             let roots = self.roots(suffix);
             if roots.one_label.is_some() && !name[..at].contains('.') {
@@ -504,30 +614,22 @@ impl Index {
 
     /// What is found below a root, if there is one.
     #[inline]
-    fn below<F: FnMut(ScopeId, ScopeTraits, Option<PatternId>)>(
-        &self,
-        root: Option<NodeId>,
-        sought: &Sought<'_>,
-        found: &mut F,
-    ) {
+    fn below<F: FnMut(Held, ScopeTraits)>(&self, root: Option<NodeId>, sought: &Sought<'_>, found: &mut F) {
         let Some(root) = root else { return };
         self.walk(root, sought.path, sought, found);
     }
 
     /// Whether one of a scope's regular expressions holds the path.
     #[inline(never)]
-    fn expressions_hold(&self, scope: ScopeId, sought: &Sought<'_>) -> bool {
-        self.expressions.get(&scope).is_some_and(|expressions| expressions.dfa.holds(sought.whole))
+    fn expressions_hold(&self, held: Held, sought: &Sought<'_>) -> bool {
+        match held {
+            Held::By(scope, _) => self.expressions.get(&scope).is_some_and(|it| it.dfa.holds(sought.whole)),
+            Held::ByCrowd(_) => false,
+        }
     }
 
     /// `path` is what is left of the one that is sought; it begins with `/`, or is empty where a template ended with the path.
-    fn walk<F: FnMut(ScopeId, ScopeTraits, Option<PatternId>)>(
-        &self,
-        mut node: NodeId,
-        mut path: &[u8],
-        sought: &Sought<'_>,
-        found: &mut F,
-    ) {
+    fn walk<F: FnMut(Held, ScopeTraits)>(&self, mut node: NodeId, mut path: &[u8], sought: &Sought<'_>, found: &mut F) {
         loop {
             let at = &self.nodes[place(node)];
             if !at.chain.is_empty() {
@@ -541,9 +643,9 @@ impl Index {
             for end in &at.ends {
                 if end.kind as u8 & ends != 0
                     && end.methods.intersects(sought.method)
-                    && (end.kind != EndKind::Expressions || self.expressions_hold(end.scope, sought))
+                    && (end.kind != EndKind::Expressions || self.expressions_hold(end.held, sought))
                 {
-                    found(end.scope, end.traits, end.pattern);
+                    found(end.held, end.traits);
                 }
             }
             if segments.is_empty() || at.any.is_none() && matches!(at.literals, Literals::None) {
@@ -566,6 +668,7 @@ impl Index {
     /// Frees up to `limit` nodes and names; `true` when nothing is left.
     pub(super) fn shrink(&mut self, limit: usize) -> bool {
         drop_last(&mut self.nodes, limit);
+        drop_last(&mut self.crowds, limit);
         let scopes: Vec<_> = self.expressions.keys().take(limit).copied().collect();
         for scope in scopes {
             self.expressions.remove(&scope);
@@ -573,7 +676,7 @@ impl Index {
         if self.nodes.is_empty() {
             drop_last(&mut self.names, limit);
         }
-        self.nodes.is_empty() && self.names.is_empty() && self.expressions.is_empty()
+        self.nodes.is_empty() && self.crowds.is_empty() && self.names.is_empty() && self.expressions.is_empty()
     }
 }
 

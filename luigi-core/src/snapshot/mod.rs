@@ -9,6 +9,7 @@
 //! [`Snapshot::encode`], [`Loader`]) so that either can be replaced.
 
 mod build;
+mod crowd;
 mod format;
 mod group_rules;
 mod group_table;
@@ -24,11 +25,12 @@ pub use retire::Retired;
 
 use crate::matchers::{LocalHours, METHOD_OVERRIDE_HEADERS, NetworkSet, PREFLIGHT_HEADERS, TrustedProxies};
 use crate::policy::model::{Effect, FactId, FactKey, NetworkId, Policy, RuleId, ScheduleId, ScopeId, Table};
+pub(crate) use crowd::Crowd;
 pub(crate) use group_rules::GroupRules;
 use group_table::GroupTable;
 use hosts::HostTable;
 pub(crate) use hosts::{HostTraits, fold_into};
-pub(crate) use index::Index;
+pub(crate) use index::{CrowdId, Held, Index};
 pub(crate) use scope_traits::ScopeTraits;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -60,6 +60,11 @@ impl ScopeTraits {
         self.0 & Self::EXCEPTS != 0
     }
 
+    /// Whether nothing needs to be asked about it but who is let in.
+    pub(super) fn is_plain(self) -> bool {
+        self.0 & !(Self::PRIVILEGED | Self::AUDIT_REQUIRED) == 0
+    }
+
     /// Whether it is about some frontends only.
     pub(crate) fn names_frontends(self) -> bool {
         self.0 & Self::NAMES_FRONTENDS != 0
