@@ -1,22 +1,26 @@
 //! Decisions in time, at growing sizes of the estate, beside the hashing of host and path as the floor of any lookup.
 //!
-//! `cargo bench -p luigi-bench --bench decide -- decide/10000` runs one size, `-- adversarial` policies that are as hard as the language lets
+//! `cargo bench -p luigi-bench --bench decide -- decide/10000` runs one size (a million rules take a minute to make), `-- adversarial` policies that are as hard as the language lets
 //! them be; `floor` is what to compare with. Each iteration is one request of the workload: canonical target, all predicates, decision and
 //! candidate decision.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use luigi_bench::adversarial::SHAPES;
+use luigi_bench::vast::vast;
 use luigi_bench::{Hands, Ready, estate};
+use std::cell::OnceCell;
 use std::hash::{BuildHasher, Hasher};
 use std::hint::black_box;
 
 fn decide(c: &mut Criterion) {
     let mut group = c.benchmark_group("decide");
-    for rules in [10, 1_000, 10_000] {
-        let ready = Ready::new(estate(rules));
-        let mut hands = Hands::for_workload(&ready);
-        let mut next = (0..ready.calls.len()).cycle();
+    for rules in [10, 1_000, 10_000, 100_000, 1_000_000] {
+        // Only if it is asked for: the largest takes a minute.
+        let made = OnceCell::new();
+        let mut next = (0..1024).cycle();
         group.bench_function(BenchmarkId::from_parameter(rules), |b| {
+            let ready = made.get_or_init(|| vast(rules));
+            let mut hands = Hands::for_workload(ready);
             b.iter(|| {
                 let call = &ready.calls[next.next().expect("a cycle has no end")];
                 black_box(ready.decide(black_box(call), &mut hands))

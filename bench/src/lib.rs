@@ -6,6 +6,7 @@
 
 pub mod adversarial;
 pub mod mixed;
+pub mod vast;
 
 use std::fmt::Write as _;
 
@@ -72,20 +73,34 @@ const NOUNS: [&str; 16] = [
 /// The estate with this many rules. The same number gives the same estate.
 #[must_use]
 pub fn estate(rules: usize) -> Workload {
-    let mut numbers = Numbers::new(0x4c75_6967_6921);
+    let mut numbers = Numbers::new(SEED);
+    let mut policy = head();
+    for rule in 0..rules {
+        write_rule(&mut policy, rule, &mut numbers);
+    }
+    let (people, calls) = requests(rules, &mut numbers);
+    Workload { policy, people, calls }
+}
+
+const SEED: u64 = 0x4c75_6967_6921;
+
+/// What stands before scopes and rules.
+fn head() -> String {
     let mut policy = format!(
         "schema = 1\n\n[issuers.login]\nurl = \"{ISSUER}\"\naudiences = [\"{AUDIENCE}\"]\n\n[networks]\noffice = [\"203.0.113.0/24\"]\nvpn = [\"10.8.0.0/16\", \"10.9.0.0/16\"]\n\n[logins.mfa]\namr-any = [\"mfa\"]\n\n[approvals.leads]\napprovers = {{ groups = [\"group-0\"] }}\nduration = \"30m\"\n\n[groups]\n"
     );
     for group in 0..GROUPS {
         let _ = writeln!(policy, "group-{group} = \"group-{group}\"");
     }
-    for rule in 0..rules {
-        write_rule(&mut policy, rule, &mut numbers);
-    }
+    policy
+}
+
+/// The people's groups, and what they ask for.
+fn requests(rules: usize, numbers: &mut Numbers) -> (Vec<Vec<String>>, Vec<Call>) {
     let people: Vec<Vec<String>> =
         (0..PEOPLE).map(|_| (0..8).map(|_| format!("group-{}", numbers.below(GROUPS))).collect()).collect();
-    let calls = (0..1024).map(|_| call(rules, &people, &mut numbers)).collect();
-    Workload { policy, people, calls }
+    let calls = (0..1024).map(|_| call(rules, &people, numbers)).collect();
+    (people, calls)
 }
 
 /// The text of the estate with this many rules, in an edition that differs from others by one rule.
@@ -188,6 +203,18 @@ fn call(rules: usize, people: &[Vec<String>], numbers: &mut Numbers) -> Call {
     Call { method: "GET", host: host(rule), target, source: source.into(), person }
 }
 
+fn parse(policy: &str) -> luigi_core::policy::model::Policy {
+    let mut sources = luigi_core::policy::SourceSet::new();
+    for (name, text) in files_of(policy) {
+        sources.add(&name, &text);
+    }
+    let parsed = luigi_core::policy::parse(&sources);
+    parsed.policy.unwrap_or_else(|| {
+        let problems = format!("{:?}", parsed.diagnostics);
+        panic!("the policy of a workload is not sound: {}", problems.chars().take(2_000).collect::<String>())
+    })
+}
+
 /// A workload made ready: compiled policy, canonical targets, identities.
 #[derive(Debug)]
 pub struct Ready {
@@ -214,16 +241,8 @@ impl Ready {
     }
 
     fn of(policy: &str, people: Vec<luigi_core::identity::Identity>, calls: Vec<Call>) -> Self {
-        let mut sources = luigi_core::policy::SourceSet::new();
-        for (name, text) in files_of(policy) {
-            sources.add(&name, &text);
-        }
-        let parsed = luigi_core::policy::parse(&sources);
-        let policy = parsed.policy.unwrap_or_else(|| {
-            let problems = format!("{:?}", parsed.diagnostics);
-            panic!("the policy of a workload is not sound: {}", problems.chars().take(2_000).collect::<String>())
-        });
-        let snapshot = luigi_core::snapshot::Snapshot::compile(policy).expect("the policy of a workload compiles");
+        let snapshot =
+            luigi_core::snapshot::Snapshot::compile(parse(policy)).expect("the policy of a workload compiles");
         Self { snapshot, people, calls }
     }
 

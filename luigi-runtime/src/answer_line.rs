@@ -17,6 +17,7 @@ use luigi_core::decide::{Reason, Source};
 use luigi_core::identity::{Completeness, Credential, Identity};
 use luigi_core::policy::model::Mode;
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The first field: the version of the format. A line that begins otherwise is no answer.
 pub const VERSION: &str = "luigi1";
@@ -173,7 +174,8 @@ pub fn write_into(answer: &Answer<'_>, line: &mut String) {
     name(line, answer.scope_name());
     plain(line, if answer.evaluation().privileged { "yes" } else { "no" });
     // Writing to a string cannot fail.
-    let _ = write!(line, "|{}|{}", answer.status_code(), answer.id());
+    let _ = write!(line, "|{}|", answer.status_code());
+    line.extend(answer.id().digits().map(char::from));
     let revision = answer.version().revision();
     plain(line, revision.get(..12).unwrap_or(revision));
 
@@ -188,12 +190,32 @@ pub fn write_into(answer: &Answer<'_>, line: &mut String) {
     }
     line.push('|');
     match answer.source() {
-        Source::Address(address) => {
+        Source::Address(IpAddr::V4(address)) => v4_into(line, address),
+        Source::Address(IpAddr::V6(address)) => {
             let _ = write!(line, "{address}");
         }
         Source::Unknown => {}
     }
     plain(line, answer.path_to_forward().unwrap_or_default());
+}
+
+/// An address as everybody writes it.
+// PERF: formatted by the standard library it took a tenth of what a line of facts costs.
+fn v4_into(line: &mut String, address: Ipv4Addr) {
+    for (at, byte) in address.octets().into_iter().enumerate() {
+        if at > 0 {
+            line.push('.');
+        }
+        let digits = [byte / 100, byte / 10 % 10, byte % 10].map(|digit| char::from(b'0' + digit));
+        let leading = if byte >= 100 {
+            0
+        } else if byte >= 10 {
+            1
+        } else {
+            2
+        };
+        line.extend(&digits[leading..]);
+    }
 }
 
 /// Who asks: the five fields of a verified identity.
@@ -333,6 +355,16 @@ mod tests {
         line.clear();
         assert!(groups_into(&mut line, ["", &"x".repeat(MAX_GROUPS_BYTES + 1)].into_iter()));
         assert_eq!(line, "");
+    }
+
+    #[test]
+    fn an_address_is_written_as_everybody_writes_it() {
+        for byte in 0..=255 {
+            let address = Ipv4Addr::new(byte, 255 - byte, byte / 2, byte.wrapping_mul(7));
+            let mut line = String::new();
+            v4_into(&mut line, address);
+            assert_eq!(line, address.to_string());
+        }
     }
 
     #[test]

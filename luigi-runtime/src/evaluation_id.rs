@@ -4,6 +4,7 @@
 //! counts. A process that forks later draws again, so that parent and child never give the same id.
 
 use ring::rand::{SecureRandom as _, SystemRandom};
+use std::fmt::Write as _;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -34,6 +35,15 @@ impl EvaluationId {
         Self { random, counter }
     }
 
+    /// The digits as which it is printed, in ASCII.
+    // PERF: formatted by the standard library they took a tenth of what a line of facts costs.
+    #[must_use]
+    pub fn digits(self) -> [u8; 32] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let bytes = self.to_bytes();
+        std::array::from_fn(|at| DIGITS[usize::from(bytes[at / 2] >> (4 * (1 - at % 2)) & 15)])
+    }
+
     /// The id that is printed as `text`; `None` if that is not 32 hex digits.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
@@ -48,7 +58,7 @@ impl EvaluationId {
 
 impl std::fmt::Display for EvaluationId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}{:016x}", self.random, self.counter)
+        self.digits().iter().try_for_each(|digit| f.write_char(char::from(*digit)))
     }
 }
 
