@@ -9,6 +9,7 @@ signatures are left to `luigi audit verify`, or to any program that knows Ed2551
 
 import hashlib
 import json
+import re
 import sqlite3
 import sys
 from pathlib import Path
@@ -41,6 +42,32 @@ def entries_of_export(path):
     return begin, rows()
 
 
+# The head, the key, the ledger, the sequence, the hash, the time, the signature.
+CHECKPOINT = re.compile(r"luigi-checkpoint 1 ed25519 [0-9a-f]{16} [0-9a-f]{32} ([0-9]{1,19}) ([0-9a-f]{64}) [^ ]+ [A-Za-z0-9_-]{86}", re.ASCII)
+
+
+def read_checkpoints(path):
+    """The hashes that there are checkpoints of, by sequence, and whether a line of the file is damaged."""
+    checkpoints, damaged = {}, False
+    *whole, last = Path(path).read_bytes().decode(errors="replace").split("\n")
+    for number, line in enumerate([*whole, last.rstrip("\0") if last.strip() else ""], 1):
+        if found := CHECKPOINT.fullmatch(line.strip()):
+            checkpoints.setdefault(int(found[1]), set()).add(bytes.fromhex(found[2]))
+        elif number > len(whole) and last.strip() and is_torn(line):
+            print(f"{path}, line {number}: left out, it was not written to its end")
+        elif line.strip():
+            print(f"{path}, line {number}: damaged, it is no checkpoint of format 1")
+            damaged = True
+    return checkpoints, damaged
+
+
+def is_torn(line):
+    """Whether this is the beginning of a checkpoint, which a crash leaves at the end of a file."""
+    words = line.split(" ")
+    whole = "luigi-checkpoint 1 ed25519".split(" ")
+    return "luigi-checkpoint 1 ed25519 ".startswith(line) or words[:3] == whole and (len(words) < 9 or len(words) == 9 and len(words[8]) < 86)
+
+
 def verify(begin, rows, checkpoints, retired):
     """What is wrong, if anything; up to where the chain was followed, and the hash there."""
     sequence, previous = begin
@@ -69,11 +96,10 @@ def verify(begin, rows, checkpoints, retired):
 
 
 def main(arguments):
-    checkpoints = {}
+    checkpoints, damaged = {}, False
     if "--checkpoints" in arguments:
         at = arguments.index("--checkpoints")
-        for words in map(str.split, Path(arguments[at + 1]).read_text().splitlines()):
-            checkpoints.setdefault(int(words[5]), set()).add(bytes.fromhex(words[6]))
+        checkpoints, damaged = read_checkpoints(arguments[at + 1])
         del arguments[at : at + 2]
     end = None
     for path in arguments:
@@ -88,6 +114,8 @@ def main(arguments):
         print(f"{path}: consistent, entries {begin[0] + 1} to {end[0]}, head {end[1].hex()}")
     if any(sequence > end[0] for sequence in checkpoints):
         sys.exit(f"broken at {end[0] + 1}: it is missing, a checkpoint goes further")
+    if damaged:
+        sys.exit("checkpoints are damaged")
 
 
 if __name__ == "__main__":

@@ -310,6 +310,41 @@ fn a_checkpoint_elsewhere_finds_what_the_chain_cannot() {
         "a checkpoint without a key says nothing"
     );
 
+    // A damaged line is said, and that not all is well; what was not written to its end is said alone.
+    let line = fs::read_to_string(&elsewhere).unwrap();
+    for (lines, code, state, told) in [
+        (
+            format!("{line}luigi-check"),
+            0,
+            "anchored",
+            "checkpoints left out: `PLACE`, line 2: it was not written to its end\n",
+        ),
+        (
+            format!("{}\n{line}", &line[..40]),
+            1,
+            "checkpoints-damaged",
+            "checkpoints damaged: `PLACE`, line 1: it is no checkpoint of format 1 (checkpoint)\n",
+        ),
+    ] {
+        fs::write(&elsewhere, lines).unwrap();
+        let found = verify();
+        let (printed, told) = (text(&found.stdout), told.replace("PLACE", &elsewhere));
+        let head = format!("consistent, anchored by `{elsewhere}` up to entry {last}");
+        assert!(printed.starts_with(&head) && printed.contains(&told), "{printed}");
+        assert_eq!((found.status.code(), printed.contains("; checkpoints are damaged\n")), (Some(code), code == 1));
+        let given = ["--checkpoints", &elsewhere, "--public-key", &public_key];
+        let json = scene.audit(&["verify"], &[&given[..], &["--format", "json"]].concat());
+        let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!((&json["state"], &json["anchored"]), (&state.into(), &last.into()));
+        assert_eq!(json["checkpoints-not-believed"][0]["damage"], code == 1);
+        let folder = at("evidence");
+        let period = ["--since", "2026-03-02", "--until", "2026-03-03", "--to", &folder];
+        let evidence = scene.audit(&["evidence"], &[&given[..], &period].concat());
+        assert!(text(&evidence.stdout).contains(&told), "{}", text(&evidence.stdout));
+        assert_eq!(evidence.status.code(), Some(code));
+    }
+    fs::write(&elsewhere, &line).unwrap();
+
     let connection = rusqlite::Connection::open(scene.ledger()).unwrap();
     connection.execute_batch("DELETE FROM entries WHERE sequence > 20; DELETE FROM checkpoints").unwrap();
     assert_eq!(scene.audit(&["verify"], &[]).status.code(), Some(0));

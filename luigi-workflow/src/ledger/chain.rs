@@ -40,13 +40,6 @@ pub enum Flaw {
         /// Where the checkpoint was found.
         source: String,
     },
-    /// A checkpoint's line is not one, or its key or signature is another.
-    Checkpoint {
-        /// Where the checkpoint was found.
-        source: String,
-        /// What is wrong with it.
-        why: String,
-    },
     /// The oldest entries are gone, and no entry says that they were retired.
     BeginningGone,
     /// It stands before the first entry of the chain, where readers find it and nothing vouches for it.
@@ -66,7 +59,6 @@ impl Flaw {
             Self::OtherThanCheckpoint { .. } => "other-than-checkpoint",
             Self::Truncated { .. } => "truncated",
             Self::OtherLedger { .. } => "other-ledger",
-            Self::Checkpoint { .. } => "checkpoint",
             Self::BeginningGone => "beginning-gone",
             Self::BeforeChain => "before-chain",
         }
@@ -92,7 +84,6 @@ impl std::fmt::Display for Flaw {
             Self::OtherLedger { source } => {
                 write!(f, "{source} has a checkpoint of another ledger: this one was made anew")
             }
-            Self::Checkpoint { source, why } => write!(f, "the checkpoint of {source} is not to be believed: {why}"),
             Self::BeginningGone => f.write_str("what stood before it is gone, and no entry says that it was retired"),
             Self::BeforeChain => {
                 f.write_str("it stands before the first entry of the chain: it was put there, or put back, by hand")

@@ -12,6 +12,9 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 const HEAD: &str = "luigi-checkpoint 1 ed25519";
 
+/// The characters of a signature: 64 bytes.
+const SIGNATURE_LENGTH: usize = 86;
+
 /// Where a ledger stood at some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -68,6 +71,15 @@ impl Checkpoint {
         };
         read().ok_or(CheckpointError::NotOne)
     }
+
+    /// Whether a line that is not believed is what is left of one that was not written to its end.
+    pub(super) fn is_torn(line: &str) -> bool {
+        let Some(rest) = line.strip_prefix(HEAD) else { return HEAD.starts_with(line) };
+        let mut words = rest.split(' ');
+        // Nothing stands before the first space; then come key, ledger, sequence, hash, time and signature.
+        let (begins, signature, more) = (words.next() == Some(""), words.nth(5), words.next());
+        begins && signature.is_none_or(|signature| signature.len() < SIGNATURE_LENGTH) && more.is_none()
+    }
 }
 
 /// Why a line is not a checkpoint to believe.
@@ -79,6 +91,8 @@ pub enum CheckpointError {
     OtherKey,
     /// The signature does not verify.
     Signature,
+    /// It is the last line of a file, and was not written to its end.
+    Torn,
 }
 
 impl std::fmt::Display for CheckpointError {
@@ -87,6 +101,7 @@ impl std::fmt::Display for CheckpointError {
             Self::NotOne => "it is no checkpoint of format 1",
             Self::OtherKey => "another key signed it",
             Self::Signature => "its signature does not verify",
+            Self::Torn => "it was not written to its end",
         })
     }
 }
@@ -124,5 +139,10 @@ mod tests {
                 assert!(Checkpoint::verify(&changed, &public(&ours)).is_err(), "{changed}");
             }
         }
+        for end in 0..line.len() {
+            assert!(Checkpoint::verify(&line[..end], &public(&ours)).is_err(), "{}", &line[..end]);
+            assert!(Checkpoint::is_torn(&line[..end]), "{}", &line[..end]);
+        }
+        assert!(!Checkpoint::is_torn(&line));
     }
 }

@@ -6,6 +6,7 @@
 use super::chain::{Chain, Flaw};
 use super::entry::Hash;
 use super::error::LedgerError;
+use super::expectations::{Expectations, Unbelieved};
 use super::verify::{Anchor, Broken, Verifier};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -46,7 +47,9 @@ pub struct ExportFound {
     pub head: ExportHead,
     /// Checkpoints kept elsewhere that the file agrees with: the last of each place.
     pub anchors: Vec<Anchor>,
-    /// The first thing that is wrong.
+    /// Lines among these checkpoints that do not count.
+    pub unbelieved: Vec<Unbelieved>,
+    /// The first entry that is not what it was.
     pub broken: Option<Broken>,
 }
 
@@ -81,16 +84,11 @@ fn verify_lines(mut lines: impl BufRead, path: &Path, verifier: &Verifier) -> Re
     }
     let mut chain = Chain { sequence: head.first - 1, hash: previous };
     let mut anchors = Vec::new();
-    let mut expected = match verifier.expectations(Some(&head.ledger), &[]) {
-        Ok(expected) => expected,
-        Err(flaw) => {
-            let broken = Some(Broken { sequence: head.first, flaw });
-            return Ok(ExportFound { head, anchors, broken });
-        }
-    };
+    let mut expected = Expectations::new(verifier, Some(&head.ledger), &[]);
+    let unbelieved = expected.take_unbelieved();
     if let Some(flaw) = expected.other() {
         let broken = Some(Broken { sequence: head.first, flaw: flaw.clone() });
-        return Ok(ExportFound { head, anchors, broken });
+        return Ok(ExportFound { head, anchors, unbelieved, broken });
     }
     let broken = loop {
         line.clear();
@@ -114,7 +112,7 @@ fn verify_lines(mut lines: impl BufRead, path: &Path, verifier: &Verifier) -> Re
     let broken = broken.map(|flaw| Broken { sequence: chain.sequence + 1, flaw });
     let other_end = broken.is_none() && chain.hash.to_string() != head.head;
     let broken = broken.or_else(|| other_end.then_some(Broken { sequence: head.last, flaw: Flaw::Hash }));
-    Ok(ExportFound { head, anchors, broken })
+    Ok(ExportFound { head, anchors, unbelieved, broken })
 }
 
 fn take_apart(line: &[u8]) -> Option<(&[u8], Hash)> {

@@ -28,6 +28,7 @@ mod entry;
 mod error;
 mod event;
 pub mod evidence;
+mod expectations;
 mod export;
 mod fields;
 mod filter;
@@ -50,6 +51,7 @@ pub use event::{
     Granted, KeysChanged, Kind, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, Reply, RequestsCounted,
     Response, Retired, Revoked, SecretRotated, SpoolPlace, StopMade, Unstop,
 };
+pub use expectations::Unbelieved;
 pub use export::{ExportFound, ExportHead};
 pub use fields::Fields;
 pub use filter::Filter;

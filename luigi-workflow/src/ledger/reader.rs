@@ -236,9 +236,11 @@ impl Reader {
 
     /// The checkpoints that the ledger itself holds, oldest first.
     pub(crate) fn checkpoint_lines(&self) -> Result<Vec<String>, LedgerError> {
-        let mut statement = self.connection.prepare("SELECT line FROM checkpoints ORDER BY sequence")?;
-        let lines = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        Ok(lines)
+        // As bytes: what is no UTF-8 is no checkpoint, and is told like others that are none.
+        let mut statement = self.connection.prepare("SELECT CAST(line AS BLOB) FROM checkpoints ORDER BY sequence")?;
+        let lines = statement
+            .query_map([], |row| row.get(0).map(|line: Vec<u8>| String::from_utf8_lossy(&line).into_owned()))?;
+        Ok(lines.collect::<Result<_, _>>()?)
     }
 
     pub(crate) fn last_retired(&self) -> Result<Option<RetiredRange>, LedgerError> {

@@ -4,8 +4,8 @@
 
 use super::error::LedgerError;
 use jiff::Timestamp;
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -105,9 +105,23 @@ impl Sink {
 fn append(path: &Path, line: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+    // What a crash left of a line must not swallow this one. Where nobody may look an empty line does no harm.
+    let begin = if file.metadata()?.is_file() && !ends_whole(path).unwrap_or(false) { "\n" } else { "" };
     // One write: a line that another process appends at the same time stands before or after it.
-    file.write_all(format!("{line}\n").as_bytes())?;
+    file.write_all(format!("{begin}{line}\n").as_bytes())?;
     file.sync_all()
+}
+
+/// Whether a file is empty, or its last line has its end.
+fn ends_whole(path: &Path) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// A message of RFC 5424: facility `log audit` (13), severity `notice` (5).
@@ -122,7 +136,6 @@ fn message(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read as _;
     use std::net::TcpListener;
 
     #[test]
@@ -158,6 +171,10 @@ mod tests {
             Sink::File(file.clone()).send(line).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "one\ntwo\n");
+        // One that was not written to its end stands alone.
+        std::fs::write(&file, "one\ntw").unwrap();
+        Sink::File(file.clone()).send("three").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "one\ntw\nthree\n");
 
         let is_message = |bytes: &[u8]| {
             let text = String::from_utf8(bytes.to_vec()).unwrap();

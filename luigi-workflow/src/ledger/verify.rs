@@ -4,19 +4,15 @@
 //! checkpoint kept elsewhere proves it against the owner of the database, too.
 
 use super::chain::{Chain, Flaw};
-use super::checkpoint::{Checkpoint, CheckpointError};
 use super::entry::{Entry, Hash};
 use super::error::LedgerError;
 use super::event::{Event, Retired};
+use super::expectations::{Expectations, Unbelieved};
 use super::export::{self, ExportFound};
 use super::reader::{Reader, RetiredRange};
 use luigi_runtime::feed::PublicKey;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-
-/// What the ledger's own checkpoints are called.
-const OWN: &str = "the ledger itself";
 
 /// What a ledger is compared with.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +44,9 @@ pub struct Verification {
     pub signed: u64,
     /// Checkpoints kept elsewhere that the ledger agrees with: the last of each place.
     pub anchors: Vec<Anchor>,
-    /// The first thing that is wrong.
+    /// Lines among the checkpoints that do not count, the ledger's own first.
+    pub unbelieved: Vec<Unbelieved>,
+    /// The first entry that is not what it was.
     pub broken: Option<Broken>,
 }
 
@@ -76,19 +74,12 @@ impl Verification {
     pub fn anchored(&self) -> u64 {
         self.anchors.iter().map(|anchor| anchor.upto).max().unwrap_or(0)
     }
-}
 
-/// Checkpoints that are still to be met, by the sequence that they are of.
-pub(crate) struct Expectations {
-    at: BTreeMap<u64, Vec<Expected>>,
-    /// A place has checkpoints of another ledger.
-    other: Option<Flaw>,
-}
-
-struct Expected {
-    source: String,
-    own: bool,
-    hash: Hash,
+    /// Whether nothing is wrong, neither with the entries nor with the places of checkpoints.
+    #[must_use]
+    pub fn is_fine(&self) -> bool {
+        self.broken.is_none() && !self.unbelieved.iter().any(Unbelieved::is_damage)
+    }
 }
 
 impl Verifier {
@@ -100,42 +91,12 @@ impl Verifier {
         reader.at_one_moment(|| self.run(reader))
     }
 
-    /// The checkpoint of a line, if one of the keys signed it.
-    fn believe(&self, line: &str) -> Result<Checkpoint, CheckpointError> {
-        let mut tried = self.keys.iter().map(|key| Checkpoint::verify(line, key));
-        tried.find(|tried| !matches!(tried, Err(CheckpointError::OtherKey))).unwrap_or(Err(CheckpointError::OtherKey))
-    }
-
     /// Verifies a file of retired entries by itself, and against the checkpoints that were kept elsewhere.
     ///
     /// # Errors
     /// It cannot be read, or its first line says that it is something else. That it is broken is no error.
     pub fn verify_exported(&self, path: &Path) -> Result<ExportFound, LedgerError> {
         export::verify(path, self)
-    }
-
-    /// The checkpoints that a ledger with this id should agree with; of one without an id nobody can tell, so all count as its. `own` are those in the ledger itself.
-    pub(crate) fn expectations(&self, ledger: Option<&str>, own: &[String]) -> Result<Expectations, Flaw> {
-        let mut expected = Expectations { at: BTreeMap::new(), other: None };
-        let own = (OWN.to_owned(), own.join("\n"));
-        let sources = std::iter::once(&own).chain(&self.checkpoints).enumerate();
-        for (index, (source, lines)) in sources.filter(|_| !self.keys.is_empty()) {
-            for (line, number) in lines.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
-                let source = source.clone();
-                match self.believe(line.trim_end()) {
-                    Ok(checkpoint) if ledger.is_none_or(|id| id == checkpoint.ledger) => {
-                        let met = Expected { source, own: index == 0, hash: checkpoint.hash };
-                        expected.at.entry(checkpoint.sequence).or_default().push(met);
-                    }
-                    Ok(_) => expected.other = expected.other.take().or(Some(Flaw::OtherLedger { source })),
-                    Err(error) => {
-                        let source = if index == 0 { source } else { format!("{source}, line {number}") };
-                        return Err(Flaw::Checkpoint { source, why: error.to_string() });
-                    }
-                }
-            }
-        }
-        Ok(expected)
     }
 
     fn run(&self, reader: &Reader) -> Result<Verification, LedgerError> {
@@ -161,25 +122,21 @@ impl Verifier {
             retired: retired.map_or(0, |range| range.last),
             signed: 0,
             anchors: Vec::new(),
+            unbelieved: Vec::new(),
             broken: None,
         };
+        let mut expected = Expectations::new(self, ledger.as_deref(), &reader.checkpoint_lines()?);
+        found.unbelieved = expected.take_unbelieved();
         if let Some(sequence) = reader.first_until(found.retired)? {
             found.broken = Some(Broken { sequence, flaw: Flaw::BeforeChain });
             return Ok(found);
         }
-        let mut expected = match self.expectations(ledger.as_deref(), &reader.checkpoint_lines()?) {
-            Ok(expected) => expected,
-            Err(flaw) => {
-                found.broken = Some(Broken { sequence: begin + 1, flaw });
-                return Ok(found);
-            }
-        };
         if let Some(flaw) = expected.met(chain, &mut found.signed, &mut found.anchors) {
             found.broken = Some(Broken { sequence: begin, flaw });
             return Ok(found);
         }
         // Older checkpoints are about entries that are not here.
-        expected.at = expected.at.split_off(&(begin + 1));
+        expected.begin_with(begin + 1);
         // Behind an entry that was begun with nothing about the retired ones is in question.
         let mut on_record = self.after > 0 || retired.is_none();
         let walked = reader.stored(begin, |sequence, columns, body, hash| {
@@ -210,10 +167,8 @@ impl Verifier {
             Err(error) => Some(Broken { sequence: chain.sequence + 1, flaw: Flaw::Unreadable(error.to_string()) }),
         };
         if found.broken.is_none() && self.upto.is_none() {
-            if let Some((checkpoint, first)) =
-                expected.at.into_iter().next().and_then(|(at, all)| Some((at, all.into_iter().next()?)))
-            {
-                let flaw = Flaw::Truncated { checkpoint, source: first.source };
+            if let Some((checkpoint, source)) = expected.first_left() {
+                let flaw = Flaw::Truncated { checkpoint, source: source.to_owned() };
                 found.broken = Some(Broken { sequence: chain.sequence + 1, flaw });
             } else if !on_record {
                 found.broken = Some(Broken { sequence: begin + 1, flaw: Flaw::BeginningGone });
@@ -225,37 +180,12 @@ impl Verifier {
             }
         }
         // The first bad entry is named: one that was damaged is that before the whole is another ledger.
-        if let Some(flaw) = expected.other
+        if let Some(flaw) = expected.other()
             && found.broken.as_ref().is_none_or(|broken| broken.sequence > begin + 1)
         {
-            found.broken = Some(Broken { sequence: begin + 1, flaw });
+            found.broken = Some(Broken { sequence: begin + 1, flaw: flaw.clone() });
         }
         Ok(found)
-    }
-}
-
-impl Expectations {
-    /// A checkpoint of another ledger.
-    pub(crate) fn other(&self) -> Option<&Flaw> {
-        self.other.as_ref()
-    }
-
-    /// Compares the checkpoints of the entry that was followed last with it.
-    pub(crate) fn met(&mut self, chain: Chain, signed: &mut u64, anchors: &mut Vec<Anchor>) -> Option<Flaw> {
-        for Expected { source, own, hash } in self.at.remove(&chain.sequence).into_iter().flatten() {
-            if hash != chain.hash {
-                return Some(Flaw::OtherThanCheckpoint { source });
-            }
-            if own {
-                *signed = chain.sequence;
-            } else {
-                match anchors.iter_mut().find(|anchor| anchor.source == source) {
-                    Some(anchor) => anchor.upto = chain.sequence,
-                    None => anchors.push(Anchor { source, upto: chain.sequence }),
-                }
-            }
-        }
-        None
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checkpoints: what the owner of the database can do unnoticed, and what is noticed with a checkpoint that lies elsewhere.
 
 use crate::damage::recompute;
+use crate::python::python;
 use crate::{Scene, story};
 use jiff::{SignedDuration, Timestamp};
 use luigi_runtime::feed::PublicKey;
@@ -36,9 +37,13 @@ impl Anchored {
         assert!(made.send(std::slice::from_ref(&self.sink)).is_empty());
     }
 
+    fn lines(&self) -> String {
+        fs::read_to_string(self.scene.folder.path().join("checkpoints")).unwrap()
+    }
+
     fn verifier(&self) -> Verifier {
         let key = fs::read_to_string(self.key.public_path()).unwrap();
-        let lines = fs::read_to_string(self.scene.folder.path().join("checkpoints")).unwrap();
+        let lines = self.lines();
         Verifier {
             keys: vec![PublicKey::parse(&key).unwrap()],
             checkpoints: vec![("elsewhere".to_owned(), lines)],
@@ -160,8 +165,95 @@ fn checkpoints_of_another_key_are_not_believed() {
     let other = CheckpointKey::open(&anchored.scene.folder.path().join("keys/other.key")).unwrap();
     let key = PublicKey::parse(&fs::read_to_string(other.public_path()).unwrap()).unwrap();
     let found = Verifier { keys: vec![key], ..anchored.verifier() }.verify(&anchored.scene.read()).unwrap();
-    let Some(Broken { sequence: 1, flaw: Flaw::Checkpoint { why, .. } }) = found.broken else { panic!("{found:?}") };
-    assert_eq!(why, "another key signed it");
+    assert_eq!((&found.broken, found.anchored(), found.signed), (&None, 0, 0));
+    let told: Vec<String> = found.unbelieved.iter().map(ToString::to_string).collect();
+    let own = "a checkpoint in the ledger itself: another key signed it";
+    let elsewhere = |line| format!("elsewhere, line {line}: another key signed it");
+    assert_eq!(told, [own.to_owned(), own.to_owned(), elsewhere(1), elsewhere(2)]);
+    assert!(!found.is_fine());
+}
+
+/// What became of the place's lines: whether the result is fine, and up to where it is anchored, by ours and by the verifier in Python.
+fn with_lines(anchored: &Anchored, lines: &str) -> (bool, u64, Vec<String>) {
+    let verifier = Verifier { checkpoints: vec![(ELSEWHERE.to_owned(), lines.to_owned())], ..anchored.verifier() };
+    let found = verifier.verify(&anchored.scene.read()).unwrap();
+    assert_eq!(found.broken, None, "no entry is broken: {lines}");
+    assert_eq!(found.entries, found.last, "each entry is verified: {lines}");
+    let place = anchored.scene.folder.path().join("damaged");
+    fs::write(&place, lines).unwrap();
+    let (fine, text) = python(&[&anchored.scene.path()], Some(&place));
+    assert_eq!(fine, found.is_fine(), "{lines}: {text}");
+    assert!(text.contains(&format!("consistent, entries 1 to {}", found.last)), "{text}");
+    for unbelieved in &found.unbelieved {
+        let how = if unbelieved.is_damage() { "damaged" } else { "left out" };
+        let told = format!("{}, line {}: {how}", place.display(), unbelieved.line.unwrap());
+        assert!(text.contains(&told), "{told}: {text}");
+    }
+    assert_eq!(text.lines().filter(|line| line.contains(", line ")).count(), found.unbelieved.len(), "{text}");
+    (found.is_fine(), found.anchored(), found.unbelieved.iter().map(ToString::to_string).collect())
+}
+
+/// The machine stopped while a checkpoint was appended: its beginning is said and left out, and what stands before it counts.
+#[test]
+fn a_last_checkpoint_that_was_not_written_to_its_end_is_left_out() {
+    let anchored = Anchored::new();
+    let lines = anchored.lines();
+    let [first, second] = &lines.lines().collect::<Vec<_>>()[..] else { panic!("{lines}") };
+    for end in (1..second.len()).step_by(7).chain([second.len() - 1]) {
+        let told = vec!["elsewhere, line 2: it was not written to its end".to_owned()];
+        let torn = &second[..end];
+        assert_eq!(with_lines(&anchored, &format!("{first}\n{torn}")), (true, 10, told.clone()));
+        assert_eq!(with_lines(&anchored, &format!("{first}\n{torn}\0\0\0")), (true, 10, told));
+    }
+    // The end of a line may be missing alone.
+    let last = story().len() as u64 + 1;
+    assert_eq!(with_lines(&anchored, &format!("{first}\n{second}")), (true, last, Vec::new()));
+}
+
+/// A line that is no beginning of one, or stands elsewhere, is damage: of the place and not of an entry.
+#[test]
+fn a_damaged_checkpoint_is_told_with_its_line_and_the_others_count() {
+    let anchored = Anchored::new();
+    let last = story().len() as u64 + 1;
+    let lines = anchored.lines();
+    let [first, second] = &lines.lines().collect::<Vec<_>>()[..] else { panic!("{lines}") };
+    let told = |line: u64| vec![format!("elsewhere, line {line}: it is no checkpoint of format 1")];
+    for damaged in ["Not\u{fffd}hing", &first[..40], &first[1..], &first.replace(' ', "\t")] {
+        assert_eq!(with_lines(&anchored, &format!("{damaged}\n\n{second}\n")), (false, last, told(1)));
+        assert_eq!(with_lines(&anchored, &format!("{first}\n\n{damaged}\n{second}")), (false, last, told(3)));
+        assert_eq!(with_lines(&anchored, &format!("{first}\n{damaged}\n")), (false, 10, told(2)));
+    }
+    assert_eq!(with_lines(&anchored, &format!("{first}\nNothing")), (false, 10, told(2)));
+    assert_eq!(with_lines(&anchored, &format!("{first}{second}\n")), (false, 0, told(1)));
+    // Python does not look at signatures.
+    let forged = first.replace(" 10 ", " 11 ");
+    let checkpoints = vec![(ELSEWHERE.to_owned(), format!("{forged}\n{second}\n"))];
+    let found = Verifier { checkpoints, ..anchored.verifier() }.verify(&anchored.scene.read()).unwrap();
+    assert_eq!((&found.broken, found.anchored(), found.is_fine()), (&None, last, false));
+    assert_eq!(found.unbelieved[0].to_string(), "elsewhere, line 1: its signature does not verify");
+    // What is broken is told all the same.
+    anchored.scene.by_hand("UPDATE entries SET hash = zeroblob(32) WHERE sequence = 7");
+    let checkpoints = vec![(ELSEWHERE.to_owned(), format!("Nothing\n{lines}"))];
+    let found = Verifier { checkpoints, ..anchored.verifier() }.verify(&anchored.scene.read()).unwrap();
+    assert_eq!(found.broken, Some(Broken { sequence: 7, flaw: Flaw::Hash }));
+    assert_eq!(found.unbelieved.len(), 1);
+}
+
+/// The ledger's own checkpoints are in its owner's hands.
+#[test]
+fn a_damaged_checkpoint_in_the_ledger_is_told_and_the_others_count() {
+    let anchored = Anchored::new();
+    let last = story().len() as u64 + 1;
+    for line in ["''", "'x'", "CAST(x'ff0a' AS TEXT)", "substr(line, 1, 60)"] {
+        anchored.scene.by_hand(&format!("UPDATE checkpoints SET line = {line} WHERE sequence = 10"));
+        let found = anchored.verify();
+        assert_eq!((&found.broken, found.anchored(), found.signed, found.is_fine()), (&None, last, last, false));
+        assert_eq!(
+            found.unbelieved[0].to_string(),
+            "a checkpoint in the ledger itself: it is no checkpoint of format 1",
+            "{line}"
+        );
+    }
 }
 
 /// A key that was replaced goes on being believed for what it signed.
@@ -176,7 +268,7 @@ fn checkpoints_of_an_older_key_count_if_it_is_given() {
     let keys = [old.keys, anchored.verifier().keys].concat();
     let found = Verifier { keys, ..anchored.verifier() }.verify(&anchored.scene.read()).unwrap();
     assert_eq!((found.broken.clone(), found.anchored()), (None, found.last));
-    assert!(anchored.verify().broken.is_some(), "the new one alone does not do");
+    assert!(!anchored.verify().is_fine(), "the new one alone does not do");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod torn;
 use luigi_workflow::ledger::{Entry, Filter, Ledger, LedgerError, NewEntry, Reader, Verification, Verifier};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A day of an estate: every kind of event that the ledger does not write by itself.
@@ -38,8 +39,15 @@ impl Scene {
         self.folder.path().join("ledger.db")
     }
 
+    /// Opens it. A child of another test holds our locks, too, from its fork until its program begins: that is waited for.
     fn open(&self) -> Ledger {
-        Ledger::open(&self.path()).expect("the ledger opens")
+        let begun = Instant::now();
+        loop {
+            match Ledger::open(&self.path()) {
+                Err(error) if error.is_owned() && begun.elapsed() < Duration::from_secs(60) => std::thread::yield_now(),
+                opened => return opened.expect("the ledger opens"),
+            }
+        }
     }
 
     fn read(&self) -> Reader {

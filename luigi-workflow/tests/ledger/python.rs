@@ -2,6 +2,7 @@
 
 use crate::Scene;
 use crate::damage::recompute;
+use luigi_workflow::ledger::Verification;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -66,9 +67,12 @@ fn a_beginning_that_is_gone_must_be_on_record() {
 fn it_compares_checkpoints() {
     let scene = Scene::with_story();
     let found = scene.verify();
-    let line = format!("luigi-checkpoint 1 ed25519 00 {} {} {} 2026 x\n", "00".repeat(16), found.last, found.head);
+    let line = |found: &Verification| {
+        let (key, ledger, signature) = ("0".repeat(16), "0".repeat(32), "x".repeat(86));
+        format!("luigi-checkpoint 1 ed25519 {key} {ledger} {} {} 2026 {signature}\n", found.last, found.head)
+    };
     let checkpoints = scene.folder.path().join("checkpoints");
-    std::fs::write(&checkpoints, line).unwrap();
+    std::fs::write(&checkpoints, line(&found)).unwrap();
     assert!(python(&[&scene.path()], Some(&checkpoints)).0);
     recompute(&scene, 6, |body| body.replace("refuse", "pass"));
     assert!(python(&[&scene.path()], None).0, "by itself it is consistent");
@@ -79,8 +83,7 @@ fn it_compares_checkpoints() {
     );
     // Whoever rewrites history goes on signing it: the place then has two that contradict each other.
     let rewritten = scene.verify();
-    let line = format!("luigi-checkpoint 1 ed25519 00 {} {} {} 2026 x\n", "00".repeat(16), found.last, rewritten.head);
-    std::fs::write(&checkpoints, std::fs::read_to_string(&checkpoints).unwrap() + &line).unwrap();
+    std::fs::write(&checkpoints, std::fs::read_to_string(&checkpoints).unwrap() + &line(&rewritten)).unwrap();
     let (fine, text) = python(&[&scene.path()], Some(&checkpoints));
     assert!(!fine && text.contains("another hash than in the checkpoint"), "{text}");
     scene.by_hand("DELETE FROM entries WHERE sequence > 20");

@@ -185,6 +185,11 @@ fn checkpoints_go_on_vouching_after_retention() {
     // The checkpoint of what was retired speaks of the file that it went to.
     let found = verifier.verify_exported(exported).unwrap();
     assert_eq!((found.broken, found.anchors.len(), found.anchors[0].upto), (None, 1, early.checkpoint.sequence));
+    // A damaged line of that place is told beside it.
+    let mut damaged = verifier.clone();
+    damaged.checkpoints[0].1.insert_str(0, "Nothing\n");
+    let found = damaged.verify_exported(exported).unwrap();
+    assert_eq!((found.broken, found.anchors.len(), found.unbelieved.len()), (None, 1, 1));
     forge(exported);
     assert_eq!(verify_export(exported).unwrap().broken, None, "by itself it is whole");
     let broken = verifier.verify_exported(exported).unwrap().broken.expect("the checkpoint says otherwise");

@@ -5,8 +5,8 @@ use crate::Found;
 use crate::args::Evidence as Arguments;
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json};
-use luigi_workflow::ledger::Entry;
 use luigi_workflow::ledger::evidence::{Approval, Evidence, EvidenceRequest, gather};
+use luigi_workflow::ledger::{Entry, Unbelieved};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Found, Failure> {
         }
         None => print_json(&whole(&evidence, &summary)?)?,
     }
-    Ok(if evidence.verification.broken.is_some() { Found::Problems } else { Found::Fine })
+    Ok(if evidence.verification.is_fine() { Found::Fine } else { Found::Problems })
 }
 
 /// What an auditor must not take an empty table for.
@@ -44,10 +44,13 @@ fn notes(evidence: &Evidence) -> Vec<&'static str> {
     let none = "no access request, approval or grant is on record in this period; this version of luigi issues none, so each access that was allowed rests on standing rules of the policy";
     let unanchored =
         "nobody but the owner of the ledger vouches for it: no checkpoint that was kept elsewhere was compared";
+    let damaged =
+        "among the checkpoints that were compared are lines that nobody should believe: see `checkpoints-not-believed`";
     let verification = &evidence.verification;
     let notes = [
         evidence.approvals.is_empty().then_some(none),
         (verification.broken.is_none() && verification.anchors.is_empty()).then_some(unanchored),
+        verification.unbelieved.iter().any(Unbelieved::is_damage).then_some(damaged),
     ];
     notes.into_iter().flatten().collect()
 }
@@ -172,5 +175,6 @@ fn human(evidence: &Evidence, folder: &Path) -> String {
         record.len(),
         sample.len(),
         folder.display()
-    ) + &notes(evidence).iter().map(|note| format!("note                 {note}\n")).collect::<String>()
+    ) + &verify::not_believed(&verification.unbelieved)
+        + &notes(evidence).iter().map(|note| format!("note                 {note}\n")).collect::<String>()
 }

@@ -8,9 +8,12 @@ use crate::state;
 use luigi_core::explain::Tone;
 use luigi_runtime::feed::PublicKey;
 use luigi_runtime::regular_file;
-use luigi_workflow::ledger::{Anchor, ExportFound, ExportHead, Reader, Verification, Verifier};
+use luigi_workflow::ledger::{Anchor, ExportFound, ExportHead, Reader, Unbelieved, Verification, Verifier};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+
+/// So many checkpoints that are not believed are told one by one.
+const MAX_TOLD: usize = 5;
 
 /// The longest public key file that is read, in bytes.
 const MAX_KEY_BYTES: u64 = 4096;
@@ -27,16 +30,18 @@ pub(super) fn run(arguments: &VerifyLedger) -> Result<Found, Failure> {
         Format::Human => print(&human(&found, ledger))?,
         Format::Json => print_json(&as_json(&found))?,
     }
-    Ok(if found.broken.is_some() { Found::Problems } else { Found::Fine })
+    Ok(if found.is_fine() { Found::Fine } else { Found::Problems })
 }
 
 /// Files of retired entries: each by itself, each after the one before, and the ledger after the last.
 fn exported(arguments: &VerifyLedger) -> Result<Found, Failure> {
     let (mut text, mut all, mut fine) = (String::new(), Vec::new(), true);
     let mut before: Option<ExportHead> = None;
+    // The same places are compared with each file, and are told of once.
+    let mut unbelieved = Vec::new();
     let verifier = verifier(&arguments.checkpoints, &arguments.public_key)?;
     for path in &arguments.exported {
-        let ExportFound { head, anchors, broken } = verifier.verify_exported(path)?;
+        let ExportFound { head, anchors, unbelieved: lines, broken } = verifier.verify_exported(path)?;
         let joins = before.as_ref().is_none_or(|before| {
             head.ledger == before.ledger && head.first == before.last + 1 && head.previous == before.head
         });
@@ -64,21 +69,26 @@ fn exported(arguments: &VerifyLedger) -> Result<Found, Failure> {
             "last": head.last,
             "head": head.head,
             "anchors": anchors_as_json(&anchors),
+            "checkpoints-not-believed": unbelieved_as_json(&lines),
             "broken": why,
         }));
         before = Some(head);
+        unbelieved = lines;
     }
+    fine &= !unbelieved.iter().any(Unbelieved::is_damage);
     if let (Some(ledger), Some(last)) = (&arguments.ledger, before) {
         let reader = Reader::open(ledger)?;
         let found = verifier.verify(&reader)?;
         let joins = reader.begins_behind()? == (last.last, last.head);
-        fine &= joins && found.broken.is_none();
+        fine &= joins && found.is_fine();
         text += &if joins {
             human(&found, ledger)
         } else {
-            format!("{}: it does not begin where the last file ends\n", ledger.display())
+            format!("{}: it does not begin where the last file ends\n", ledger.display()) + &not_believed(&unbelieved)
         };
         all.push(json!({ "ledger": as_json(&found), "joins": joins }));
+    } else {
+        text += &not_believed(&unbelieved);
     }
     match arguments.format {
         Format::Human => print(&text)?,
@@ -98,10 +108,10 @@ pub(super) fn verifier(files: &[PathBuf], key_files: &[PathBuf]) -> Result<Verif
     };
     let mut checkpoints = Vec::new();
     for path in files {
-        let lines = std::fs::read_to_string(path).map_err(|error| {
+        let lines = std::fs::read(path).map_err(|error| {
             Failure::environment(format!("cannot read the checkpoints `{}`: {error}", path.display()))
         })?;
-        checkpoints.push((format!("`{}`", path.display()), lines));
+        checkpoints.push((format!("`{}`", path.display()), String::from_utf8_lossy(&lines).into_owned()));
     }
     Ok(Verifier { keys, checkpoints, ..Verifier::default() })
 }
@@ -118,6 +128,7 @@ fn public_key(path: &Path) -> Result<PublicKey, Failure> {
 fn human(found: &Verification, ledger: &Path) -> String {
     let (good, doubtful, bad) = (style(Tone::Good), style(Tone::Doubtful), style(Tone::Bad));
     let mut text = String::new();
+    let but = if found.is_fine() { String::new() } else { format!("; {bad}checkpoints are damaged{bad:#}") };
     match &found.broken {
         Some(broken) => {
             text +=
@@ -125,11 +136,11 @@ fn human(found: &Verification, ledger: &Path) -> String {
         }
         None if found.anchors.is_empty() => {
             text += &format!(
-                "{good}consistent{good:#}, {doubtful}not anchored{doubtful:#}: nobody but its owner vouches for it\n"
+                "{good}consistent{good:#}, {doubtful}not anchored{doubtful:#}: nobody but its owner vouches for it{but}\n"
             );
         }
         None => {
-            text += &format!("{good}consistent{good:#}, anchored by {}\n", named(&found.anchors));
+            text += &format!("{good}consistent{good:#}, anchored by {}{but}\n", named(&found.anchors));
         }
     }
     text += &format!(
@@ -148,7 +159,25 @@ fn human(found: &Verification, ledger: &Path) -> String {
     if found.signed > 0 {
         text += &format!("signed      up to entry {}, by checkpoints in the ledger itself\n", found.signed);
     }
-    text + &format!("head        {}\n", found.head)
+    text += &format!("head        {}\n", found.head);
+    text + &not_believed(&found.unbelieved)
+}
+
+/// Lines among the checkpoints that do not count, the first few of them.
+pub(super) fn not_believed(all: &[Unbelieved]) -> String {
+    let (bad, doubtful) = (style(Tone::Bad), style(Tone::Doubtful));
+    let mut text = String::new();
+    for one in all.iter().take(MAX_TOLD) {
+        text += &if one.is_damage() {
+            format!("checkpoints {bad}damaged{bad:#}: {one} (checkpoint)\n")
+        } else {
+            format!("checkpoints {doubtful}left out{doubtful:#}: {one}\n")
+        };
+    }
+    match all.len().saturating_sub(MAX_TOLD) {
+        0 => text,
+        more => text + &format!("checkpoints {bad}and {more} more{bad:#} that are not to be believed\n"),
+    }
 }
 
 /// Who vouches for it, in words.
@@ -161,9 +190,15 @@ fn anchors_as_json(anchors: &[Anchor]) -> Vec<Value> {
     anchors.iter().map(|anchor| json!({ "source": anchor.source, "upto": anchor.upto })).collect()
 }
 
+fn unbelieved_as_json(all: &[Unbelieved]) -> Vec<Value> {
+    let one = |one: &Unbelieved| json!({ "source": one.source, "line": one.line, "why": one.why.to_string(), "damage": one.is_damage() });
+    all.iter().map(one).collect()
+}
+
 pub(super) fn as_json(found: &Verification) -> Value {
     let state = match &found.broken {
         Some(_) => "broken",
+        None if !found.is_fine() => "checkpoints-damaged",
         None if found.anchors.is_empty() => "not-anchored",
         None => "anchored",
     };
@@ -177,6 +212,7 @@ pub(super) fn as_json(found: &Verification) -> Value {
         "signed": found.signed,
         "anchored": found.anchored(),
         "anchors": anchors_as_json(&found.anchors),
+        "checkpoints-not-believed": unbelieved_as_json(&found.unbelieved),
         "broken": found.broken.as_ref().map(|broken| json!({
             "sequence": broken.sequence,
             "code": broken.flaw.code(),
