@@ -5,6 +5,7 @@
 
 pub mod certificates;
 pub mod client;
+pub mod compiled;
 pub mod daemon;
 pub mod feed;
 pub mod haproxy;

@@ -3,6 +3,7 @@
 //! A test that lacks something passes without having tried anything, and test runners hide what passing tests print. So `make test` starts
 //! `luigi-test-needs` first, which says what will not be tried; both ask [`Need::is_met`].
 
+use crate::compiled::can_trace;
 use crate::installation::Release;
 use std::process::Command;
 
@@ -17,11 +18,13 @@ pub enum Need {
     Root,
     /// A mount namespace of one's own, to make file systems read-only in.
     Mounts,
+    /// To trace another process (`ptrace`) and to change what its calls return, on x86-64.
+    Tracing,
 }
 
 impl Need {
     /// Each of them.
-    pub const ALL: [Self; 4] = [Self::Haproxy3, Self::CurlHttp2, Self::Root, Self::Mounts];
+    pub const ALL: [Self; 5] = [Self::Haproxy3, Self::CurlHttp2, Self::Root, Self::Mounts, Self::Tracing];
 
     /// Whether it is met here. The first call may fetch something.
     #[must_use]
@@ -37,6 +40,7 @@ impl Need {
                 .args(["--mount", "sh", "-c", "mount --make-rprivate / && mount -o remount,bind,ro /"])
                 .output()
                 .is_ok_and(|output| output.status.success()),
+            Self::Tracing => can_trace(),
         }
     }
 
@@ -48,6 +52,9 @@ impl Need {
             Self::CurlHttp2 => "nothing is tried over HTTP/2: there is no curl that speaks it",
             Self::Root => "chroot and another user are not tried: that needs root",
             Self::Mounts => "a read-only file system is not tried: that needs root and a mount namespace",
+            Self::Tracing => {
+                "no change of the daemon or of HAProxy to a file is made to fail: tracing (ptrace) is not permitted here, or this is no x86-64"
+            }
         }
     }
 }

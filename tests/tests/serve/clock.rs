@@ -1,8 +1,8 @@
 //! The clock is set back by an hour, and forward again, under a running daemon and a running HAProxy. Nothing is lost, nothing waits for an hour, and a daemon that is gone is missed all the same.
 
-use crate::faults::compiled;
 use crate::proxy::{ask, evaluation, ready, recording};
 use luigi_runtime::{Engine, EngineConfig};
+use luigi_tests::compiled::compiled;
 use luigi_tests::installation::Release;
 use luigi_tests::on_each_haproxy;
 use luigi_tests::people::{ada, bearer, signer};
@@ -23,7 +23,7 @@ struct Clock {
 
 impl Clock {
     fn new(folder: &Path) -> Self {
-        let library = compiled("clock", &["-shared", "-fPIC"], folder);
+        let library = compiled("serve/clock.c", &["-shared", "-fPIC"], folder);
         let clock = Self { library, seconds: folder.join("clock-seconds") };
         fs::write(&clock.seconds, 0i64.to_ne_bytes()).unwrap();
         clock
