@@ -110,7 +110,7 @@ bench-proxies: ## HAProxy with Luigi beside other proxies: prints the tables
 	@bench/proxies
 
 bench-quick: ## each benchmark once, to see that it runs
-	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench ledger --bench serve --bench ffi -- --test
+	$(CARGO) bench -p luigi-bench --bench decide --bench identity --bench authoring --bench swap --bench swaps --bench ledger --bench serve --bench ffi -- --test
 
 instructions: ## instructions of a decision, which must not have grown
 	@$(NEED) valgrind $(NEED_CC)
