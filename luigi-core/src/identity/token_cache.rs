@@ -97,6 +97,8 @@ struct Entry {
 /// A token that cost a signature and made no identity. It holds for the trust of the moment and for a span of time.
 #[derive(Clone, Copy, Debug)]
 struct Refusal {
+    /// Of its end, as of tokens that are held.
+    hash: u64,
     /// SHA-256 of the token.
     digest: [u8; 32],
     error: CredentialError,
@@ -154,7 +156,7 @@ impl TokenCache {
                 self.counts.hits += 1;
                 at
             }
-            None => match self.verify_new(token, trust, now) {
+            None => match self.verify_new(hash, token, trust, now) {
                 Ok(Some(genuine)) => self.insert(hash, token, genuine, now),
                 Ok(None) => return Credential::Deferred,
                 Err(error) => return error.into(),
@@ -230,12 +232,19 @@ impl TokenCache {
     }
 
     /// Verifies a token that is not held; `None` if there is no more time for signatures in this second.
-    fn verify_new(&mut self, token: &[u8], trust: &Trust, now: Timestamp) -> Result<Option<Genuine>, CredentialError> {
+    fn verify_new(
+        &mut self,
+        hash: u64,
+        token: &[u8],
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<Option<Genuine>, CredentialError> {
         // Whatever fails here fails cheaply, and costs nothing of the budget.
         let examined = trust.examine(token)?;
-        let digest = sha256(token);
-        let place = usize::from(digest[0]) % REFUSALS;
-        let known = self.refusals[place].filter(|refusal| refusal.digest == digest);
+        #[allow(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
+        let place = hash as usize % REFUSALS;
+        // PERF: of tokens that nobody sent before, nothing is digested unless there is time for their signatures.
+        let known = self.refusals[place].filter(|refusal| refusal.hash == hash && refusal.digest == sha256(token));
         if let Some(refusal) = known.filter(|refusal| refusal.from <= now && now < refusal.until) {
             self.counts.refused_again += 1;
             return Err(refusal.error);
@@ -245,14 +254,17 @@ impl TokenCache {
             return Ok(None);
         }
         self.counts.verifications += 1;
+        let digest = sha256(token);
         let (from, until) = (Timestamp::from_unix_seconds(i64::MIN), Timestamp::from_unix_seconds(i64::MAX));
         let refusal = match examined.verify() {
-            Err(reason) => Refusal { digest, error: reason.into(), from, until },
+            Err(reason) => Refusal { hash, digest, error: reason.into(), from, until },
             Ok(genuine) => match genuine.validity.check(now) {
                 Ok(()) => return Ok(Some(genuine)),
-                Err(error @ CredentialError::Expired) => Refusal { digest, error, from: genuine.validity.until, until },
+                Err(error @ CredentialError::Expired) => {
+                    Refusal { hash, digest, error, from: genuine.validity.until, until }
+                }
                 Err(error @ CredentialError::Invalid(_)) => {
-                    Refusal { digest, error, from, until: genuine.validity.from }
+                    Refusal { hash, digest, error, from, until: genuine.validity.from }
                 }
             },
         };
