@@ -379,9 +379,7 @@ fn publish(
     };
     let mode = request.mode.or(previous.as_ref().map(|manifest| manifest.mode)).unwrap_or(Mode::Observe);
     let tool = concat!("luigi ", env!("CARGO_PKG_VERSION")).to_owned();
-    // A heartbeat never goes back, whatever the clock does; nor is it later than this, or a daemon would be missed that nobody started.
-    let heartbeat = previous.as_ref().map_or(now, |manifest| now.max(manifest.heartbeat));
-    let published_at = heartbeat;
+    let (published_at, heartbeat) = feed.moments(now, previous.as_ref());
     let manifest =
         Manifest { epoch, generation, mode, environment, published_at, heartbeat, policy, keys, stops, tool };
     if unchanged == Unchanged::LeaveAlone

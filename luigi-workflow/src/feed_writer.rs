@@ -6,6 +6,7 @@
 
 use crate::disk::{Access, Directory, Disk, TEMPORARY};
 use crate::signing_key::SigningKey;
+use luigi_core::time::Timestamp;
 use luigi_runtime::feed::{Digest, FileEntry, FileKind, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest};
 use std::collections::BTreeSet;
 use std::io::{self, Read as _};
@@ -27,17 +28,29 @@ pub(crate) struct FeedWriter {
     directory: Directory,
     /// What the feed has now.
     current: Option<Manifest>,
+    holder: Holder,
     _lock: OwnedFd,
+}
+
+/// Who writes: somebody who is gone afterwards, or who goes on saying that it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    Command,
+    Daemon,
 }
 
 impl FeedWriter {
     /// Opens a feed, made if it is not there, and locks it against other writers. What the lock says of its holder is for those who find it locked.
     pub(crate) fn open(path: &Path, disk: &mut Disk<'_>) -> Result<Self, String> {
-        Self::open_as(path, &format!("process {}\n", std::process::id()), disk)
+        Self::open_as(path, Holder::Command, &format!("process {}\n", std::process::id()), disk)
     }
 
-    /// As [`open`](Self::open), by somebody who has more to say of itself: the first line is for people.
-    pub(crate) fn open_as(path: &Path, holder: &str, disk: &mut Disk<'_>) -> Result<Self, String> {
+    /// As [`open`](Self::open), by a daemon, which has more to say of itself: the first line is for people. From its first change on engines know that it lives.
+    pub(crate) fn open_as_daemon(path: &Path, says: &str, disk: &mut Disk<'_>) -> Result<Self, String> {
+        Self::open_as(path, Holder::Daemon, says, disk)
+    }
+
+    fn open_as(path: &Path, holder: Holder, says: &str, disk: &mut Disk<'_>) -> Result<Self, String> {
         let at = path.display();
         disk.make_directory(path, 0o750).map_err(|error| format!("cannot make the feed `{at}`: {error}"))?;
         let cannot = |error: io::Error| format!("cannot open the feed `{at}`: {error}");
@@ -50,13 +63,24 @@ impl FeedWriter {
             return Err(format!("the feed `{at}` is being written by {}", holder.escape_debug()));
         };
         // Only for those who read it: a disk that is full must not keep anybody from working.
-        let _ = rustix::fs::ftruncate(&lock, 0).and_then(|()| rustix::io::pwrite(&lock, holder.as_bytes(), 0));
-        Ok(Self { path: path.to_owned(), directory, current: None, _lock: lock })
+        let _ = rustix::fs::ftruncate(&lock, 0).and_then(|()| rustix::io::pwrite(&lock, says.as_bytes(), 0));
+        Ok(Self { path: path.to_owned(), directory, current: None, holder, _lock: lock })
     }
 
     /// Whether the directory is still what its path leads to.
     pub(crate) fn is_in_place(&self) -> bool {
         self.directory.is_at(&self.path)
+    }
+
+    /// When a generation that follows `previous` says that it was published, and its heartbeat.
+    ///
+    /// A heartbeat never goes back, whatever the clock does. It is later than the publishing only where a daemon writes, which engines miss when it falls silent.
+    pub(crate) fn moments(&self, now: Timestamp, previous: Option<&Manifest>) -> (Timestamp, Timestamp) {
+        let heartbeat = previous.map_or(now, |manifest| now.max(manifest.heartbeat));
+        match self.holder {
+            Holder::Command => (heartbeat, heartbeat),
+            Holder::Daemon => (heartbeat.plus_seconds(-1), heartbeat),
+        }
     }
 
     /// Reads what the feed has now. It must be of this key, or engines would refuse what is written next.

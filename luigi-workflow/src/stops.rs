@@ -296,8 +296,8 @@ fn change(
     // UNSHOWN: nobody makes 2^64 generations.
     let generation = previous.generation.checked_add(1).ok_or_else(|| "the feed has no generations left".to_owned())?;
     let tool = concat!("luigi ", env!("CARGO_PKG_VERSION")).to_owned();
-    let at_least = now.max(previous.heartbeat);
-    let manifest = Manifest { generation, stops: entry, published_at: at_least, heartbeat: at_least, tool, ..previous };
+    let (published_at, heartbeat) = feed.moments(now, Some(&previous));
+    let manifest = Manifest { generation, stops: entry, published_at, heartbeat, tool, ..previous };
     let told = [NewEntry::now(told(&changed))];
     let begin = || at.ledger.as_ref().map(|ledger| Pending::begin(ledger, &told)).transpose();
     let begun = match without_record {

@@ -157,6 +157,17 @@ fn a_worker_without_rights_follows_the_feed(release: Release) {
         assert!(status.lines().any(|line| line.starts_with(&format!("Gid:\t{group}"))), "{status}");
         assert_eq!(fs::read_link(format!("/proc/{}/root", haproxy.worker())).unwrap(), site.path("jail"));
         decides_and_follows(&site, &haproxy);
+
+        // A feed that it may not enter any more is told, and what it has stays in force.
+        fs::set_permissions(site.feed(), fs::Permissions::from_mode(0o700)).unwrap();
+        let status = haproxy.status_with("the manifest cannot be read: Permission denied");
+        assert!(status.contains("newest version         refused since"), "{status}");
+        assert!(status.contains("mode                   observe"), "{status}");
+        assert_eq!(Client::connect(haproxy.address()).exchange(&request("GET", "/closed", HOST, &[])).status, 200);
+        fs::set_permissions(site.feed(), fs::Permissions::from_mode(0o750)).unwrap();
+        site.apply(&numbered_policy(3), Some(Mode::Enforce));
+        let status = haproxy.status_with("mode                   enforce");
+        assert!(!status.contains("newest version"), "{status}");
     }
 }
 

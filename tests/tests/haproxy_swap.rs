@@ -91,13 +91,29 @@ fn a_damaged_or_foreign_or_old_version_is_refused_and_the_last_good_one_stays(re
 
     /// What is wrong, how it comes to be, and what the status says of it.
     type Refusal<'a> = (&'a str, Box<dyn Fn() + 'a>, &'a str);
-    let refusals: [Refusal<'_>; 7] = [
+    let refusals: [Refusal<'_>; 9] = [
         ("no manifest", Box::new(|| fs::remove_file(site.feed().join(MANIFEST_NAME)).expect("ours")), "cannot be read"),
         ("an empty one", Box::new(|| put(&site, MANIFEST_NAME, b"")), "the file is not a manifest"),
         (
             "half of one",
             Box::new(|| put(&site, MANIFEST_NAME, &good[..good.len() / 2])),
             "the signature of the manifest does not verify",
+        ),
+        (
+            "of a later format",
+            Box::new(|| {
+                let text = String::from_utf8(next.0.clone()).expect("a manifest is text");
+                put(&site, MANIFEST_NAME, text.replacen("luigi-manifest 1", "luigi-manifest 2", 1).as_bytes());
+            }),
+            "the manifest has format `2`; what reads it knows format 1",
+        ),
+        (
+            "one that cannot be read",
+            Box::new(|| {
+                fs::remove_file(site.feed().join(MANIFEST_NAME)).expect("ours");
+                fs::create_dir(site.feed().join(MANIFEST_NAME)).expect("ours");
+            }),
+            "not a regular file",
         ),
         ("of another key", Box::new(|| put(&site, MANIFEST_NAME, &foreign.0)), "is signed with key"),
         ("an older one", Box::new(|| put(&site, MANIFEST_NAME, &first)), "generation 1 is older than 2"),
@@ -121,6 +137,7 @@ fn a_damaged_or_foreign_or_old_version_is_refused_and_the_last_good_one_stays(re
         assert!(status.contains("generation             2"), "{name}: {status}");
         let _ = haproxy.log_line(&["luigi: a new version was refused, the last good one stays in force", why]);
         assert_eq!(rule(&haproxy), "open-2", "{name}");
+        let _ = fs::remove_dir(site.feed().join(MANIFEST_NAME));
     }
 
     // As soon as the feed is whole again, what it holds is in force.

@@ -24,8 +24,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// How long a change waits for its entry. It is in force before that.
 const ON_RECORD: Duration = Duration::from_secs(20);
 
-/// Soon after a change comes a heartbeat: a feed whose heartbeat moved has a writer that lives, and engines tell it from one that was applied by hand.
-const FIRST_HEARTBEAT: Duration = Duration::from_secs(1);
+/// So soon comes the heartbeat after a change, which looks whether all is on record, and one that could not be published or was not due yet.
+const HEARTBEAT_AGAIN: Duration = Duration::from_secs(1);
 
 /// Files of a policy that nobody touched for so long are taken for whole. A policy that is cut off may be a policy, too, and a wrong one.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -83,7 +83,7 @@ impl FeedKeeper {
         let mut before = allow;
         let mut disk = Disk::new(&mut before);
         let mut writer =
-            FeedWriter::open_as(&settings.directory, &holder, &mut disk).map_err(ServeError::environment)?;
+            FeedWriter::open_as_daemon(&settings.directory, &holder, &mut disk).map_err(ServeError::environment)?;
         let key = SigningKey::open(&settings.key, &mut disk).map_err(ServeError::environment)?;
         writer.read(&key).map_err(ServeError::environment)?;
         let on_record = match on_record {
@@ -147,7 +147,7 @@ impl FeedKeeper {
         match &applied {
             Ok(applied) => {
                 metrics.applies.add(1);
-                self.heartbeat_at = Instant::now() + FIRST_HEARTBEAT.min(self.settings.heartbeat);
+                self.heartbeat_at = Instant::now() + HEARTBEAT_AGAIN.min(self.settings.heartbeat);
                 tracing::info!(
                     revision = applied.revision,
                     generation = applied.generation,
@@ -186,7 +186,7 @@ impl FeedKeeper {
         let metrics = &self.shared.metrics;
         let mut changed = changed.inspect_err(|_| metrics.applies_refused.add(1))?;
         metrics.applies.add(1);
-        self.heartbeat_at = Instant::now() + FIRST_HEARTBEAT.min(self.settings.heartbeat);
+        self.heartbeat_at = Instant::now() + HEARTBEAT_AGAIN.min(self.settings.heartbeat);
         tracing::info!(stop = changed.stop.id, generation = changed.generation, "the stops were changed");
         // What the ledger was to tell and does not is found missing at the next heartbeat, and told then.
         if matches!(changed.on_record, OnRecord::Entry(_)) {
@@ -249,7 +249,7 @@ impl FeedKeeper {
         );
         let mut before = allow;
         let mut disk = Disk::new(&mut before);
-        self.writer = FeedWriter::open_as(&self.settings.directory, &self.holder, &mut disk)?;
+        self.writer = FeedWriter::open_as_daemon(&self.settings.directory, &self.holder, &mut disk)?;
         if let Some(followed) = &mut self.followed {
             followed.applied = None;
         }
@@ -258,7 +258,7 @@ impl FeedKeeper {
 
     fn heartbeat(&mut self) -> Result<(), String> {
         // Tried again soon if this one fails.
-        self.heartbeat_at = Instant::now() + FIRST_HEARTBEAT;
+        self.heartbeat_at = Instant::now() + HEARTBEAT_AGAIN;
         let Some(current) = self.writer.read(&self.key)?.cloned() else {
             return Err(format!(
                 "the feed `{}` has no policy yet: `luigi apply` gives it one",
@@ -266,11 +266,14 @@ impl FeedKeeper {
             ));
         };
         // After a clock went back it goes on from where it was, a second at a time until the clock is there: engines refuse one that goes back, and one that stays says nothing.
-        let heartbeat = luigi_runtime::now().max(current.heartbeat.plus_seconds(1));
-        let manifest = Manifest { heartbeat, ..current };
-        let mut before = allow;
-        self.writer.publish(&manifest, &self.key, &mut Disk::new(&mut before))?;
-        self.heartbeat_at = Instant::now() + self.settings.heartbeat;
+        // One that is of this very second need not be ahead of the clock: it waits for the next.
+        let now = luigi_runtime::now();
+        if now != current.heartbeat {
+            let manifest = Manifest { heartbeat: now.max(current.heartbeat.plus_seconds(1)), ..current };
+            let mut before = allow;
+            self.writer.publish(&manifest, &self.key, &mut Disk::new(&mut before))?;
+            self.heartbeat_at = Instant::now() + self.settings.heartbeat;
+        }
         // What somebody changed while no daemon ran, or could not be put on record then.
         if let Err(why) = self.put_on_record("unknown: it was changed while no daemon ran") {
             tracing::warn!("{why}");

@@ -1,12 +1,14 @@
 //! What is in force, changed through a daemon, beside it and by it: everything is on record with who did it and what changes for whom.
 
-use luigi_runtime::{Engine, EngineConfig, Mode};
+use luigi_runtime::feed::{Manifest, PublicKey};
+use luigi_runtime::{Engine, EngineConfig, FeedConfig, Mode};
 use luigi_tests::daemon::Home;
 use luigi_tests::feed::numbered_policy;
 use luigi_tests::tokens::{Signer, jwks};
 use luigi_tests::wait;
 use luigi_workflow::ledger::{Event, PolicyApplied};
 use std::fs;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const APPLY: [&str; 6] = ["apply", "policy.toml", "--to", "feed", "--key", "feed.key"];
@@ -30,6 +32,53 @@ fn applied(events: &[Event]) -> Vec<&PolicyApplied> {
     all.collect()
 }
 
+fn manifest(home: &Home) -> Manifest {
+    let key = PublicKey::parse(&fs::read_to_string(home.path("feed.pub")).unwrap()).unwrap();
+    Manifest::verify(&fs::read(home.path("feed/manifest")).unwrap(), &key).unwrap()
+}
+
+/// A feed that was applied by hand is kept alive by a daemon from then on, and its heartbeat is never ahead of the clock.
+#[test]
+fn a_heartbeat_is_never_ahead_of_the_clock() {
+    let folder = TempDir::new().unwrap();
+    let home = Home::new(folder.path(), "");
+    put_policy(&home, 1);
+    luigi(&home, &APPLY);
+    let daemon = home.start();
+    let mut seen = manifest(&home).heartbeat;
+    for number in 2..5 {
+        put_policy(&home, number);
+        luigi(&home, &APPLY);
+        for _ in 0..2 {
+            seen = wait::for_some("the heartbeat goes on", || {
+                let heartbeat = manifest(&home).heartbeat;
+                assert!(heartbeat <= luigi_runtime::now(), "it is ahead");
+                (heartbeat > seen).then_some(heartbeat)
+            });
+        }
+    }
+    assert!(daemon.stop().success());
+}
+
+/// The daemon is killed as soon as a change is in force.
+#[test]
+fn a_daemon_that_goes_right_after_a_change_is_missed() {
+    let folder = TempDir::new().unwrap();
+    let home = Home::new(folder.path(), "");
+    let daemon = home.start();
+    put_policy(&home, 1);
+    luigi(&home, &APPLY);
+    daemon.kill();
+    let engine = EngineConfig::feed(home.path("feed"), home.path("feed.pub"));
+    let EngineConfig::Feed(config) = engine else { panic!("a feed") };
+    let config = FeedConfig { stale_after: Duration::from_secs(1), ..config };
+    let engine = Engine::open(&EngineConfig::Feed(config)).unwrap();
+    wait::until("it is missed", || {
+        let _ = engine.poll_until_idle();
+        engine.status().to_text().contains(", stale: its writer is silent")
+    });
+}
+
 #[test]
 fn a_running_daemon_is_handed_what_commands_change() {
     let folder = TempDir::new().unwrap();
@@ -39,6 +88,11 @@ fn a_running_daemon_is_handed_what_commands_change() {
     fs::write(home.path("corp.json"), jwks(&[&Signer::es256("a")])).unwrap();
     let said = luigi(&home, &[&APPLY[..], &["--by", "ada", "--jwks", "corp=corp.json"]].concat());
     assert!(said.contains("generation  1") && said.contains("mode        observe"), "{said}");
+    // From the first moment on a daemon that goes is missed.
+    let open = || Engine::open(&EngineConfig::feed(home.path("feed"), home.path("feed.pub"))).unwrap();
+    let manifest = manifest(&home);
+    assert!(manifest.heartbeat > manifest.published_at, "{manifest:?}");
+    assert!(!open().status().to_text().contains("ahead of this clock"));
     // It is on record when the command returns.
     let events = home.events();
     let [first] = applied(&events)[..] else { panic!("{events:?}") };
@@ -164,11 +218,11 @@ fn a_policy_that_is_being_written_is_not_applied_before_it_is_whole() {
     let mut file = fs::File::create(home.path("policy.toml")).unwrap();
     std::io::Write::write_all(&mut file, numbered_policy(2).as_bytes()).unwrap();
     for part in 0..12 {
-        let written = std::time::Instant::now();
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        let written = Instant::now();
+        std::thread::sleep(Duration::from_millis(300));
         let generation = daemon.metric("luigi_feed_generation");
         // A machine so busy that this took as long as the daemon waits shows nothing.
-        if written.elapsed() >= std::time::Duration::from_millis(900) {
+        if written.elapsed() >= Duration::from_millis(900) {
             break;
         }
         assert_eq!(generation, Some(1.0), "part {part}");

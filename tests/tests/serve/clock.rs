@@ -102,9 +102,7 @@ fn a_clock_that_is_set_back_loses_nothing_and_holds_nothing_up(release: Release)
     let status = haproxy.status_with("generation             2");
     assert!(!status.contains("newest version"), "{status}");
 
-    // A daemon that is gone is missed, whatever the clock says. Until the heart has beaten for what was applied nobody knows that there is one.
-    let applied = heartbeat();
-    wait::until("the heartbeat goes on", || heartbeat() > applied);
+    // A daemon that is gone is missed, whatever the clock says, and however short a time ago it applied something.
     daemon.kill();
     let _ = haproxy.status_with(", stale: its writer is silent");
     let daemon = home.start();
