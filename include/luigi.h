@@ -30,6 +30,13 @@
  * - Inputs are read during the call and not kept. Text is UTF-8 where it is a name, and bytes where it comes from a client.
  * - Handles are numbers with a generation: one that was closed is answered with LUIGI_STATUS_CLOSED, never followed.
  * - No call leaves by a panic or an exception. `errno` is not used.
+ * - No function may be called by a signal handler: it may have interrupted Luigi, or what Luigi calls.
+ * - After a `fork` the child may go on with all handles of its parent, if no other thread of the program was in a call at the time that opens, closes, polls, tells of an engine or frees a
+ *   string; threads that decide do no harm, and for its own thread Luigi sees to that: a `fork` waits some milliseconds for it. A context in which another thread was stays busy in the child.
+ *   The child's evaluation ids and segments of the spool are its own, and statistics go on from the parent's. Nothing polls in the child until it calls `luigi_engine_start_polling` or
+ *   `luigi_engine_poll`. Callbacks get their data at the same address. Children made by `vfork`, `_Fork` or `clone` may call nothing.
+ * - The library is never unloaded: after `dlclose` all goes on as before, and `dlopen` finds the same handles. Callbacks that lie in what the program itself unloads must be gone before:
+ *   close the engine.
  * - Each function says which statuses it returns. LUIGI_STATUS_INTERNAL, a failure of Luigi itself, can come from any.
  *
  * Made from the crate luigi-ffi; do not edit. The policy of the ABI is in docs/ABI.md. Licence: Apache-2.0 OR MIT.
@@ -1489,7 +1496,7 @@ luigi_status luigi_engine_poll(luigi_engine engine,
 
 /**
  * Starts a thread that polls the engine until it is closed or `luigi_engine_stop_polling` is called. If there is one already nothing is done. The
- * thread blocks all signals. It does not survive a `fork`: start it in the process that needs it.
+ * thread blocks all signals. A child that is forked has none and may start one of its own, whatever its parent has.
  *
  * `error`: gets words if the call fails; may be NULL.
  *

@@ -1,4 +1,7 @@
 //! Following a feed: by the embedder's own calls, or by a thread.
+//!
+//! A thread that Luigi starts must not make a `fork` of the program any harder than it is: it works in slices, and a `fork` waits for the end of the one that
+//! runs (`forks`), so that the child finds no lock of an engine held, and no engine held by a thread that is not there.
 
 use crate::boundary::{Failure, explained, guarded};
 use crate::engine::{EngineRecord, engine};
@@ -7,7 +10,7 @@ use crate::numbers::luigi_status::{self, LUIGI_STATUS_INVALID_ARGUMENT, LUIGI_ST
 use crate::numbers::{luigi_log_level, luigi_poll};
 use crate::pointers::{self, Callbacks};
 use crate::types::{luigi_engine, luigi_error};
-use luigi_runtime::{Budget, Poll, PollEvent};
+use luigi_runtime::{Budget, Poll, PollEvent, ProcessMark};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{JoinHandle, ThreadId};
 
@@ -75,7 +78,7 @@ fn log(callbacks: &Callbacks, event: &PollEvent) {
 }
 
 /// Starts a thread that polls the engine until it is closed or `luigi_engine_stop_polling` is called. If there is one already nothing is done. The
-/// thread blocks all signals. It does not survive a `fork`: start it in the process that needs it.
+/// thread blocks all signals. A child that is forked has none and may start one of its own, whatever its parent has.
 ///
 /// `error`: gets words if the call fails; may be NULL.
 ///
@@ -126,6 +129,8 @@ pub(crate) struct PollThreads {
 
 #[derive(Default)]
 struct Threads {
+    /// The process that they are threads of; `None` before the first is started.
+    process: Option<ProcessMark>,
     running: Option<Arc<PollThread>>,
     stopped: Vec<Arc<PollThread>>,
 }
@@ -140,10 +145,12 @@ struct PollThread {
 impl PollThreads {
     /// Starts a thread, unless one runs.
     fn start<F: FnOnce(&Stop) + Send + 'static>(&self, body: impl FnOnce() -> F) -> std::io::Result<()> {
+        forks::wait_for_slices()?;
         let mut threads = self.lock();
         threads.stopped.retain(|thread| !thread.is_over());
         if threads.running.is_none() {
             threads.running = Some(Arc::new(PollThread::start(body())?));
+            threads.process = Some(ProcessMark::now());
         }
         Ok(())
     }
@@ -167,8 +174,14 @@ impl PollThreads {
         self.lock().stopped.retain(|thread| !thread.is_over());
     }
 
+    /// The threads of this process: in a child that was forked those of its parent are not there.
     fn lock(&self) -> MutexGuard<'_, Threads> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if threads.process.is_some_and(|process| process != ProcessMark::now()) {
+            // Neither joined nor detached, which is for threads that are there; what told them to stop may be locked by them.
+            std::mem::forget(std::mem::take(&mut *threads));
+        }
+        threads
     }
 }
 
@@ -211,10 +224,16 @@ fn polling(record: &Arc<EngineRecord>) -> impl FnOnce(&Stop) + Send + use<> {
 
 fn run(record: &Weak<EngineRecord>, (stopped, wake): &Stop) {
     loop {
-        // The record is let go of while waiting.
-        let Some(record) = record.upgrade().filter(|record| !record.is_closed()) else { return };
-        let next = poll_once(&record, Budget::UNLIMITED).next;
-        drop(record);
+        let (poll, callbacks) = {
+            let _no_fork = forks::slice();
+            // The record is let go of while waiting, and while the embedder is told, who may fork.
+            let Some(record) = record.upgrade().filter(|record| !record.is_closed()) else { return };
+            (record.engine.poll(THREAD_BUDGET), record.callbacks)
+        };
+        if let Some(event) = &poll.event {
+            log(&callbacks, event);
+        }
+        let next = poll.next;
         let stopped = stopped.lock().unwrap_or_else(PoisonError::into_inner);
         if *stopped {
             return;
@@ -223,6 +242,53 @@ fn run(record: &Weak<EngineRecord>, (stopped, wake): &Stop) {
         if *waited.unwrap_or_else(PoisonError::into_inner).0 {
             return;
         }
+    }
+}
+
+/// What the thread does in one slice: a `fork` waits for it, for some milliseconds at most.
+const THREAD_BUDGET: Budget = Budget { bytes: 1 << 20, records: 4_000 };
+
+/// A `fork` of the program waits for the slices of threads that poll.
+mod forks {
+    use std::cell::Cell;
+    use std::io;
+    use std::sync::atomic::{AtomicI32, Ordering};
+    use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+    static SLICE: Mutex<()> = Mutex::new(());
+
+    thread_local! {
+        /// What a thread that forks holds meanwhile; parent and child each let go of their own.
+        static HELD: Cell<Option<MutexGuard<'static, ()>>> = const { Cell::new(None) };
+    }
+
+    /// From now on each `fork` waits. A program without a thread of Luigi's never comes here.
+    pub(super) fn wait_for_slices() -> io::Result<()> {
+        static WAIT: Once = Once::new();
+        static FAILED: AtomicI32 = AtomicI32::new(0);
+        WAIT.call_once(|| {
+            // SAFETY: the handlers are functions of this library, which is never unloaded; each does nothing but to take or let go of a lock, in the thread that forks.
+            let failed = unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
+            FAILED.store(failed, Ordering::Relaxed);
+        });
+        match FAILED.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+
+    /// While this is held no `fork` happens. Nothing that the embedder wrote may run meanwhile.
+    pub(super) fn slice() -> MutexGuard<'static, ()> {
+        SLICE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    extern "C" fn before() {
+        // A thread that forks as it ends has nothing to keep the lock in: its `fork` does not wait.
+        let _ = HELD.try_with(|held| held.set(Some(slice())));
+    }
+
+    extern "C" fn after() {
+        let _ = HELD.try_with(Cell::take);
     }
 }
 
@@ -287,6 +353,67 @@ mod tests {
             assert!(over.load(Ordering::Relaxed));
         });
         assert!(threads.lock().running.is_none() && threads.lock().stopped.is_empty());
+    }
+
+    /// Forks; the child ends with what `of_child` says.
+    fn forked(of_child: impl FnOnce() -> i32) -> i32 {
+        // SAFETY: the child does what the test says, which takes no lock that another test's thread may hold, and ends without running exit handlers.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: a child that waits without an end is ended, which its parent sees.
+            unsafe { libc::alarm(60) };
+            let code = of_child();
+            // SAFETY: ends the child; nothing is left to clean up.
+            unsafe { libc::_exit(code) };
+        }
+        let mut status = 0;
+        // SAFETY: `child` is a child of this process that nobody else waits for; `status` is a place for its status.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status), "{status:x}");
+        libc::WEXITSTATUS(status)
+    }
+
+    #[test]
+    fn a_fork_waits_for_a_slice_that_runs() {
+        forks::wait_for_slices().unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let (of_slice, (begins, begun)) = (Arc::clone(&over), mpsc::channel());
+        let slice = std::thread::spawn(move || {
+            let _no_fork = forks::slice();
+            begins.send(()).expect("the test waits");
+            // What does not wait has time for it; nothing else depends on that.
+            std::thread::sleep(Duration::from_millis(50));
+            of_slice.store(true, Ordering::Relaxed);
+        });
+        begun.recv().unwrap();
+        let found = forked(|| {
+            // The child is not held up by what its parent waited for.
+            drop(forks::slice());
+            i32::from(over.load(Ordering::Relaxed))
+        });
+        assert_eq!(found, 1, "the child came in the middle of a slice");
+        drop(forks::slice());
+        slice.join().unwrap();
+    }
+
+    /// Waiting for a thread of the parent would have no end.
+    #[test]
+    fn a_child_has_none_of_its_parents_threads_and_may_have_its_own() {
+        let threads = PollThreads::default();
+        let (release, held) = mpsc::channel::<()>();
+        threads.start(|| move |_: &Stop| held.recv().expect("the test releases it")).unwrap();
+        let found = forked(|| {
+            threads.stop();
+            let (here, there) = mpsc::channel();
+            threads.start(|| move |_: &Stop| here.send(7).expect("the child waits")).expect("a thread");
+            let found = there.recv().unwrap_or(0);
+            threads.stop();
+            found
+        });
+        assert_eq!(found, 7);
+        assert!(threads.lock().running.is_some(), "the parent keeps its own");
+        release.send(()).unwrap();
+        threads.stop();
     }
 
     #[test]

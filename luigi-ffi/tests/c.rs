@@ -7,7 +7,7 @@ use luigi_tests::installation::c_library;
 use luigi_tests::spooled::{Decided, Spooled};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
-use support::{Build, Workshop, run, shop, started, text, valgrind};
+use support::{Build, Workshop, run, shop, started, text, valgrind, valgrind_of_forks};
 
 const EVERY_WAY: [Build; 5] = [Build::C, Build::Cpp, Build::Optimised, Build::Address, Build::Thread];
 
@@ -148,12 +148,44 @@ fn decisions_are_in_the_spool_and_what_is_privileged_passes_with_a_record_only()
     check("valgrind", &valgrind, Build::C);
 }
 
+/// A child goes on with what its parent opened: with records, ids and a thread of its own.
+#[test]
+fn a_fork_has_what_its_parent_opened_and_a_segment_and_a_thread_of_its_own() {
+    let workshop = Workshop::new();
+    let policy = workshop.write("recorded.toml", RECORDED);
+    let check = |name: &str, command: &dyn Fn(&std::path::Path) -> Command, build| {
+        let spool = workshop.folder(&format!("segments-of-forks-{name}"));
+        let mut command = command(&workshop.compile("fork", build));
+        under_way(command.args([&policy, &spool]), None);
+        let spooled = Spooled::read(&spool);
+        assert_eq!(spooled.segments, 3, "{spooled:?}");
+        let mut requests: Vec<&str> =
+            spooled.decisions.iter().filter_map(|decided| decided.request.rsplit('/').next()).collect();
+        requests.sort_unstable();
+        assert_eq!(requests, ["after", "at-last", "before", "of-the-child"]);
+        assert_eq!(spooled.responses.len(), 1);
+    };
+    // ThreadSanitizer knows nothing of threads that a child starts.
+    for build in EVERY_WAY.into_iter().filter(|build| *build != Build::Thread) {
+        check(&format!("{build:?}"), &started, build);
+    }
+    check("valgrind", &valgrind_of_forks, Build::C);
+}
+
+#[test]
+fn a_library_that_is_closed_stays_where_it_is() {
+    let workshop = Workshop::new();
+    for build in EVERY_WAY {
+        run(started(&workshop.compile_alone("unload", build)).args([support::shared_library(), shop()]));
+    }
+}
+
 /// Runs the program and applies a new version whenever it has seen the one before.
-fn under_way(mut command: Command, generations: u64) {
+fn under_way(command: &mut Command, generations: Option<u64>) {
     let feed = Feed::new();
     feed.apply_in(&numbered_policy(1), luigi_runtime::Mode::Enforce).unwrap();
     let public_key = feed.path("state/signing.pub");
-    command.args([&feed.feed(), &public_key]).arg(generations.to_string());
+    command.args([&feed.feed(), &public_key]).args(generations.map(|count| count.to_string()));
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut seen = 0;
     for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
@@ -163,7 +195,7 @@ fn under_way(mut command: Command, generations: u64) {
     }
     let status = child.wait().expect("a child");
     assert!(status.success(), "{command:?}: {status}");
-    assert_eq!(seen, generations + 1);
+    assert_eq!(seen, generations.unwrap_or(0) + 1);
 }
 
 #[test]
@@ -171,8 +203,8 @@ fn threads_share_engines_while_others_swap_and_close() {
     let workshop = Workshop::new();
     for build in EVERY_WAY {
         let program = workshop.compile("threads", build);
-        under_way(started(&program), 5);
+        under_way(&mut started(&program), Some(5));
     }
     let program = workshop.compile("threads", Build::C);
-    under_way(valgrind(&program), 2);
+    under_way(&mut valgrind(&program), Some(2));
 }

@@ -95,18 +95,20 @@ impl EvaluationIds {
     }
 }
 
-/// Tells a process from its forks.
+/// Tells a process from its forks: what was marked in a parent is of another process in its child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ProcessMark(u64);
+pub struct ProcessMark(u64);
 
 /// How often this process or one of its ancestors forked since the handler was registered.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 static FORKS_ARE_WATCHED: AtomicBool = AtomicBool::new(false);
 
 impl ProcessMark {
-    pub(crate) fn now() -> Self {
+    /// The mark of the process that asks. A child that was made past the C library's `fork` (by `vfork`, `_Fork`, `clone`) has its parent's.
+    #[must_use]
+    pub fn now() -> Self {
         // PERF: a load instead of `getpid`, which is a system call of 50 ns and more.
-        if FORKS_ARE_WATCHED.load(Ordering::Relaxed) {
+        if FORKS_ARE_WATCHED.load(Ordering::Relaxed) || watch_forks() {
             Self(FORKS.load(Ordering::Relaxed))
         } else {
             Self(u64::from(std::process::id()) | 1 << 32)
@@ -118,7 +120,9 @@ extern "C" fn count_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
-fn watch_forks() {
+/// Whether forks are watched from now on.
+#[cold]
+fn watch_forks() -> bool {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
         // SAFETY: the handler is a function of this library that touches one atomic, which is allowed between fork and exec;
@@ -126,6 +130,7 @@ fn watch_forks() {
         let failed = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
         FORKS_ARE_WATCHED.store(failed == 0, Ordering::Relaxed);
     });
+    FORKS_ARE_WATCHED.load(Ordering::Relaxed)
 }
 
 #[cfg(test)]

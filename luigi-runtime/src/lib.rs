@@ -35,7 +35,7 @@ pub use config::{DEFAULT_STALE_AFTER, EngineConfig, FeedConfig, OpenError, Polic
 pub use context::{Context, Delivery};
 pub use counters::{AmbiguousTargets, Counters};
 pub use engine::{Budget, Engine, Poll, PollEvent};
-pub use evaluation_id::EvaluationId;
+pub use evaluation_id::{EvaluationId, ProcessMark};
 pub use luigi_core::policy::model::Mode;
 pub use luigi_core::time::Timestamp;
 pub use request::{Caller, FactSource, Facts};

@@ -146,6 +146,8 @@ fn the_library_is_known_by_major_and_minor() {
     let dynamic = String::from_utf8(dynamic.stdout).expect("text");
     let wanted = format!("[libluigi.so.{}.{}]", luigi_ffi::LUIGI_VERSION_MAJOR, luigi_ffi::LUIGI_VERSION_MINOR);
     assert!(dynamic.lines().any(|line| line.contains("(SONAME)") && line.ends_with(&wanted)), "{dynamic}");
+    let never_unloaded = dynamic.lines().any(|line| line.contains("(FLAGS_1)") && line.contains("NODELETE"));
+    assert!(never_unloaded, "{dynamic}");
 }
 
 /// The programs of docs/ABI.md are programs.

@@ -121,12 +121,22 @@ impl Workshop {
 
     /// Compiles a program and links it with the shared library.
     pub(crate) fn compile_file(&self, source: &Path, build: Build) -> PathBuf {
+        let folder = self.folder.path().display();
+        let library = ["-lluigi".to_owned(), format!("-L{folder}"), format!("-Wl,-rpath,{folder}")];
+        self.compile_with(source, build, &library)
+    }
+
+    /// Compiles a program of `tests/c` that looks for the library by itself.
+    pub(crate) fn compile_alone(&self, name: &str, build: Build) -> PathBuf {
+        self.compile_with(&here().join("tests/c").join(name).with_extension("c"), build, &["-ldl".to_owned()])
+    }
+
+    fn compile_with(&self, source: &Path, build: Build, libraries: &[String]) -> PathBuf {
         let name = source.file_stem().and_then(|stem| stem.to_str()).expect("a name");
         let program = self.path(&format!("{name}-{build:?}"));
         let mut command = build.command();
         command.arg("-I").arg(workspace().join("include")).arg(source).arg("-o").arg(&program);
-        let folder = self.folder.path().display();
-        run(command.args(["-lluigi", "-pthread"]).args([format!("-L{folder}"), format!("-Wl,-rpath,{folder}")]));
+        run(command.args(libraries).arg("-pthread"));
         program
     }
 
@@ -176,8 +186,18 @@ pub(crate) fn run(command: &mut Command) -> Output {
 
 /// A command that runs a program under valgrind; any error, and any memory that is lost, is its failure.
 pub(crate) fn valgrind(program: &Path) -> Command {
+    let leaks =
+        ["--leak-check=full", "--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect"];
+    under_valgrind(&leaks, program)
+}
+
+/// The same, whatever memory is lost: a child that is forked has that of threads that it has not.
+pub(crate) fn valgrind_of_forks(program: &Path) -> Command {
+    under_valgrind(&["--leak-check=no"], program)
+}
+
+fn under_valgrind(leaks: &[&str], program: &Path) -> Command {
     let mut command = Command::new("valgrind");
-    command.args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite,indirect"]);
-    command.args(["--errors-for-leak-kinds=definite,indirect", "--fair-sched=yes"]).arg(program);
+    command.args(["--quiet", "--error-exitcode=9", "--fair-sched=yes"]).args(leaks).arg(program);
     command
 }

@@ -115,7 +115,10 @@ impl Writer {
     pub(crate) fn tell(&mut self, now: Moment) {
         let segment = self.own().segment.take();
         // What is appended to a file without a name is lost.
-        self.own().segment = segment.filter(|segment| !segment.is_gone() && !self.spool.needs(segment.bytes));
+        match segment {
+            Some(segment) if segment.is_gone() || self.spool.needs(segment.bytes) => segment.end(),
+            segment => self.own().segment = segment,
+        }
         self.tell_allowed(now, COUNT_FOR_MS);
         if self.own().losses.is_some() {
             // If it fails the count is still there.
@@ -137,7 +140,7 @@ impl Writer {
         }
     }
 
-    /// What belongs to this process: nothing of what a parent had, but its count of segments and losses is the parent's to tell.
+    /// What belongs to this process: nothing of what a parent had. Its segment is closed and not ended, and its counts are the parent's to tell.
     fn own(&mut self) -> &mut Own {
         let here = ProcessMark::now();
         let own = self.own.take().filter(|own| own.process == here);
@@ -168,7 +171,9 @@ impl Writer {
         let Frames { bytes, count, .. } = frames;
         if !self.spool.has_room(worth, bytes as u64, now.seconds()) {
             // Whoever drains the spool can take away what this thread has written.
-            self.own().segment = None;
+            if let Some(segment) = self.own().segment.take() {
+                segment.end();
+            }
             return Err(Unavailable::Full);
         }
         let Self { spool, thread, buffer, own } = self;
@@ -176,9 +181,10 @@ impl Writer {
         let frames = &mut buffer[..bytes];
         let segment = match own.segment.take() {
             Some(segment) if segment.bytes + bytes as u64 <= spool.segment_bytes() => segment,
-            // Closing the old one lets go of its lock: it is complete.
             full => {
-                drop(full);
+                if let Some(full) = full {
+                    full.end();
+                }
                 let segment = begin(spool, *thread, own, now)?;
                 // Its header took a number.
                 renumber(frames, own.sequence);
@@ -201,6 +207,9 @@ impl Drop for Writer {
         if self.own.as_ref().is_some_and(|own| own.process == ProcessMark::now()) {
             self.tell_allowed(Moment::now(), 0);
             self.tell(Moment::now());
+            if let Some(segment) = self.own.take().and_then(|own| own.segment) {
+                segment.end();
+            }
         }
     }
 }
@@ -328,6 +337,12 @@ impl Segment {
         };
         let undone = rustix::fs::ftruncate(&file, bytes).is_ok();
         (undone.then_some(Self { file, bytes }), Err(error))
+    }
+
+    /// Says that it is complete. Closing it would not be enough: a lock is held until it is let go of, or until every process that has inherited the file has closed it.
+    fn end(self) {
+        // If it fails there is still the closing.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 
     /// Whether nobody can find the segment any more: it was removed, or its directory was.
