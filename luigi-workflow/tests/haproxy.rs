@@ -33,8 +33,7 @@ fn filled_in(text: &str, policy: &Policy) -> String {
     let received = Options { forward: ForwardedPath::Received, ..options.clone() };
     let all = frontend_lines(&options);
     let asked = "var(txn.luigi.in),lua.luigi\n";
-    let others =
-        "    http-request allow if { path_beg /x }\n    http-request set-var(txn.luigi.out) str(\"luigi1|pass|\")\n";
+    let others = "    http-request allow if { path_beg /x }\n    http-request set-var(txn.luigi.out) str(\"luigi1|pass|\")\n    http-request set-var(txn.luigi.begin) str(\"luigi1|pass|\")\n";
     let with_others = all.replacen(asked, &format!("{asked}{others}"), 1);
     assert_ne!(with_others, all);
     let without_deny = all.lines().filter(|line| !line.contains("deny_status")).map(|line| format!("{line}\n"));
@@ -272,6 +271,7 @@ const WORDS: &[&str] = &[
     "lua.luigi_refuse",
     "lua.other",
     "set-var(txn.luigi.out)",
+    "set-var(txn.luigi.begin)",
     "set-var-fmt(txn.luigi.in)",
     "set-var(txn.h) req.hdr(host),lower",
     "{ var(txn.h) a }",

@@ -92,15 +92,17 @@ pub(crate) fn constant(site: &Site, lines: &str) -> Lines {
         site.modules.display(),
         home(Build::Faults).display()
     );
-    // The two actions are never reached; the constant file has no use for them.
-    let kept = lines.lines().filter(|line| !line.contains("lua.luigi_refuse") && !line.contains("lua.luigi_failed"));
-    Lines { global, frontend: kept.fold(String::new(), |text, line| text + line + "\n") }
+    Lines { global, frontend: lines.to_owned() }
 }
 
 const CONSTANT: &str = r#"
 local folder = _VERSION == "Lua 5.3" and "lua53" or "lua54"
 local home = os.getenv("LUIGI_FAULTS_HOME")
 core.register_converters("luigi", package.loadlib(home .. "/" .. folder .. "/luigi.so", "luaopen_luigi")().constant)
+-- What is never reached: the lines ask whether it is.
+for _, name in ipairs({ "luigi_refuse", "luigi_failed" }) do
+  core.register_action(name, { "http-req" }, function() end)
+end
 "#;
 
 /// Finds the rule of a request and refuses what it does not allow, whoever asks. `txn.rule` is `GROUP;METHODS;SHAPE`.

@@ -93,10 +93,10 @@ fn narrow(
             named.is_empty() || named.binary_search_by(|name| name.as_bytes().cmp(frontend)).is_ok()
         });
     }
-    // Scopes of crowds name no frontends and leave nothing out.
+    // Scopes of crowds name no frontends, leave nothing out, and have no rules that deny or restrict.
     let of_crowds = scratch.found.crowd_traits;
     let mut privilege = of_crowds.privilege();
-    let mut all = snapshot.traits_for_all.or(of_crowds);
+    let mut all = snapshot.traits_for_all;
     let mut all_hold = true;
     for at in 0..scratch.found().len() {
         let scope = scratch.found()[at];

@@ -182,6 +182,7 @@ fn is_gate(line: &Line) -> bool {
     matches!(line.action(), "lua.luigi_refuse" | "lua.luigi_failed")
         || line.word(1).ends_with("(txn.luigi.in)")
         || line.word(1).ends_with("(txn.luigi.out)")
+        || line.word(1).ends_with("(txn.luigi.begin)")
 }
 
 /// Whether a rule that is no printed line was probably meant to be this one.

@@ -80,7 +80,9 @@ fn incomplete(look: &Look<'_>, proxy: Proxy<'_>, gate: &Gate<'_>, found: &mut Ve
 fn sets_answer(line: &Line) -> bool {
     let about = line.word(1).split_once('(').map(|(_, rest)| rest.trim_start());
     line.action().contains("set-var")
-        && about.is_some_and(|name| name.starts_with("txn.luigi.in") || name.starts_with("txn.luigi.out"))
+        && about.is_some_and(|name| {
+            ["txn.luigi.in", "txn.luigi.out", "txn.luigi.begin"].iter().any(|of_ours| name.starts_with(of_ours))
+        })
 }
 
 /// Rules that change the map by which it is known whether failures are denied.
