@@ -18,7 +18,8 @@ HOME_FOLDER := $(TARGET)/luigi
 # The C library, ready to be installed.
 LIBRARY_FOLDER := $(TARGET)/luigi-c
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-SOVERSION := $(basename $(VERSION))
+# What programs ask for: another one with each version of the ABI, see docs/ABI.md.
+SOVERSION := $(firstword $(subst ., ,$(VERSION))).$(shell sed -n 's/^\#define LUIGI_ABI_VERSION //p' include/luigi.h)
 NEED := tests/tools/need
 # Rust needs a linker and the C library's start files.
 NEED_CC := 'cc:gcc libc6-dev'
@@ -66,10 +67,10 @@ module-%:
 library:
 ifeq ($(PROFILE),dev)
 	$(CARGO) build -p luigi-ffi
-	@luigi-ffi/install/libraries $(BUILT) $(LIBRARY_FOLDER) $(VERSION)
+	@luigi-ffi/install/libraries $(BUILT) $(LIBRARY_FOLDER) $(SOVERSION)
 else
 	$(CARGO) rustc --profile $(PROFILE) -p luigi-ffi --lib --crate-type cdylib,staticlib --target-dir $(TARGET)/c
-	@luigi-ffi/install/libraries $(TARGET)/c/$(notdir $(BUILT)) $(LIBRARY_FOLDER) $(VERSION)
+	@luigi-ffi/install/libraries $(TARGET)/c/$(notdir $(BUILT)) $(LIBRARY_FOLDER) $(SOVERSION)
 endif
 
 test: ## every test, also those against real HAProxy
@@ -143,10 +144,9 @@ install: $(if $(shell command -v $(CARGO)),build) install-library ## to $(DESTDI
 install-library: $(if $(shell command -v $(CARGO)),library) ## the C library alone: luigi.h, libluigi.so, libluigi.a, and what pkg-config and CMake need
 	install -d "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(LIBDIR)"
 	install -m 0644 include/luigi.h "$(DESTDIR)$(PREFIX)/include/luigi.h"
-	install -m 0644 $(LIBRARY_FOLDER)/libluigi.so.$(VERSION) $(LIBRARY_FOLDER)/libluigi.a "$(DESTDIR)$(LIBDIR)/"
-	ln -sf libluigi.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/libluigi.so.$(SOVERSION)"
+	install -m 0644 $(LIBRARY_FOLDER)/libluigi.so.$(SOVERSION) $(LIBRARY_FOLDER)/libluigi.a "$(DESTDIR)$(LIBDIR)/"
 	ln -sf libluigi.so.$(SOVERSION) "$(DESTDIR)$(LIBDIR)/libluigi.so"
-	luigi-ffi/install/texts "$(DESTDIR)" $(VERSION) "$(PREFIX)" "$(LIBDIR)"
+	luigi-ffi/install/texts "$(DESTDIR)" $(VERSION) $(SOVERSION) "$(PREFIX)" "$(LIBDIR)"
 
 uninstall: ## takes away what install put there
 	rm -rf "$(DESTDIR)$(PREFIX)/bin/luigi" "$(DESTDIR)$(PREFIX)/lib/luigi" \

@@ -77,7 +77,7 @@ class Decision(Sized):
 
 
 def load():
-    luigi = ctypes.CDLL(os.environ.get("LUIGI_LIBRARY", "libluigi.so.0.1"))
+    luigi = ctypes.CDLL(os.environ.get("LUIGI_LIBRARY", "libluigi.so.0.3"))
     luigi.luigi_abi_version.restype = c_uint32
     if luigi.luigi_abi_version() != ABI_VERSION:
         raise RuntimeError(f"libluigi has version {luigi.luigi_abi_version()} of the ABI, and this program is for {ABI_VERSION}")

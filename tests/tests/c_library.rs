@@ -51,7 +51,7 @@ impl Installed {
             .env("PKG_CONFIG_PATH", self.path("lib/pkgconfig"))
             .env("PKG_CONFIG_SYSROOT_DIR", self.folder.path())
             .env("LD_LIBRARY_PATH", self.path("lib"))
-            .env("LUIGI_LIBRARY", self.path("lib/libluigi.so.0.1"));
+            .env("LUIGI_LIBRARY", self.path("lib/libluigi.so.0.3"));
         command
     }
 
@@ -114,7 +114,7 @@ fn pkg_config_finds_the_shared_and_the_static_library() {
     let shared = folder.path().join("shared");
     let flags = installed.flags(&["--cflags", "--libs", "luigi"]);
     run(installed.command("cc").args(STRICT).arg(&source).args(flags).arg("-o").arg(&shared));
-    assert!(needed(&shared).contains("[libluigi.so.0.1]"), "{}", needed(&shared));
+    assert!(needed(&shared).contains("[libluigi.so.0.3]"), "{}", needed(&shared));
     decides(installed, &[&shared]);
 
     let alone = folder.path().join("static");

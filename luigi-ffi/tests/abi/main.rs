@@ -141,10 +141,10 @@ fn nothing_is_exported_but_what_the_header_has() {
 }
 
 #[test]
-fn the_library_is_known_by_major_and_minor() {
+fn the_library_is_known_by_its_version_of_the_abi_and_never_unloaded() {
     let dynamic = run(Command::new("readelf").arg("-d").arg(shared_library()));
     let dynamic = String::from_utf8(dynamic.stdout).expect("text");
-    let wanted = format!("[libluigi.so.{}.{}]", luigi_ffi::LUIGI_VERSION_MAJOR, luigi_ffi::LUIGI_VERSION_MINOR);
+    let wanted = format!("[{}]", support::soname());
     assert!(dynamic.lines().any(|line| line.contains("(SONAME)") && line.ends_with(&wanted)), "{dynamic}");
     let never_unloaded = dynamic.lines().any(|line| line.contains("(FLAGS_1)") && line.contains("NODELETE"));
     assert!(never_unloaded, "{dynamic}");

@@ -39,6 +39,11 @@ pub(crate) fn shared_library() -> PathBuf {
     built("libluigi_ffi.so")
 }
 
+/// The name by which programs ask for the shared library.
+pub(crate) fn soname() -> String {
+    format!("libluigi.so.{}.{}", luigi_ffi::LUIGI_VERSION_MAJOR, luigi_ffi::LUIGI_ABI_VERSION)
+}
+
 /// How a program is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
@@ -85,7 +90,7 @@ impl Workshop {
     /// With another build of the library.
     pub(crate) fn with(library: &Path) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        for name in ["libluigi.so", "libluigi.so.0.1"] {
+        for name in ["libluigi.so".to_owned(), soname()] {
             std::os::unix::fs::symlink(library, folder.path().join(name)).expect("our own folder");
         }
         Self { folder }
