@@ -17,6 +17,7 @@ use crate::status::{RefusalStatus, SourceStatus, Status};
 use crate::version::{KeyFile, LiveToken, Origin, Parts, Version};
 use arc_swap::ArcSwap;
 use luigi_core::identity::KeySet;
+use luigi_core::policy::diagnostics::Diagnostics;
 use luigi_core::policy::model::Mode;
 use luigi_core::snapshot::Snapshot;
 use std::collections::BTreeMap;
@@ -350,7 +351,7 @@ fn open_policy_file(config: &PolicyFileConfig) -> Result<Engine, OpenError> {
     let parsed = luigi_core::policy::parse_for(&sources, config.environment.as_deref());
     let policy = parsed.policy.ok_or_else(|| OpenError::of_policy(&parsed.diagnostics, &sources))?;
     let snapshot = Snapshot::compile(policy)
-        .map_err(|error| OpenError::new(format!("cannot compile `{}`: {error}", config.path.display())))?;
+        .map_err(|error| OpenError::of_policy(&Diagnostics::of([error.diagnostic()], &sources), &sources))?;
     let mut keys = BTreeMap::new();
     for (issuer, path) in &config.jwks {
         let file = read_keys(path).map_err(OpenError::new)?;

@@ -14,6 +14,7 @@ use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATO
 use crate::matchers::{LocalHours, NetworkSet, TrustedProxies};
 use crate::method::MethodTable;
 use crate::policy::captures::{CaptureTest, CaptureValues, of_matchers};
+use crate::policy::diagnostics::{Code, Diagnostic};
 use crate::policy::model::{
     Approval, Approvers, Conditions, Effect, Fact, FactId, FactTest, Group, GroupId, HostProperties, Issuer, Login,
     MAX_FACTS, Mode, Network, PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope,
@@ -45,6 +46,22 @@ pub(super) enum Problem {
 impl CompileError {
     pub(super) fn new(problem: Problem) -> Self {
         Self { problem }
+    }
+
+    /// The same as the problem of a policy, for those who report all of them in one way. It has no place: a compiled policy knows of none.
+    #[must_use]
+    pub fn diagnostic(&self) -> Diagnostic {
+        let code = match &self.problem {
+            Problem::TooManyOperations { .. }
+            | Problem::PolicyTooLarge { .. }
+            | Problem::RulesTooWide { .. }
+            | Problem::TemplateTooLong { .. }
+            | Problem::ExceptTooDeep { .. } => Code::ScopeTooLarge,
+            Problem::UnusableExpressions { .. } => Code::PathRegexTooLarge,
+            Problem::UnknownTimeZone { .. } => Code::UnknownTimeZone,
+            Problem::Inconsistent { .. } => Code::OutOfRange,
+        };
+        Diagnostic::without_place(code, self.to_string())
     }
 }
 
