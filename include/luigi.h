@@ -1588,10 +1588,12 @@ luigi_status luigi_decide(luigi_context context,
  * Decides several requests, in order, as `luigi_decide` does each.
  *
  * `requests`, `decisions`: arrays of `count` elements. A request that cannot be decided does not keep others from it: each decision has a `status` of its own.
+ * `count`: the caller promises that so many are in both. It cannot be checked, and a larger one than there are is memory overwritten: of every decision the first thing that is done
+ * is to write Deny into it.
  *
  * As `luigi_decide`. If nothing can be decided at all (the context is closed, a size is wrong) every decision says so in its `status`. Two limits: where the first element has
- * a wrong `struct_size` it is the only one that is looked at, since where the next begins is not known; of more than `LUIGI_MAX_ITEMS` elements those
- * behind the limit are left as they are.
+ * a wrong `struct_size` it is the only one that is looked at, since where the next begins is not known; of more than `LUIGI_MAX_ITEMS` elements no request is read, and decisions
+ * behind the limit are left as they are. A count that no memory holds (-1, made unsigned) is refused and nothing is touched.
  *
  * Returns
  * `LUIGI_STATUS_OK` if each request was decided, also if there are none;

@@ -258,12 +258,19 @@ pub(crate) unsafe fn deny(pointer: *mut luigi_decision) {
     }
 }
 
+/// How many elements of an array are looked at that has more than it may have: those within the limit, which a caller may read although it was told of a failure. None
+/// if no memory holds so many: then the count says nothing of what is there (-1, made unsigned).
+fn looked_at<T>(count: usize) -> usize {
+    if count > isize::MAX.unsigned_abs() / size_of::<T>() { 0 } else { count.min(LUIGI_MAX_ITEMS) }
+}
+
 /// [`deny`] for each element of an array. Where the first is of another size, which says that all are, it is the only one whose place is known.
 ///
 /// # Safety
 /// The caller's promise, see the head of this file.
 pub(crate) unsafe fn deny_all(pointer: *mut luigi_decision, count: usize) {
-    let known = if right_size(pointer).is_ok() { count.min(LUIGI_MAX_ITEMS) } else { count.min(1) };
+    let count = looked_at::<luigi_decision>(count);
+    let known = if count == 0 || right_size(pointer).is_ok() { count } else { 1 };
     for n in 0..known {
         // SAFETY: passed on; the elements are of the size that the first one says.
         unsafe { deny(pointer.wrapping_add(n)) };
@@ -275,8 +282,8 @@ pub(crate) unsafe fn deny_all(pointer: *mut luigi_decision, count: usize) {
 /// # Safety
 /// The caller's promise, see the head of this file.
 pub(crate) unsafe fn for_each_of<T: Extensible>(pointer: *mut T, count: usize, then: impl FnMut(&mut T)) {
+    let count = looked_at::<T>(count);
     if count > 0 && right_size(pointer).is_ok() {
-        let count = count.min(LUIGI_MAX_ITEMS);
         // SAFETY: it is not NULL, aligned, and by the promise of the caller there are that many elements, nobody else's meanwhile.
         unsafe { std::slice::from_raw_parts_mut(pointer, count) }.iter_mut().for_each(then);
     }

@@ -489,6 +489,9 @@ static void undecided(const luigi_decision *decisions, size_t count, luigi_statu
 }
 
 /* Decisions as a call left them that allowed. */
+/* What a decision says that nobody has written to. */
+#define STALE 0x01010101
+
 static void stale(luigi_decision *decisions, size_t count) {
     size_t n;
     memset(decisions, 0x01, count * sizeof *decisions);
@@ -509,6 +512,7 @@ static void arrays(void) {
     } small;
     unsigned char behind[4096];
     unsigned char *place = (unsigned char *)malloc(sizeof small + sizeof behind);
+    luigi_decision *many;
     size_t n;
     CHECK(place != NULL);
     for (n = 0; n < 3; n++) requests[n] = get("/open");
@@ -523,6 +527,18 @@ static void arrays(void) {
     decisions[1].struct_size = 0;
     IS(luigi_decide_many(context, requests, decisions, 3), LUIGI_STATUS_STRUCT_SIZE);
     undecided(decisions, 3, LUIGI_STATUS_STRUCT_SIZE);
+
+    /* Of more than there may be all within the limit are denied and nothing is read; of more than there can be nothing is touched. */
+    many = (luigi_decision *)malloc((LUIGI_MAX_ITEMS + 1) * sizeof *many);
+    CHECK(many != NULL);
+    stale(many, LUIGI_MAX_ITEMS + 1);
+    IS(luigi_decide_many(context, (luigi_request *)(void *)place, many, LUIGI_MAX_ITEMS + 1), LUIGI_STATUS_TOO_LONG);
+    undecided(many, LUIGI_MAX_ITEMS, LUIGI_STATUS_TOO_LONG);
+    CHECK(many[LUIGI_MAX_ITEMS].decision == STALE);
+    stale(many, 1);
+    IS(luigi_decide_many(context, requests, many, (size_t)-1), LUIGI_STATUS_TOO_LONG);
+    CHECK(many[0].decision == STALE && many[0].status == LUIGI_STATUS_OK);
+    free(many);
 
     memset(&small, 0x5a, sizeof small);
     memset(behind, 0x5a, sizeof behind);
