@@ -2,6 +2,7 @@
 
 mod support;
 
+use luigi_runtime::feed::{MANIFEST_NAME, Manifest};
 use luigi_tests::feed::{Feed, numbered_policy};
 use luigi_tests::installation::c_library;
 use luigi_tests::spooled::{Decided, Spooled};
@@ -56,6 +57,35 @@ fn a_library_without_features_follows_a_feed_and_says_what_it_lacks() {
     for build in EVERY_WAY {
         let mut command = started(&workshop.compile("bare", build));
         run(command.args([&feed.feed(), &feed.path("state/signing.pub"), &shop()]));
+    }
+}
+
+#[test]
+fn a_feed_that_cannot_be_believed_is_ignored_with_a_reason() {
+    let workshop = Workshop::new();
+    let feed = Feed::new();
+    feed.apply_in(&numbered_policy(1), luigi_runtime::Mode::Enforce).unwrap();
+    let good = std::fs::read_to_string(feed.feed().join(MANIFEST_NAME)).unwrap();
+    let foreign = Feed::new();
+    foreign.apply(&numbered_policy(1)).unwrap();
+    let older = Manifest { epoch: 1, ..feed.manifest() };
+    let not_signed = "the signature of the manifest does not verify";
+    let bad: [(&str, Vec<u8>, &str); 6] = [
+        ("half", good[..good.len() / 2].into(), not_signed),
+        ("empty", Vec::new(), "the file is not a manifest"),
+        ("later", good.replacen("manifest 1", "manifest 2", 1).into(), "the manifest has format `2`"),
+        ("foreign", foreign.manifest().sign(&foreign.key()), "the one that is trusted is"),
+        ("edited", good.replacen("enforce", "observe", 1).into(), not_signed),
+        ("older", older.sign(&feed.key()), "is older than"),
+    ];
+    let good = workshop.write("good", &good);
+    let mut arguments = vec![feed.feed(), feed.path("state/signing.pub"), good];
+    for (name, bytes, why) in bad {
+        arguments.extend([workshop.write(name, bytes), why.into()]);
+    }
+    arguments.extend([workshop.folder("folder"), "not a regular file".into()]);
+    for build in EVERY_WAY {
+        run(started(&workshop.compile("refused", build)).args(&arguments));
     }
 }
 
