@@ -175,7 +175,7 @@ pub fn write_into(answer: &Answer<'_>, line: &mut String) {
     plain(line, if answer.evaluation().privileged { "yes" } else { "no" });
     // Writing to a string cannot fail.
     let _ = write!(line, "|{}|", answer.status_code());
-    line.extend(answer.id().digits().map(char::from));
+    line.push_str(std::str::from_utf8(&answer.id().digits()).expect("hexadecimal digits are ASCII"));
     let revision = answer.version().revision();
     plain(line, revision.get(..12).unwrap_or(revision));
 

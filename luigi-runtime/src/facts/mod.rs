@@ -140,11 +140,13 @@ pub fn parse(line: &[u8]) -> Result<Facts<'_>, Malformed> {
         });
     };
     let line = whole.strip_suffix(b"\n").ok_or(Malformed::CutOff)?;
-    let (header, rest) = until_line_feed(line).map_err(|_| Malformed::WrongVersion)?;
-    let names = match header.strip_prefix(BASE.as_bytes()) {
-        Some(b"") => "",
-        Some([b' ', names @ ..]) if !names.is_empty() => {
-            std::str::from_utf8(names).map_err(|_| Malformed::WrongVersion)?
+    // PERF: nearly all of it is known, and need not be looked through for its end.
+    let (names, rest) = match line.strip_prefix(BASE.as_bytes()) {
+        Some([b'\n', rest @ ..]) => ("", rest),
+        Some([b' ', names @ ..]) => {
+            let (names, rest) = until_line_feed(names).map_err(|_| Malformed::WrongVersion)?;
+            let names = std::str::from_utf8(names).ok().filter(|names| !names.is_empty());
+            (names.ok_or(Malformed::WrongVersion)?, rest)
         }
         Some(_) | None => return Err(Malformed::WrongVersion),
     };
