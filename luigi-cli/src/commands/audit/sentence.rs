@@ -126,9 +126,13 @@ fn of_decision(decision: &Decision) -> (String, Tone) {
     let (host, query) = (decision.host.as_deref().unwrap_or_default(), decision.query.as_deref());
     let path = decision.path.as_deref().or(decision.received.as_deref()).unwrap_or_default();
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
-    let mut text = format!("{} {subject}{actor} {} {host}{path}{query}", decision.decision.as_str(), decision.method);
+    let mut text = format!("{} {subject}{actor}", decision.decision.as_str());
+    // Of a request that could not be read neither is known.
+    for part in [&decision.method, &format!("{host}{path}{query}")].into_iter().filter(|part| !part.is_empty()) {
+        text += &format!(" {part}");
+    }
     text += &format!(" ({}", decision.reason);
-    for part in [&decision.rule, &decision.grant].into_iter().flatten() {
+    for part in [&decision.rule, &decision.grant, &decision.detail].into_iter().flatten() {
         text += &format!(", {part}");
     }
     text.push(')');
@@ -175,5 +179,30 @@ fn duration(seconds: u64) -> String {
         s if s % 3600 == 0 => format!("{}h", s / 3600),
         s if s % 60 == 0 => format!("{}m", s / 60),
         s => format!("{s}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use luigi_workflow::ledger::Entry;
+
+    #[test]
+    fn a_denial_says_what_is_wrong_with_the_request_and_nothing_of_what_nobody_knows() {
+        let check = |members: &str, expected: &str| {
+            let body = format!(
+                r#"{{"event":{{"candidate":"deny","candidate-reason":"r","decision":"deny","evaluation":"01","mode":"enforce","node":"n","outcome":"refuse","privileged":false,"revision":"5f",{members}}},"kind":"decision","sequence":7,"time":"2026-03-02T10:00:00.000000000Z"}}"#
+            );
+            assert_eq!(of(&Entry::parse(&body).expect("an entry").event).0, expected);
+        };
+        check(r#""method":"","reason":"malformed-facts""#, "deny nobody (malformed-facts)");
+        check(
+            r#""detail":"encoded-slash","method":"GET","reason":"ambiguous-target","received":"/a%2fb""#,
+            "deny nobody GET /a%2fb (ambiguous-target, encoded-slash)",
+        );
+        check(
+            r#""detail":"bad-signature","host":"a.b","method":"GET","path":"/c","reason":"allow-rule-unknown","rule":"ops""#,
+            "deny nobody GET a.b/c (allow-rule-unknown, ops, bad-signature)",
+        );
     }
 }
