@@ -197,11 +197,12 @@ impl Version {
         (manifest.heartbeat > manifest.published_at && age >= stale_after_seconds).then_some(age)
     }
 
-    /// How many seconds ago the feed's writer last said that it lives; less than zero if by this clock that is still to come.
+    /// How many seconds ago the feed's writer last said that it lives; less than zero if by this clock that is still to come, by more than a second.
     pub(crate) fn heartbeat_age(&self, now: Timestamp) -> Option<i64> {
         let heartbeat = self.heartbeat()?;
         let said = now.unix_seconds().saturating_sub(heartbeat.unix_seconds());
-        Some(if said < 0 { said } else { silence(heartbeat, now, self.heard_at.elapsed()) })
+        // A daemon that takes over a feed of this very second says by the next one that it lives.
+        Some(if said < -1 { said } else { silence(heartbeat, now, self.heard_at.elapsed()) })
     }
 
     /// Whether the feed's writer has been heard of in the last `stale_after_seconds`, so that what it may have taken back meanwhile is known.

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// How long a change waits for its entry. It is in force before that.
 const ON_RECORD: Duration = Duration::from_secs(20);
 
-/// So soon comes the heartbeat after a change, which looks whether all is on record, and one that could not be published or was not due yet.
+/// So soon comes the heartbeat after a change, which looks whether all is on record, and one that could not be published.
 const HEARTBEAT_AGAIN: Duration = Duration::from_secs(1);
 
 /// Files of a policy that nobody touched for so long are taken for whole. A policy that is cut off may be a policy, too, and a wrong one.
@@ -266,14 +266,11 @@ impl FeedKeeper {
             ));
         };
         // After a clock went back it goes on from where it was, a second at a time until the clock is there: engines refuse one that goes back, and one that stays says nothing.
-        // One that is of this very second need not be ahead of the clock: it waits for the next.
-        let now = luigi_runtime::now();
-        if now != current.heartbeat {
-            let manifest = Manifest { heartbeat: now.max(current.heartbeat.plus_seconds(1)), ..current };
-            let mut before = allow;
-            self.writer.publish(&manifest, &self.key, &mut Disk::new(&mut before))?;
-            self.heartbeat_at = Instant::now() + self.settings.heartbeat;
-        }
+        let heartbeat = luigi_runtime::now().max(current.heartbeat.plus_seconds(1));
+        let manifest = Manifest { heartbeat, ..current };
+        let mut before = allow;
+        self.writer.publish(&manifest, &self.key, &mut Disk::new(&mut before))?;
+        self.heartbeat_at = Instant::now() + self.settings.heartbeat;
         // What somebody changed while no daemon ran, or could not be put on record then.
         if let Err(why) = self.put_on_record("unknown: it was changed while no daemon ran") {
             tracing::warn!("{why}");

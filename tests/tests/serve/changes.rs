@@ -37,9 +37,9 @@ fn manifest(home: &Home) -> Manifest {
     Manifest::verify(&fs::read(home.path("feed/manifest")).unwrap(), &key).unwrap()
 }
 
-/// A feed that was applied by hand is kept alive by a daemon from then on, and its heartbeat is never ahead of the clock.
+/// A feed that was applied by hand in the second in which a daemon takes it over: nobody is told of a clock that is wrong.
 #[test]
-fn a_heartbeat_is_never_ahead_of_the_clock() {
+fn a_heartbeat_is_not_said_to_be_ahead_of_a_clock_that_is_right() {
     let folder = TempDir::new().unwrap();
     let home = Home::new(folder.path(), "");
     put_policy(&home, 1);
@@ -51,8 +51,10 @@ fn a_heartbeat_is_never_ahead_of_the_clock() {
         luigi(&home, &APPLY);
         for _ in 0..2 {
             seen = wait::for_some("the heartbeat goes on", || {
-                let heartbeat = manifest(&home).heartbeat;
-                assert!(heartbeat <= luigi_runtime::now(), "it is ahead");
+                let engine = Engine::open(&EngineConfig::feed(home.path("feed"), home.path("feed.pub"))).ok()?;
+                let status = engine.status();
+                assert!(status.heartbeat_age_seconds >= Some(0), "{}", status.to_text());
+                let heartbeat = engine.version().heartbeat()?;
                 (heartbeat > seen).then_some(heartbeat)
             });
         }
