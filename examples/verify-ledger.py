@@ -33,6 +33,7 @@ def entries_of_export(path):
     begin = (head["first"] - 1, bytes.fromhex(head["previous"]))
 
     def rows():
+        line = b""
         for sequence, line in enumerate(lines[1:], head["first"]):
             # {"body":BODY,"hash":"64 hex digits"}
             yield sequence, line[8:-75], bytes.fromhex(line[-66:-2].decode()), None
@@ -101,6 +102,8 @@ def main(arguments):
         at = arguments.index("--checkpoints")
         checkpoints, damaged = read_checkpoints(arguments[at + 1])
         del arguments[at : at + 2]
+    if not arguments:
+        sys.exit("name a ledger, or files of retired entries and the ledger behind them")
     end = None
     for path in arguments:
         exported = path.endswith(".jsonl")

@@ -44,6 +44,8 @@ pub enum Flaw {
     BeginningGone,
     /// It stands before the first entry of the chain, where readers find it and nothing vouches for it.
     BeforeChain,
+    /// The database's own tables do not agree: an index, by which entries are found, lacks some or has others.
+    Index(String),
 }
 
 impl Flaw {
@@ -61,6 +63,7 @@ impl Flaw {
             Self::OtherLedger { .. } => "other-ledger",
             Self::BeginningGone => "beginning-gone",
             Self::BeforeChain => "before-chain",
+            Self::Index(_) => "index",
         }
     }
 }
@@ -88,6 +91,7 @@ impl std::fmt::Display for Flaw {
             Self::BeforeChain => {
                 f.write_str("it stands before the first entry of the chain: it was put there, or put back, by hand")
             }
+            Self::Index(why) => write!(f, "what entries are found by was changed: {why}"),
         }
     }
 }

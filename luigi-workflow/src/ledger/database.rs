@@ -4,6 +4,7 @@
 
 use super::error::LedgerError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// How much of the write-ahead log is kept on the disk for later.
 const MAX_LOG_BYTES: i64 = 64 * 1024 * 1024;
+
+/// Where it is kept which version the schema has.
+const VERSIONS: &str =
+    "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TEXT NOT NULL, tool TEXT NOT NULL) STRICT;";
 
 /// What makes version n of the schema of version n - 1. Never changed once released: a change is one more.
 const MIGRATIONS: [&str; 2] = [
@@ -76,6 +81,7 @@ pub(crate) fn open_to_write(path: &Path) -> Result<Connection, LedgerError> {
     connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
         .map_err(|error| cannot_open(path, &error))?;
+    refuse_foreign(&connection, path)?;
     migrate(&mut connection, path)?;
     Ok(connection)
 }
@@ -110,7 +116,42 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
         return Err(LedgerError::content(format!("`{}` is no ledger: it is empty", path.display())));
     }
     refuse_newer(version, path)?;
+    refuse_foreign(&connection, path)?;
     Ok(connection)
+}
+
+/// Refuses a database that is not built as migrations build it. A trigger could drop what is appended, a view stand in for a table: the chain would know nothing of either.
+fn refuse_foreign(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let version = version(connection)?;
+    let built = Connection::open_in_memory()?;
+    if version > 0 {
+        built.execute_batch(VERSIONS)?;
+    }
+    MIGRATIONS.iter().take(version).try_for_each(|migration| built.execute_batch(migration))?;
+    let (found, expected) = (schema(connection)?, schema(&built)?);
+    let other = found.symmetric_difference(&expected).next();
+    let Some((kind, name, _)) = other else { return Ok(()) };
+    let at = path.display();
+    Err(LedgerError::content(format!(
+        "the ledger `{at}` was changed by hand: the {kind} `{name}` is not what luigi makes\nhelp: keep the file as evidence, and take away with `sqlite3` what is not luigi's, or put a copy back"
+    )))
+}
+
+/// What a database consists of: kind, name, and what made it, whatever the white space. Statistics for SQLite's planner are nobody's.
+fn schema(connection: &Connection) -> Result<BTreeSet<(String, String, String)>, LedgerError> {
+    let mut statement = connection
+        .prepare("SELECT type, name, coalesce(sql, tbl_name) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'")?;
+    let rows = statement.query_map([], |row| {
+        let made: String = row.get(2)?;
+        Ok((row.get(0)?, row.get(1)?, made.split_whitespace().collect::<String>()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What SQLite finds wrong with the entries and the indexes by which they are found, if anything.
+pub(crate) fn disagreement(connection: &Connection) -> Result<Option<String>, LedgerError> {
+    let said: String = connection.query_row("PRAGMA integrity_check('entries')", [], |row| row.get(0))?;
+    Ok((said != "ok").then_some(said))
 }
 
 /// Makes the file, closed to strangers, so that SQLite gives its other files the same mode.
@@ -209,7 +250,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), LedgerError> 
     let before = version(&transaction)?;
     if before == 0 {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.execute_batch("CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied TEXT NOT NULL, tool TEXT NOT NULL) STRICT;")?;
+        transaction.execute_batch(VERSIONS)?;
     }
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(before) {
         transaction.execute_batch(migration)?;

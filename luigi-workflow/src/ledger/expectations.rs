@@ -11,7 +11,7 @@ use luigi_runtime::feed::PublicKey;
 use std::collections::BTreeMap;
 
 /// What the ledger's own checkpoints are called.
-const OWN: &str = "the ledger itself";
+pub(super) const OWN: &str = "the ledger itself";
 
 /// A line among the checkpoints that does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -44,6 +44,11 @@ impl Reader {
         &self.path
     }
 
+    /// What is wrong with the indexes by which entries are found, if anything.
+    pub(super) fn disagreement(&self) -> Result<Option<String>, LedgerError> {
+        database::disagreement(&self.connection)
+    }
+
     /// Where the ledger stands; sequence 0 if it is empty.
     ///
     /// # Errors
@@ -241,6 +246,13 @@ impl Reader {
         let lines = statement
             .query_map([], |row| row.get(0).map(|line: Vec<u8>| String::from_utf8_lossy(&line).into_owned()))?;
         Ok(lines.collect::<Result<_, _>>()?)
+    }
+
+    /// The entry that the ledger's own last checkpoint is of, whether or not anybody should believe it.
+    pub(super) fn last_checkpoint(&self) -> Result<Option<u64>, LedgerError> {
+        let last: Option<i64> =
+            self.connection.query_row("SELECT max(sequence) FROM checkpoints", [], |row| row.get(0))?;
+        Ok(last.and_then(|last| u64::try_from(last).ok()))
     }
 
     pub(crate) fn last_retired(&self) -> Result<Option<RetiredRange>, LedgerError> {

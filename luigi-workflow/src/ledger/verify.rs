@@ -7,7 +7,7 @@ use super::chain::{Chain, Flaw};
 use super::entry::{Entry, Hash};
 use super::error::LedgerError;
 use super::event::{Event, Retired};
-use super::expectations::{Expectations, Unbelieved};
+use super::expectations::{Expectations, OWN, Unbelieved};
 use super::export::{self, ExportFound};
 use super::reader::{Reader, RetiredRange};
 use luigi_runtime::feed::PublicKey;
@@ -170,6 +170,10 @@ impl Verifier {
             if let Some((checkpoint, source)) = expected.first_left() {
                 let flaw = Flaw::Truncated { checkpoint, source: source.to_owned() };
                 found.broken = Some(Broken { sequence: chain.sequence + 1, flaw });
+            } else if let Some(checkpoint) = reader.last_checkpoint()?.filter(|last| *last > chain.sequence) {
+                // Nobody needs a key to see that what it is of is not there.
+                let flaw = Flaw::Truncated { checkpoint, source: OWN.to_owned() };
+                found.broken = Some(Broken { sequence: chain.sequence + 1, flaw });
             } else if !on_record {
                 found.broken = Some(Broken { sequence: begin + 1, flaw: Flaw::BeginningGone });
             } else if self.after == 0 && found.entries == 0 {
@@ -179,6 +183,12 @@ impl Verifier {
                 });
             }
         }
+        // The chain is read in the order of entries, and stories, filters and the like by index.
+        if found.broken.is_none()
+            && let Some(why) = reader.disagreement()?
+        {
+            found.broken = Some(Broken { sequence: row_of(&why).unwrap_or(begin + 1), flaw: Flaw::Index(why) });
+        }
         // The first bad entry is named: one that was damaged is that before the whole is another ledger.
         if let Some(flaw) = expected.other()
             && found.broken.as_ref().is_none_or(|broken| broken.sequence > begin + 1)
@@ -187,6 +197,11 @@ impl Verifier {
         }
         Ok(found)
     }
+}
+
+/// The entry that SQLite names, as in `row 8 missing from index entries_by_time`.
+fn row_of(why: &str) -> Option<u64> {
+    why.strip_prefix("row ")?.split(' ').next()?.parse().ok()
 }
 
 /// Whether the body of an entry says that this range was retired.

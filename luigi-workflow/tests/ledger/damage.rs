@@ -141,3 +141,56 @@ pub(crate) fn recompute(scene: &Scene, sequence: i64, edit: impl Fn(&str) -> Str
             .unwrap();
     }
 }
+
+/// An index that is another table's, so that nobody finds an entry by its evaluation that is there and in the chain.
+#[test]
+fn an_entry_that_its_index_lacks_is_found() {
+    let scene = Scene::with_story();
+    scene.by_hand(
+        "CREATE TABLE other (sequence INTEGER PRIMARY KEY, evaluation TEXT);
+         INSERT INTO other SELECT sequence, evaluation FROM entries WHERE sequence <> 6;
+         CREATE INDEX others ON other (evaluation) WHERE evaluation IS NOT NULL;
+         PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'others') WHERE name = 'entries_by_evaluation';
+         DELETE FROM sqlite_schema WHERE name IN ('other', 'others');",
+    );
+    let broken = scene.verify().broken.expect("it is broken");
+    assert_eq!((broken.sequence, broken.flaw.code()), (6, "index"), "{}", broken.flaw);
+}
+
+/// Without any key, too.
+#[test]
+fn an_end_that_is_gone_is_missed_by_the_ledgers_own_checkpoint() {
+    let last = story().len() as u64 + 1;
+    check(
+        "INSERT INTO checkpoints SELECT max(sequence), 'whatever' FROM entries; DELETE FROM entries WHERE sequence = (SELECT max(sequence) FROM entries)",
+        last,
+        Flaw::Truncated { checkpoint: last, source: "the ledger itself".to_owned() },
+    );
+}
+
+#[test]
+fn a_database_with_anything_that_is_not_a_ledgers_is_not_read_and_not_appended_to() {
+    for (sql, named) in [
+        ("CREATE TRIGGER mine BEFORE INSERT ON entries BEGIN SELECT raise(IGNORE); END", "trigger `mine`"),
+        (
+            "CREATE TABLE other AS SELECT * FROM entries; DROP TABLE entries; CREATE VIEW entries AS SELECT * FROM other WHERE kind <> 'disclosure'",
+            "`entries",
+        ),
+        ("DROP INDEX entries_by_time", "index `entries_by_time`"),
+        (
+            "DROP INDEX entries_by_time; CREATE INDEX entries_by_time ON entries (time) WHERE sequence > 3",
+            "index `entries_by_time`",
+        ),
+    ] {
+        let scene = Scene::with_story();
+        scene.by_hand(sql);
+        for error in scene.refusals() {
+            assert!(error.contains("was changed by hand") && error.contains(named), "{sql}: {error}");
+        }
+    }
+    // What helps SQLite to plan is nobody's business.
+    let scene = Scene::with_story();
+    scene.by_hand("ANALYZE");
+    assert_eq!(scene.verify().broken, None);
+}

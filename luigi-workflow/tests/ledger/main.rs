@@ -58,6 +58,16 @@ impl Scene {
         verify(&self.path())
     }
 
+    /// What is said to whoever wants to read it, and to whoever wants to append.
+    fn refusals(&self) -> [String; 2] {
+        let read = Reader::open(&self.path()).expect_err("it is not read");
+        let opened = Ledger::open(&self.path()).expect_err("it is not appended to");
+        [read, opened].map(|error| {
+            assert!(error.is_content(), "{error}");
+            error.to_string()
+        })
+    }
+
     /// Does what somebody with `sqlite3` may do.
     fn by_hand(&self, sql: &str) {
         let connection = rusqlite::Connection::open(self.path()).expect("the database opens");

@@ -22,6 +22,11 @@ pub(super) fn run(arguments: &VerifyLedger) -> Result<Found, Failure> {
     if !arguments.exported.is_empty() {
         return exported(arguments);
     }
+    if let (Some(from), Some(to)) = (arguments.from, arguments.to)
+        && from > to
+    {
+        return Err(Failure::usage("the range is empty: --from is behind --to"));
+    }
     let verifier = verifier(&arguments.checkpoints, &arguments.public_key)?;
     let verifier = Verifier { after: arguments.from.map_or(0, |from| from - 1), upto: arguments.to, ..verifier };
     let ledger = &state::ledger(arguments.ledger.as_deref());
