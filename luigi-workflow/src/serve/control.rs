@@ -65,12 +65,16 @@ pub(super) enum Answer {
     Refused(String),
 }
 
-/// Listens; the socket of a daemon that is gone makes room. Whoever calls this owns ledger and feed, so no other daemon lives here.
+/// Listens; the socket of a daemon that is gone makes room. One that lives keeps it, or commands would find the other, which has another feed.
 pub(super) fn bind(path: &Path) -> Result<UnixListener, String> {
     let cannot = |error: std::io::Error| format!("cannot listen at `{}`: {error}", path.display());
     if let Some(folder) = path.parent() {
         use std::os::unix::fs::DirBuilderExt as _;
         std::fs::DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(cannot)?;
+    }
+    if UnixStream::connect(path).is_ok() {
+        let at = path.display();
+        return Err(format!("another daemon listens at `{at}`\nhelp: give each daemon a `state` of its own"));
     }
     match std::fs::remove_file(path) {
         Ok(()) => {}

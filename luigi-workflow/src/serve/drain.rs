@@ -9,6 +9,7 @@ use super::responses::{Moment, Responses, SETTLED};
 use crate::ledger::{Batch, Ledger, LedgerError, NewEntry, ReadSegment, SpoolRecord};
 use luigi_runtime::spool::{Next, Position, Record, SegmentError, SegmentId, SegmentReader, SpoolReader};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,9 +26,21 @@ const MOST_OPEN: usize = 256;
 pub(super) struct Drain {
     path: PathBuf,
     reader: SpoolReader,
+    /// Nobody else drains it as long as this is open.
+    lock: File,
     open: BTreeMap<SegmentId, Open>,
     /// Segments and files that stay where they are, of which that was told.
     left: BTreeSet<String>,
+}
+
+/// A spool for us alone: two that drain one have each a part of the records, or both have all.
+fn alone(path: &Path) -> io::Result<(SpoolReader, File)> {
+    let lock = File::open(path)?;
+    lock.try_lock().map_err(|refused| match refused {
+        TryLockError::WouldBlock => io::Error::new(io::ErrorKind::ResourceBusy, "another process drains it"),
+        TryLockError::Error(error) => error,
+    })?;
+    Ok((SpoolReader::open(path)?, lock))
 }
 
 /// A segment that is being read.
@@ -62,17 +75,27 @@ struct Pending {
 }
 
 impl Drain {
-    /// Opens the spool; its directory is made if it is not there.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens the spool; its directory is made if it is not there. `others` are the places of what is not the spool's: whatever lies in a spool and is no segment is set aside.
+    pub(super) fn open(path: &Path, others: &[&Path]) -> io::Result<Self> {
         if !path.exists() {
             use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
             std::fs::DirBuilder::new().recursive(true).mode(0o770).create(path)?;
             // Records belong to whoever drains, whichever process wrote them.
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o2770))?;
         }
-        let reader = SpoolReader::open(path)?;
+        let spool = path.canonicalize()?;
+        // What is not there yet lies where its nearest folder does.
+        let lies = |other: &Path| other.ancestors().find_map(|there| there.canonicalize().ok());
+        if let Some(other) = others.iter().find(|other| lies(other).is_some_and(|there| there.starts_with(&spool))) {
+            let why = format!(
+                "`{}` lies in it\nhelp: give the spool a directory of its own, or what is there would be set aside",
+                other.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let (reader, lock) = alone(path)?;
         reader.list()?;
-        Ok(Self { path: path.to_owned(), reader, open: BTreeMap::new(), left: BTreeSet::new() })
+        Ok(Self { path: path.to_owned(), reader, lock, open: BTreeMap::new(), left: BTreeSet::new() })
     }
 
     /// Forgets what was read but not appended.
@@ -90,7 +113,7 @@ impl Drain {
         if !self.reader.is_at(&self.path) {
             tracing::error!(spool = %self.path.display(), "another directory is in the place of the spool; what was not read of the old one is lost");
             self.open.clear();
-            self.reader = SpoolReader::open(&self.path).map_err(DrainError::Spool)?;
+            (self.reader, self.lock) = alone(&self.path).map_err(DrainError::Spool)?;
         }
         let listing = self.reader.list().map_err(DrainError::Spool)?;
         for name in &listing.foreign {

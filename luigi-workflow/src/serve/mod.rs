@@ -37,7 +37,7 @@ use metrics::{Part, Shared};
 use notify::Supervisor;
 use responses::{Responses, SETTLED};
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,14 +108,15 @@ pub fn run(config: &DaemonConfig, stop: &AtomicBool) -> Result<(), ServeError> {
     let mut ledger = Ledger::open(&config.ledger.path)?;
     let key = CheckpointKey::open(&config.ledger.key)?;
     let sinks = config.checkpoints.to.iter().map(|place| place.parse()).collect::<Result<Vec<_>, LedgerError>>()?;
-    let spool = Drain::open(&config.spool.directory).map_err(|error| {
-        ServeError::environment(format!("cannot open the spool `{}`: {error}", config.spool.directory.display()))
-    })?;
     let (sender, messages) = channel();
     let socket = config.state.join(control::SOCKET);
     let holder = format!("process {}, luigi serve\nsocket {}\n", std::process::id(), absolute(&socket).display());
     let in_force = ledger.kept(IN_FORCE)?;
     let feed = FeedKeeper::open(config, holder, in_force, sender.clone(), Arc::clone(&shared))?;
+    let of_others = [&config.state, &config.ledger.path, &config.ledger.key, &config.feed.directory, &config.feed.key];
+    let spool = Drain::open(&config.spool.directory, &of_others.map(PathBuf::as_path)).map_err(|error| {
+        ServeError::environment(format!("cannot open the spool `{}`: {error}", config.spool.directory.display()))
+    })?;
     let feed = Arc::new(Mutex::new(feed));
     let listener = control::bind(&socket).map_err(ServeError::environment)?;
     let http = match config.listen {
@@ -199,7 +200,7 @@ pub fn run(config: &DaemonConfig, stop: &AtomicBool) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn absolute(path: &Path) -> std::path::PathBuf {
+fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

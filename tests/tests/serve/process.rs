@@ -24,12 +24,44 @@ fn a_second_daemon_on_a_ledger_or_a_feed_refuses_and_says_who_has_it() {
     // Another ledger, the same feed.
     home.configure("ledger = { path = \"other/ledger.db\" }\n");
     refused(&home, &["the feed", "is being written by", &process]);
+    // Another feed as well; at last another spool, and still the same state.
+    let elsewhere = |home: &Home, spool: &str| {
+        home.configure(&format!("ledger = {{ path = \"other/ledger.db\" }}\n[spool]\ndirectory = \"{spool}\"\n"));
+        let text = fs::read_to_string(home.config()).unwrap();
+        let text = text.replace(
+            "directory = \"feed\", key = \"feed.key\"",
+            "directory = \"other/feed\", key = \"other/feed.key\"",
+        );
+        fs::write(home.config(), text).unwrap();
+    };
+    elsewhere(&home, "spool");
+    refused(&home, &["cannot open the spool", "another process drains it"]);
+    elsewhere(&home, "other/spool");
+    refused(&home, &["another daemon listens at", "control.sock", "a `state` of its own"]);
     // What the first one had for itself is left alone.
     assert_eq!(daemon.get("/healthz").0, 200);
     home.configure("");
     daemon.kill();
     let daemon = home.start();
     assert!(daemon.stop().success(), "the locks of one that was killed are free");
+}
+
+/// What is no segment is set aside: the ledger would be.
+#[test]
+fn a_spool_in_which_something_else_lies_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let home = Home::new(folder.path(), "");
+    assert!(home.start().stop().success());
+    for (spool, named) in
+        [("state", "state` lies in it"), ("state/ledger", "ledger.db` lies in it"), (".", "lies in it")]
+    {
+        home.configure(&format!("[spool]\ndirectory = \"{spool}\"\n"));
+        let output = home.run();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("cannot open the spool") && said.contains(named), "{said}");
+        assert!(home.ledger().exists(), "{spool}");
+    }
 }
 
 #[test]
