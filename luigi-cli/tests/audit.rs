@@ -201,6 +201,7 @@ fn verification_names_the_first_bad_entry() {
     assert_eq!(scene.audit(&["verify"], &["--from", "8"]).status.code(), Some(0), "what stands before is trusted");
     assert_eq!(scene.audit(&["verify"], &["--to", "6"]).status.code(), Some(0));
     assert_eq!(scene.audit(&["verify"], &["--from", "900"]).status.code(), Some(2));
+    assert_eq!(scene.audit(&["verify"], &["--from", "8", "--to", "6"]).status.code(), Some(2), "a range of nothing");
 
     fs::remove_file(scene.ledger()).unwrap();
     assert_eq!(scene.audit(&["verify"], &[]).status.code(), Some(3));

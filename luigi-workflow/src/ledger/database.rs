@@ -122,13 +122,16 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
 
 /// Refuses a database that is not built as migrations build it. A trigger could drop what is appended, a view stand in for a table: the chain would know nothing of either.
 fn refuse_foreign(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
-    let version = version(connection)?;
+    // At one moment: somebody else may be making it.
+    let transaction = connection.unchecked_transaction()?;
+    let (version, found) = (version(&transaction)?, schema(&transaction)?);
+    drop(transaction);
     let built = Connection::open_in_memory()?;
     if version > 0 {
         built.execute_batch(VERSIONS)?;
     }
     MIGRATIONS.iter().take(version).try_for_each(|migration| built.execute_batch(migration))?;
-    let (found, expected) = (schema(connection)?, schema(&built)?);
+    let expected = schema(&built)?;
     let other = found.symmetric_difference(&expected).next();
     let Some((kind, name, _)) = other else { return Ok(()) };
     let at = path.display();
@@ -139,8 +142,9 @@ fn refuse_foreign(connection: &Connection, path: &Path) -> Result<(), LedgerErro
 
 /// What a database consists of: kind, name, and what made it, whatever the white space. Statistics for SQLite's planner are nobody's.
 fn schema(connection: &Connection) -> Result<BTreeSet<(String, String, String)>, LedgerError> {
-    let mut statement = connection
-        .prepare("SELECT type, name, coalesce(sql, tbl_name) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'")?;
+    let mut statement = connection.prepare(
+        "SELECT type, name, coalesce(sql, tbl_name) FROM sqlite_schema WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4'))",
+    )?;
     let rows = statement.query_map([], |row| {
         let made: String = row.get(2)?;
         Ok((row.get(0)?, row.get(1)?, made.split_whitespace().collect::<String>()))

@@ -177,6 +177,11 @@ fn a_database_with_anything_that_is_not_a_ledgers_is_not_read_and_not_appended_t
             "CREATE TABLE other AS SELECT * FROM entries; DROP TABLE entries; CREATE VIEW entries AS SELECT * FROM other WHERE kind <> 'disclosure'",
             "`entries",
         ),
+        (
+            "CREATE TRIGGER mine BEFORE INSERT ON entries BEGIN SELECT raise(IGNORE); END; PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET name = 'sqlite_stat1', sql = replace(sql, 'mine', 'sqlite_stat1') WHERE name = 'mine'",
+            "trigger `sqlite_stat1`",
+        ),
         ("DROP INDEX entries_by_time", "index `entries_by_time`"),
         (
             "DROP INDEX entries_by_time; CREATE INDEX entries_by_time ON entries (time) WHERE sequence > 3",
