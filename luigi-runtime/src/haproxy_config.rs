@@ -205,6 +205,9 @@ const CONTROL_BYTES: &str = r"'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]'";
 // always gives the same answer).
 const BEGIN: u8 = Field::Mode.number();
 
+// INVARIANT (path-last): the lines look at the last field to see whether there is a path to rewrite.
+const _: () = assert!(Field::Path.number() as usize == Field::ALL.len());
+
 /// The lines that decide a request; they belong before all other `http-request` rules, once.
 ///
 /// After them a request has an answer that passes, or Luigi failed while it only observes. While it enforces, a failure is a denial:

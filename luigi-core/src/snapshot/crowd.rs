@@ -1,6 +1,6 @@
 //! Many scopes of one node, taken as one.
 //!
-//! Where hundreds of scopes have the same path, nearly all of them are alike: they have allow rules that ask for one group each, and nothing more is to be
+//! Where several scopes have the same path, nearly all of them are alike: they have allow rules that ask for one group each, and nothing more is to be
 //! said about any of them. Whoever looks for the first rule that lets somebody in need not go through them one by one.
 //!
 //! What a crowd answers is what its scopes would answer together; which of them holds is asked only for the rule that determines.

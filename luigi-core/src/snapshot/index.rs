@@ -40,7 +40,7 @@ pub(crate) struct Index {
 }
 
 /// How many patterns may end at a node before those that can are taken together.
-// PERF: 10,000 scopes on one path took 139 us one by one: `cargo bench -p luigi-bench --bench decide -- adversarial/one_path`.
+// PERF: 10,000 scopes on one path took 139 us one by one: `cargo bench -p luigi-bench --bench decide -- 'adversarial/one path'`.
 const CROWDED: usize = 2;
 
 /// The ends of one node, while they are being taken together.

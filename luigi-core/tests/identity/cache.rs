@@ -228,6 +228,23 @@ fn tokens_that_share_their_end_are_told_apart() {
     }
 }
 
+/// What is remembered of one that was refused is not said of another.
+#[test]
+fn refused_tokens_that_share_their_end_are_told_apart() {
+    let estate = Estate::new();
+    let trust = estate.trust();
+    let mut cache = TokenCache::new(limits(8, 100));
+    let expired = estate.p256.token(&claims_with(json!({"exp": NOW - 100})));
+    let (_, signature) = expired.rsplit_once('.').expect("three parts");
+    let other = forged(1);
+    let (signed, _) = other.rsplit_once('.').expect("three parts");
+    let forged = format!("{signed}.{signature}");
+    for _ in 0..2 {
+        assert_eq!(code(cache.verify(expired.as_bytes(), &trust, at(NOW))), "expired");
+        assert_eq!(code(cache.verify(forged.as_bytes(), &trust, at(NOW))), "bad-signature");
+    }
+}
+
 #[test]
 fn credentials_of_requests() {
     let estate = Estate::new();
