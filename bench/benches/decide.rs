@@ -23,7 +23,7 @@ fn decide(c: &mut Criterion) {
             let mut hands = Hands::for_workload(ready);
             b.iter(|| {
                 let call = &ready.calls[next.next().expect("a cycle has no end")];
-                black_box(ready.decide(black_box(call), &mut hands))
+                black_box(ready.decide(black_box(call), &mut hands));
             });
         });
     }
@@ -40,7 +40,7 @@ fn adversarial(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(shape), |b| {
             b.iter(|| {
                 let call = &ready.calls[next.next().expect("a cycle has no end")];
-                black_box(ready.decide(black_box(call), &mut hands))
+                black_box(ready.decide(black_box(call), &mut hands));
             });
         });
     }

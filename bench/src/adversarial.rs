@@ -191,7 +191,7 @@ mod tests {
             let (mut allowed, calls) = (0, &ready.calls[..128]);
             for call in calls {
                 let explanation = ready.explain(call, &mut hands);
-                assert_eq!(ready.decide(call, &mut hands), explanation.evaluation, "{shape}: {call:?}");
+                assert_eq!(*ready.decide(call, &mut hands), explanation.evaluation, "{shape}: {call:?}");
                 assert!(explanation.held_scopes().next().is_some(), "{shape}: {call:?}");
                 allowed += usize::from(explanation.evaluation.decision.allows());
             }

@@ -247,9 +247,10 @@ impl Ready {
     }
 
     /// Canonicalises and decides one call: everything that a request costs beside its token.
-    pub fn decide(&self, call: &Call, hands: &mut Hands) -> luigi_core::decide::Evaluation {
-        let Hands { buffer, scratch, grants } = hands;
-        self.snapshot.decide(&self.request(call, buffer, grants), scratch)
+    pub fn decide<'h>(&self, call: &Call, hands: &'h mut Hands) -> &'h luigi_core::decide::Evaluation {
+        let Hands { buffer, scratch, grants, evaluation } = hands;
+        self.snapshot.decide_into(&self.request(call, buffer, grants), scratch, evaluation);
+        evaluation
     }
 
     /// What the slow, obvious evaluator says about a call: it looks at every rule.
@@ -293,6 +294,7 @@ pub struct Hands {
     buffer: luigi_core::target::TargetBuffer,
     scratch: luigi_core::decide::Scratch,
     grants: luigi_core::grant_set::GrantSet,
+    evaluation: luigi_core::decide::Evaluation,
 }
 
 impl Hands {
@@ -303,6 +305,7 @@ impl Hands {
             buffer: luigi_core::target::TargetBuffer::new(),
             scratch: luigi_core::decide::Scratch::for_snapshot(&ready.snapshot),
             grants: luigi_core::grant_set::GrantSet::default(),
+            evaluation: luigi_core::decide::Evaluation::undecided(),
         }
     }
 }

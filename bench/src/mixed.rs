@@ -300,7 +300,7 @@ mod tests {
             let (mut met, mut allowed) = (0, 0);
             for call in &ready.calls {
                 let explanation = ready.explain(call, &mut hands);
-                assert_eq!(ready.decide(call, &mut hands), explanation.evaluation, "{call:?}");
+                assert_eq!(*ready.decide(call, &mut hands), explanation.evaluation, "{call:?}");
                 met += usize::from(explanation.held_scopes().next().is_some());
                 allowed += usize::from(explanation.evaluation.decision.allows());
             }

@@ -80,12 +80,16 @@ impl<'a> Side<'a> {
 
     fn new(snapshot: &'a Snapshot, scopes: &[ScopeId], method: MethodSet) -> Self {
         let mut rules = Vec::new();
-        let all = scopes.iter().map(|scope| &snapshot.scope_rules[*scope]).chain([&snapshot.rules_for_all]);
-        for by_effect in all {
-            for effect in [Effect::Deny, Effect::Restrict, Effect::Allow] {
-                rules.extend_from_slice(by_effect.with(effect));
-                rules.extend_from_slice(by_effect.capturing(effect));
+        for of_scope in scopes.iter().map(|scope| &snapshot.scope_rules[*scope]) {
+            rules.extend(of_scope.allowing());
+            rules.extend_from_slice(of_scope.capturing(Effect::Allow));
+            for effect in [Effect::Deny, Effect::Restrict] {
+                rules.extend_from_slice(of_scope.against(effect));
+                rules.extend_from_slice(of_scope.capturing(effect));
             }
+        }
+        for effect in [Effect::Deny, Effect::Restrict] {
+            rules.extend_from_slice(snapshot.rules_for_all.with(effect));
         }
         rules.retain(|id| snapshot.policy.rules[*id].methods.is_none_or(|methods| methods.intersects(method)));
         rules.sort_unstable();

@@ -119,7 +119,7 @@ pub(super) fn authenticate(case: &Case<'_>, rules: Rules, found: &Found, marks: 
     let allows = |scope: &ScopeId| {
         let of_scope = &case.snapshot.scope_rules[*scope];
         let allows_in = |rule: &Rule, place| reachable(rule) && best(rule, Kleene::True, place).is_true();
-        of_scope.allow.iter().map(|id| case.rule(*id)).any(|rule| {
+        of_scope.allowing().map(|id| case.rule(id)).any(|rule| {
             rules.include(rule)
                 && case.smallest_scope(rule, marks) == Some(*scope)
                 && allows_in(rule, Place::scope(*scope))

@@ -86,12 +86,21 @@ impl Case<'_> {
         decision.scope = self.smallest_scope_by_group(self.rule(rule), found, marks);
     }
 
+    /// The same for an allow rule, which is about no request that no scope holds.
+    #[inline]
+    pub(super) fn say_allowed(&self, decision: &mut Decision, rule: RuleId, found: &Found, marks: &Marks) {
+        decision.reason = Reason::AllowedByRule;
+        decision.rule = Some(rule);
+        // PERF: nearly always there is one scope, and the rule need not be read.
+        decision.scope = found.only().or_else(|| self.smallest_scope_by_group(self.rule(rule), found, marks));
+    }
+
     /// The deny or restrict rules with each place in which they are evaluated.
     pub(super) fn units<'s>(&'s self, found: &'s Found, effect: Effect) -> impl Iterator<Item = (RuleId, Place)> + 's {
         let for_all = self.snapshot.rules_for_all.with(effect).iter().map(|rule| (*rule, Place::ANY));
         let of_scopes = found.scopes.iter().flat_map(move |scope| {
             let rules = &self.snapshot.scope_rules[*scope];
-            let plain = rules.with(effect).iter().map(|rule| (*rule, Place::scope(*scope)));
+            let plain = rules.against(effect).iter().map(|rule| (*rule, Place::scope(*scope)));
             let capturing = rules.capturing(effect).iter();
             plain.chain(
                 capturing.flat_map(|rule| found.patterns(*scope).iter().map(|place| (*rule, Place::pattern(place)))),

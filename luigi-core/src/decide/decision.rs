@@ -27,7 +27,8 @@ impl Evaluation {
     /// A refusal with nothing said in it yet: so that one which nobody fills denies.
     // PERF: no constant, which would be copied whole, with all the room for advice.
     #[inline]
-    pub(super) fn undecided() -> Self {
+    #[must_use]
+    pub fn undecided() -> Self {
         Self {
             decision: Decision::refused(Reason::InternalError),
             candidate: Decision::refused(Reason::InternalError),
@@ -35,6 +36,16 @@ impl Evaluation {
             audit: Audit::BestEffort,
             tunnel_seconds: None,
         }
+    }
+
+    /// Makes this one in which nothing has been said yet.
+    // PERF: of advice nothing is written but that there is none.
+    #[inline]
+    pub(super) fn forget(&mut self) {
+        let Self { decision, candidate, privileged, audit, tunnel_seconds } = self;
+        decision.forget();
+        candidate.forget();
+        (*privileged, *audit, *tunnel_seconds) = (false, Audit::BestEffort, None);
     }
 
     /// Refuses before all rules.
@@ -117,6 +128,12 @@ impl Decision {
     #[inline]
     pub const fn refused(reason: Reason) -> Self {
         Self { reason, rule: None, restricted_by: None, scope: None, advice: None }
+    }
+
+    #[inline]
+    fn forget(&mut self) {
+        let Self { reason, rule, restricted_by, scope, advice } = self;
+        (*reason, *rule, *restricted_by, *scope, *advice) = (Reason::InternalError, None, None, None, None);
     }
 
     /// Whether the request may proceed.

@@ -34,7 +34,7 @@ pub(super) fn weigh(
         match blocks {
             Some(blocks) => lacking(case, rules, found, &blocks, marks, decision),
             None => match met(case, rules, found, marks) {
-                Met { by: Smallest(Some(id)), .. } => case.say(decision, Reason::AllowedByRule, id, found, marks),
+                Met { by: Smallest(Some(id)), .. } => case.say_allowed(decision, id, found, marks),
                 Met { not_yet: false, .. } => decision.reason = Reason::NoRuleAllows,
                 Met { not_yet: true, .. } => {
                     marks.begin_logins();
@@ -155,24 +155,37 @@ impl Met {
 }
 
 // PERF: what a rule lacks is found out only where none is met: most requests are let in, or no rule is about who asks.
-#[inline]
+#[inline(always)]
 fn met(case: &Case<'_>, rules: Rules, found: &Found, marks: &Marks) -> Met {
     let mut met = Met::default();
+    let mut by_group = |rules: &GroupRules| {
+        if let Some((id, value)) = case.person.first_by_group(rules, &case.snapshot.policy) {
+            met.offer(id, value);
+        }
+    };
+    found.crowds(case.index).for_each(|crowd| by_group(&crowd.by_group));
+    let mut others = false;
+    for scope in &found.scopes {
+        let of_scope = &case.snapshot.scope_rules[*scope];
+        by_group(&of_scope.by_group);
+        others |= !of_scope.allow_by_group_only();
+    }
+    if others {
+        met_by_more(case, rules, found, marks, &mut met);
+    }
+    met
+}
+
+/// Adds what the allow rules come to that are not among those by group.
+#[inline(never)]
+fn met_by_more(case: &Case<'_>, rules: Rules, found: &Found, marks: &Marks, met: &mut Met) {
     let in_place = |rule: &Rule, place: Place| {
         let value = case.matches(rule, Effect::Allow, place);
         // True, but it lacks something.
         if value.is_true() && case.unmet(rule, place, found, marks).any() { Kleene::Unknown } else { value }
     };
-    for crowd in found.crowds(case.index) {
-        if let Some((id, value)) = case.person.first_by_group(&crowd.by_group, &case.snapshot.policy) {
-            met.offer(id, value);
-        }
-    }
     for scope in &found.scopes {
         let of_scope = &case.snapshot.scope_rules[*scope];
-        if let Some((id, value)) = case.person.first_by_group(&of_scope.by_group, &case.snapshot.policy) {
-            met.offer(id, value);
-        }
         // A rule of several scopes is looked at in the first of them; its requirements look at all.
         let is_first = |rule: &Rule| rules.include(rule) && case.smallest_scope(rule, marks) == Some(*scope);
         for id in &of_scope.allow_by_more {
@@ -197,7 +210,6 @@ fn met(case: &Case<'_>, rules: Rules, found: &Found, marks: &Marks) -> Met {
             }
         }
     }
-    met
 }
 
 /// Decides where no allow rule is true without lacking anything: what those lack that are true, and whether one may be.

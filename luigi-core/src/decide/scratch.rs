@@ -51,6 +51,14 @@ impl Found {
         self.patterns.sort_unstable();
     }
 
+    /// The scope that holds the request, if one does and no other.
+    pub(super) fn only(&self) -> Option<ScopeId> {
+        match self.scopes[..] {
+            [only] if self.crowds.is_empty() => Some(only),
+            _ => None,
+        }
+    }
+
     /// The scopes that are taken together.
     pub(super) fn crowds<'s>(&'s self, index: &'s Index) -> impl Iterator<Item = &'s Crowd> {
         self.crowds.iter().map(|id| index.crowd(*id))

@@ -165,8 +165,8 @@ impl<'a> Person<'a> {
 
     /// As [`Self::is_allowed_as`], for rules that each ask for somebody of the default issuer with one group: the first that lets the person in, or
     /// if it is not known whether one does, the first of all.
-    #[inline]
-    pub(crate) fn first_by_group(self, rules: &GroupRules, policy: &Policy) -> Option<(RuleId, Kleene)> {
+    #[inline(always)]
+    pub(crate) fn first_by_group(&self, rules: &GroupRules, policy: &Policy) -> Option<(RuleId, Kleene)> {
         if rules.is_empty() {
             return None;
         }

@@ -8,7 +8,7 @@ use super::hosts::HostTable;
 use super::index::Index;
 use super::{
     HeaderFacts, MAX_EXCEPT_DEPTH, MAX_POLICY_OPERATIONS, MAX_RULE_SCOPES, MAX_SCOPE_OPERATIONS, MAX_TEMPLATE_SEGMENTS,
-    Revision, RulesByEffect, ScopeTraits, Snapshot, SnapshotNumber, format,
+    Revision, RulesByEffect, ScopeRules, ScopeTraits, Snapshot, SnapshotNumber, format,
 };
 use crate::matchers::path_regex::{MAX_POLICY_AUTOMATON_BYTES, MAX_SCOPE_AUTOMATON_BYTES, PathDfa};
 use crate::matchers::{LocalHours, NetworkSet, TrustedProxies};
@@ -16,10 +16,9 @@ use crate::method::MethodTable;
 use crate::policy::captures::{CaptureTest, CaptureValues, of_matchers};
 use crate::policy::diagnostics::{Code, Diagnostic};
 use crate::policy::model::{
-    Approval, Approvers, Conditions, Effect, Fact, FactId, FactTest, Group, GroupId, HostProperties, Issuer, Login,
-    MAX_FACTS, Mode, Network, PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope,
-    ScopeId, ScopeSelector, Subject, SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name,
-    is_frontend_name, is_header_name,
+    Approval, Approvers, Conditions, Effect, Fact, FactId, FactTest, Group, HostProperties, Issuer, Login, MAX_FACTS,
+    Network, PathRegex, PatternId, Policy, Proxy, Requirements, Rule, RuleId, Schedule, Scope, ScopeId, ScopeSelector,
+    Subject, SubjectMatcher, Table, TableId, Upgrade, ValueTest, Via, is_fact_name, is_frontend_name, is_header_name,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -145,7 +144,7 @@ pub(super) struct Builder {
     folded_index: Option<Index>,
     hosts: HostTable,
     group_table: GroupTable,
-    scope_rules: Table<ScopeId, RulesByEffect>,
+    scope_rules: Table<ScopeId, ScopeRules>,
     scope_traits: Table<ScopeId, ScopeTraits>,
     rules_for_all: RulesByEffect,
     traits_for_all: ScopeTraits,
@@ -272,7 +271,7 @@ impl Builder {
             return Err(Problem::Inconsistent { what: "scopes are not sorted by name" });
         }
         self.excepted.extend(&row.except);
-        self.scope_rules.push(RulesByEffect::default());
+        self.scope_rules.push(ScopeRules::default());
         self.scope_traits.push(ScopeTraits::of(&row));
         self.policy.scopes.push(row);
         Ok(())
@@ -343,7 +342,7 @@ impl Builder {
                 if row.effect == Effect::Allow || !row.require.approval.is_empty() {
                     return Err(Problem::Inconsistent { what: "an allow rule or an approval is about all requests" });
                 }
-                self.rules_for_all.add(id, &row);
+                self.rules_for_all.add(id, row.effect);
                 self.traits_for_all.add(&row);
             }
             ScopeSelector::Named(scopes) => {
@@ -367,7 +366,7 @@ impl Builder {
                     if taken.is_empty() {
                         rules.add(id, &row);
                     } else {
-                        rules.capturing.get_or_insert_default().add(id, &row);
+                        rules.add_capturing(id, row.effect);
                     }
                 }
             }
@@ -396,7 +395,7 @@ impl Builder {
                 return Err(Problem::Inconsistent { what: "a scope names frontends, which the table of facts lacks" });
             }
             let pairs = scope.hosts.len() * scope.operations.len();
-            let matters = self.scope_rules[id].capturing.is_some();
+            let matters = self.scope_rules[id].take_captures();
             let traits = self.scope_traits[id];
             let pattern = |host: usize, path: usize| {
                 matters.then(|| PatternId::from_index(host * scope.paths_of_each_host() + path))
@@ -544,50 +543,6 @@ impl Builder {
 /// Not empty, in order, nothing twice.
 fn is_ordered(values: &[String]) -> bool {
     !values.is_empty() && values.is_sorted_by(|a, b| a < b)
-}
-
-impl RulesByEffect {
-    /// Whether all allow rules are among those by group.
-    fn are_by_group(&self) -> bool {
-        self.allow_by_more.is_empty() && self.capturing.is_none()
-    }
-
-    fn add(&mut self, id: RuleId, rule: &Rule) {
-        match rule.effect {
-            Effect::Deny => self.deny.push(id),
-            Effect::Restrict => self.restrict.push(id),
-            Effect::Allow => {
-                self.allow.push(id);
-                match only_group(rule) {
-                    Some(group) => self.by_group.add(group, id),
-                    None => self.allow_by_more.push(id),
-                }
-            }
-        }
-    }
-}
-
-/// The group that is all that an allow rule in force asks for, under the default issuer. Families are captures, which such rules do not take.
-fn only_group(rule: &Rule) -> Option<GroupId> {
-    let Rule { name: _, owner: _, effect: _, mode, scopes: _, methods, when, unless, starts, ends, require } = rule;
-    let Conditions { subject, via, from, during, facts, captures } = when;
-    let Some(Subject::AnyOf(matchers)) = subject else { return None };
-    let [SubjectMatcher { groups, .. }] = &matchers[..] else { return None };
-    let [group] = groups[..] else { return None };
-    let only = SubjectMatcher { groups: vec![group], ..SubjectMatcher::default() };
-    let nothing_else = matchers[0] == only
-        && *mode == Mode::Enforce
-        && methods.is_none()
-        && via.is_none()
-        && from.is_empty()
-        && during.is_empty()
-        && facts.is_empty()
-        && captures.is_empty()
-        && unless.is_empty()
-        && starts.is_none()
-        && ends.is_none()
-        && require.is_empty();
-    nothing_else.then_some(group)
 }
 
 /// INVARIANT (ids-in-range): established here, for every id of every row.

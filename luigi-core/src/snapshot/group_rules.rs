@@ -3,24 +3,27 @@
 //! Which group somebody has is not known here; see [`crate::matchers`].
 
 use crate::policy::model::{GroupId, RuleId};
+use smallvec::SmallVec;
 
 /// Of the rules for one group the first, since the others never say anything else. In order of groups.
 #[derive(Debug, Default)]
-pub(crate) struct GroupRules(Vec<(GroupId, RuleId)>);
+pub(crate) struct GroupRules(SmallVec<[(GroupId, RuleId); 2]>);
 
 impl GroupRules {
-    /// Adds a rule; those before have smaller ids.
-    pub(super) fn add(&mut self, group: GroupId, rule: RuleId) {
-        if let Err(at) = self.0.binary_search_by_key(&group, |(group, _)| *group) {
+    /// Adds a rule, unless one before is for the same group; those before have smaller ids.
+    pub(super) fn add(&mut self, group: GroupId, rule: RuleId) -> bool {
+        let place = self.0.binary_search_by_key(&group, |(group, _)| *group);
+        if let Err(at) = place {
             self.0.insert(at, (group, rule));
         }
+        place.is_err()
     }
 
     /// Those of these rules, in whatever order they are.
     pub(super) fn of_rules(mut rules: Vec<(GroupId, RuleId)>) -> Self {
         rules.sort_unstable();
         rules.dedup_by_key(|(group, _)| *group);
-        Self(rules)
+        Self(rules.into())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

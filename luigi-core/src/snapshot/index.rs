@@ -13,6 +13,8 @@ use crate::matchers::path_regex::{Case, PathDfa};
 use crate::method::MethodSet;
 use crate::policy::model::{HostPattern, Operation, PatternId, ScopeId, Segment};
 use crate::target::{CanonicalTarget, Host, MAX_HOST_BYTES, segment_length, slashes};
+use compact_str::CompactString;
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
@@ -47,8 +49,8 @@ const CROWDED: usize = 2;
 #[derive(Debug)]
 struct NodeGathering {
     /// The first stands last.
-    left: Vec<End>,
-    kept: Vec<End>,
+    left: SmallVec<[End; 1]>,
+    kept: SmallVec<[End; 1]>,
     crowds: Vec<(End, Gathering)>,
 }
 
@@ -60,7 +62,7 @@ type NodeId = NonZeroU32;
 
 #[derive(Debug)]
 struct Named {
-    name: Box<str>,
+    name: CompactString,
     roots: Roots,
 }
 
@@ -72,17 +74,22 @@ struct Roots {
     labels: Option<NodeId>,
 }
 
+// PERF: with its short texts and its only end in it, a node takes two lines of the cache, and is all that is read on the way to what comes below it: a decision at 10,000 rules
+// took 213 ns where they stood elsewhere.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 struct Node {
     /// The literal segment that leads here from the node above.
-    segment: Box<str>,
+    segment: CompactString,
     /// Segments which must follow before anything else here matters: nothing ends and nothing branches off among them.
     chain: Chain,
     literals: Literals,
     /// `{name}` and `*`.
     any: Option<NodeId>,
-    ends: Vec<End>,
+    ends: SmallVec<[End; 1]>,
 }
+
+const _: () = assert!(size_of::<Node>() == 128);
 
 /// The nodes below a node, by their segments.
 #[derive(Debug, Default)]
@@ -98,31 +105,40 @@ enum Literals {
 // PERF: they are compared at once and not looked up one by one.
 #[derive(Debug, Default)]
 struct Chain {
-    /// What stands between those that may be anything, each segment after its `/`.
-    text: Box<str>,
-    /// How long each of these pieces is, if there are several.
-    pieces: Box<[u32]>,
+    /// Each segment after its `/`; one that may be anything is [`ANY`].
+    text: CompactString,
+    /// One bit for each byte of the text that is [`ANY`]. These are among its first 64.
+    anys: u64,
 }
 
+/// Stands for a segment that may be anything: no canonical path has this byte.
+const ANY: char = '\0';
+
 impl Chain {
-    fn of<'s>(links: impl Iterator<Item = Option<&'s str>>) -> Self {
-        let (mut text, mut pieces, mut begun) = (String::new(), Vec::new(), 0);
-        let length =
-            |from: usize, text: &str| u32::try_from(text.len() - from).expect("a template is shorter than 4 GiB");
+    /// A chain of the first of these segments, as many as it has room for. The rest is left.
+    fn of_first<'s>(links: impl Iterator<Item = Option<&'s str>>) -> (Self, usize) {
+        let (mut chain, mut taken) = (Self::default(), 0);
         for link in links {
-            text.push('/');
             match link {
-                Some(segment) => text.push_str(segment),
-                None => {
-                    pieces.push(length(begun, &text));
-                    begun = text.len();
+                Some(segment) => {
+                    chain.text.push('/');
+                    chain.text.push_str(segment);
                 }
+                None if chain.text.len() + 1 < 64 => {
+                    chain.text.push('/');
+                    chain.anys |= 1 << chain.text.len();
+                    chain.text.push(ANY);
+                }
+                None => break,
             }
+            taken += 1;
         }
-        if !pieces.is_empty() {
-            pieces.push(length(begun, &text));
-        }
-        Self { text: text.into(), pieces: pieces.into() }
+        (chain, taken)
+    }
+
+    /// A chain of segments that were part of one.
+    fn of<'s>(links: impl Iterator<Item = Option<&'s str>>) -> Self {
+        Self::of_first(links).0
     }
 
     fn is_empty(&self) -> bool {
@@ -131,61 +147,55 @@ impl Chain {
 
     /// The segments, `None` for one that may be anything.
     fn links(&self) -> impl Iterator<Item = Option<&str>> {
-        let whole = u32::try_from(self.text.len()).expect("a template is shorter than 4 GiB");
-        let lengths = if self.pieces.is_empty() { vec![whole] } else { self.pieces.to_vec() };
-        let (last, mut at) = (lengths.len() - 1, 0);
-        lengths.into_iter().enumerate().flat_map(move |(n, length)| {
-            let piece = &self.text[at..at + length as usize];
-            at += length as usize;
-            // Before one that may be anything there stands its `/`.
-            let (piece, any) = if n < last { (&piece[..piece.len() - 1], Some(None)) } else { (piece, None) };
-            piece.split('/').skip(1).map(Some).chain(any)
-        })
+        self.text.split('/').skip(1).map(|link| (!link.starts_with(ANY)).then_some(link))
     }
 
     /// What is left of a path that begins with these segments.
     #[inline(always)]
     fn follow<'p>(&self, path: &'p [u8], sought: &Sought<'_>) -> Option<&'p [u8]> {
-        let behind = if self.pieces.is_empty() {
-            let (links, rest) = path.split_at_checked(self.text.len())?;
-            same(links, self.text.as_bytes()).then_some(rest)
-        } else {
-            self.follow_pieces(path, sought)
-        };
+        let text = self.text.as_bytes();
+        let behind = if self.anys == 0 { behind(path, text) } else { follow_pieces(text, self.anys, path, sought) };
         behind.filter(|rest| matches!(rest, [] | [b'/', ..]))
     }
+}
 
-    #[inline(never)]
-    fn follow_pieces<'p>(&self, path: &'p [u8], sought: &Sought<'_>) -> Option<&'p [u8]> {
-        let (mut text, mut rest) = (self.text.as_bytes(), path);
-        let (first, others) = self.pieces.split_first()?;
-        let mut piece = |rest: &'p [u8], length: u32| {
-            let (piece, behind) = text.split_at(length as usize);
-            text = behind;
-            let (links, rest) = rest.split_at_checked(piece.len())?;
-            same(links, piece).then_some(rest)
-        };
-        rest = piece(rest, *first)?;
-        for length in others {
-            let segment = sought.segment_length(rest);
-            if segment == 0 {
-                return None;
-            }
-            rest = piece(&rest[segment..], *length)?;
+/// What is left of a path that begins with this piece of one.
+#[inline(always)]
+fn behind<'p>(path: &'p [u8], piece: &[u8]) -> Option<&'p [u8]> {
+    let (begin, rest) = path.split_at_checked(piece.len())?;
+    same(begin, piece).then_some(rest)
+}
+
+#[inline(never)]
+fn follow_pieces<'p>(mut text: &[u8], anys: u64, path: &'p [u8], sought: &Sought<'_>) -> Option<&'p [u8]> {
+    let (mut rest, mut anys, mut at) = (path, anys, 0);
+    while anys != 0 {
+        let next = anys.trailing_zeros() as usize;
+        let (piece, others) = text.split_at_checked(next - at)?;
+        rest = behind(rest, piece)?;
+        let segment = sought.segment_length(rest);
+        if segment == 0 {
+            return None;
         }
-        Some(rest)
+        (rest, text) = (rest.get(segment..)?, others.get(1..)?);
+        (anys, at) = (anys & (anys - 1), next + 1);
     }
+    behind(rest, text)
 }
 
 impl Literals {
     #[inline(always)]
     fn find(&self, segment: &[u8], nodes: &[Node]) -> Option<NodeId> {
-        let is_it = |node: NodeId| same(nodes[place(node)].segment.as_bytes(), segment);
         match self {
             Self::None => None,
-            Self::One(node) => is_it(*node).then_some(*node),
+            Self::One(node) => same(nodes[place(*node)].segment.as_bytes(), segment).then_some(*node),
             Self::Many(table) => {
-                table.find(hash(segment), |node| NodeId::new(node).is_some_and(is_it)).and_then(NodeId::new)
+                for node in table.with_hash(hash(segment)) {
+                    if same(nodes[node as usize].segment.as_bytes(), segment) {
+                        return NodeId::new(node);
+                    }
+                }
+                None
             }
         }
     }
@@ -350,8 +360,9 @@ impl Index {
             && node.ends.is_empty()
             && matches!(node.literals, Literals::None);
         if leads_nowhere {
-            node.chain = Chain::of(segments.iter().map(link));
-            return &[];
+            let (chain, taken) = Chain::of_first(segments.iter().map(link));
+            node.chain = chain;
+            return &segments[taken..];
         }
         let agreed = node.chain.links().zip(segments).take_while(|(known, segment)| *known == link(segment)).count();
         self.split(at, agreed);
@@ -373,7 +384,8 @@ impl Index {
             Some(_) => (Literals::One(below), None),
             None => (Literals::None, Some(below)),
         };
-        self.nodes[place(at)] = Node { segment, chain: before, literals: to_literal, any: to_any, ends: Vec::new() };
+        self.nodes[place(at)] =
+            Node { segment, chain: before, literals: to_literal, any: to_any, ends: SmallVec::new() };
         let below = &mut self.nodes[place(below)];
         (below.chain, below.literals, below.any, below.ends) = (Chain::of(links), literals, any, ends);
     }
@@ -440,7 +452,7 @@ impl Index {
             }
             let mut left = std::mem::take(&mut node.ends);
             left.reverse();
-            self.gathering = Some(NodeGathering { left, kept: Vec::new(), crowds: Vec::new() });
+            self.gathering = Some(NodeGathering { left, kept: SmallVec::new(), crowds: Vec::new() });
         }
         false
     }
@@ -507,7 +519,7 @@ impl Index {
             }
         };
         let hash = hash(name.as_bytes());
-        let at = self.by_name.find(hash, |at| *self.names[at as usize].name == **name).unwrap_or_else(|| {
+        let at = self.by_name.find(hash, |at| self.names[at as usize].name == **name).unwrap_or_else(|| {
             let at = u32::try_from(self.names.len()).expect("an index has fewer than 2^32 names");
             self.names.push(Named { name: name.as_str().into(), roots: Roots::default() });
             self.by_name.insert(hash, at);
@@ -525,10 +537,13 @@ impl Index {
     /// The tries of a name.
     #[inline]
     fn roots(&self, name: &str) -> Roots {
-        let found = self
-            .by_name
-            .find(hash(name.as_bytes()), |at| same(self.names[at as usize].name.as_bytes(), name.as_bytes()));
-        found.map_or_else(Roots::default, |at| self.names[at as usize].roots)
+        for at in self.by_name.with_hash(hash(name.as_bytes())) {
+            let named = &self.names[at as usize];
+            if same(named.name.as_bytes(), name.as_bytes()) {
+                return named.roots;
+            }
+        }
+        Roots::default()
     }
 
     /// Calls `found` for each scope with a pattern that holds the target and method, and says which pattern it is, where that matters; a scope may come more than once, but with each of the patterns that matter only once. The path is in lower case if the index is.

@@ -16,6 +16,7 @@ mod group_table;
 mod hosts;
 mod index;
 mod retire;
+mod scope_rules;
 mod scope_traits;
 mod text_table;
 
@@ -24,13 +25,14 @@ pub use format::{LoadError, Loader, Progress};
 pub use retire::Retired;
 
 use crate::matchers::{LocalHours, METHOD_OVERRIDE_HEADERS, NetworkSet, PREFLIGHT_HEADERS, TrustedProxies};
-use crate::policy::model::{Effect, FactId, FactKey, NetworkId, Policy, RuleId, ScheduleId, ScopeId, Table};
+use crate::policy::model::{FactId, FactKey, NetworkId, Policy, ScheduleId, ScopeId, Table};
 pub(crate) use crowd::Crowd;
 pub(crate) use group_rules::GroupRules;
 use group_table::GroupTable;
 use hosts::HostTable;
 pub(crate) use hosts::{HostTraits, fold_into};
 pub(crate) use index::{CrowdId, Held, Index};
+pub(crate) use scope_rules::{RulesByEffect, ScopeRules};
 pub(crate) use scope_traits::ScopeTraits;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -60,7 +62,7 @@ pub struct Snapshot {
     /// The frontend of a request, if some scope names frontends.
     pub(crate) frontend: Option<FactId>,
     /// The rules of each scope.
-    pub(crate) scope_rules: Table<ScopeId, RulesByEffect>,
+    pub(crate) scope_rules: Table<ScopeId, ScopeRules>,
     pub(crate) scope_traits: Table<ScopeId, ScopeTraits>,
     /// The deny and restrict rules about every request.
     pub(crate) rules_for_all: RulesByEffect,
@@ -107,36 +109,6 @@ impl HeaderFacts {
         Self {
             preflight: origin.zip(method).filter(|_| wanted).map(|(origin, method)| [origin, method]),
             method_overrides: METHOD_OVERRIDE_HEADERS.map(place),
-        }
-    }
-}
-
-/// Rules in order of their ids, by effect.
-#[derive(Debug, Default)]
-pub(crate) struct RulesByEffect {
-    pub(crate) deny: Vec<RuleId>,
-    pub(crate) restrict: Vec<RuleId>,
-    pub(crate) allow: Vec<RuleId>,
-    /// Of the allow rules those that let in whoever of the default issuer has one certain group, ask for nothing else and are in force.
-    pub(crate) by_group: GroupRules,
-    /// The allow rules that are not like that.
-    pub(crate) allow_by_more: Vec<RuleId>,
-    /// Those that take captures, which are none of the above: they are evaluated once for each pattern that holds a request.
-    pub(crate) capturing: Option<Box<RulesByEffect>>,
-}
-
-impl RulesByEffect {
-    /// Those of the rules that take captures.
-    pub(crate) fn capturing(&self, effect: Effect) -> &[RuleId] {
-        self.capturing.as_ref().map_or(&[], |rules| rules.with(effect))
-    }
-
-    /// Those of the rules that take none.
-    pub(crate) fn with(&self, effect: Effect) -> &[RuleId] {
-        match effect {
-            Effect::Deny => &self.deny,
-            Effect::Restrict => &self.restrict,
-            Effect::Allow => &self.allow,
         }
     }
 }

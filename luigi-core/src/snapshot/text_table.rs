@@ -48,8 +48,8 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct TextTable {
     /// A power of two of them, or none; at most three quarters are taken.
-    slots: Vec<Slot>,
-    taken: usize,
+    slots: Box<[Slot]>,
+    taken: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,26 +64,21 @@ const NONE: u32 = u32::MAX;
 impl TextTable {
     /// The number with this hash of whose text `is_it` says that it is the one.
     pub(super) fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let last = self.slots.len().checked_sub(1)?;
-        let mut at = hash as usize & last;
-        loop {
-            // There is always a slot that is not taken.
-            let slot = self.slots[at & last];
-            if slot.number == NONE {
-                return None;
-            }
-            if slot.hash == hash && is_it(slot.number) {
-                return Some(slot.number);
-            }
-            at += 1;
-        }
+        self.with_hash(hash).find(|number| is_it(*number))
+    }
+
+    /// The numbers with this hash, which nearly always is one or none: for those who compare texts themselves.
+    // PERF: a loop over these is part of its function, where what compares would be called.
+    #[inline(always)]
+    pub(super) fn with_hash(&self, hash: u32) -> WithHash<'_> {
+        WithHash { slots: &self.slots, at: hash as usize, hash }
     }
 
     /// Adds a number whose text is not there yet.
     pub(super) fn insert(&mut self, hash: u32, number: u32) {
         debug_assert_ne!(number, NONE);
-        if (self.taken + 1) * 4 > self.slots.len() * 3 {
-            let larger = vec![Slot { hash: 0, number: NONE }; (self.slots.len() * 2).max(4)];
+        if (self.taken as usize + 1) * 4 > self.slots.len() * 3 {
+            let larger = vec![Slot { hash: 0, number: NONE }; (self.slots.len() * 2).max(4)].into_boxed_slice();
             for slot in std::mem::replace(&mut self.slots, larger) {
                 if slot.number != NONE {
                     self.put(slot);
@@ -101,6 +96,33 @@ impl TextTable {
             at = (at + 1) & last;
         }
         self.slots[at] = slot;
+    }
+}
+
+/// See [`TextTable::with_hash`].
+pub(super) struct WithHash<'t> {
+    slots: &'t [Slot],
+    at: usize,
+    hash: u32,
+}
+
+impl Iterator for WithHash<'_> {
+    type Item = u32;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<u32> {
+        let last = self.slots.len().checked_sub(1)?;
+        loop {
+            // There is always a slot that is not taken.
+            let slot = self.slots[self.at & last];
+            if slot.number == NONE {
+                return None;
+            }
+            self.at = self.at.wrapping_add(1);
+            if slot.hash == self.hash {
+                return Some(slot.number);
+            }
+        }
     }
 }
 
