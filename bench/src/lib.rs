@@ -305,7 +305,7 @@ impl Hands {
             buffer: luigi_core::target::TargetBuffer::new(),
             scratch: luigi_core::decide::Scratch::for_snapshot(&ready.snapshot),
             grants: luigi_core::grant_set::GrantSet::default(),
-            evaluation: luigi_core::decide::Evaluation::undecided(),
+            evaluation: luigi_core::decide::Evaluation::refused(luigi_core::decide::Reason::InternalError),
         }
     }
 }

@@ -17,7 +17,7 @@ use luigi_core::explain::{self, Explanation};
 use luigi_core::grant_set::GrantSet;
 use luigi_core::identity::{Authorization, Credential, TokenCache, TokenCacheLimits, credential};
 use luigi_core::kleene::Kleene;
-use luigi_core::policy::model::{Audit, Mode};
+use luigi_core::policy::model::Mode;
 use luigi_core::target::{Ambiguity, RawTarget, Target, TargetBuffer, as_forwarded, canonicalize};
 use luigi_core::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,9 +65,8 @@ impl Tools {
     }
 }
 
-/// What an evaluation found.
+/// What an evaluation found out about the request itself.
 struct Judged<'a> {
-    evaluation: Evaluation,
     credential: Credential<'a>,
     source: Source,
     target: Option<Target<'a>>,
@@ -76,24 +75,17 @@ struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    fn refused(reason: Reason, malformed: Option<Malformed>) -> Self {
-        let decision = Decision::refused(reason);
-        let evaluation = Evaluation {
-            decision,
-            candidate: decision,
-            privileged: false,
-            audit: Audit::BestEffort,
-            tunnel_seconds: None,
-        };
-        Self {
-            evaluation,
-            credential: Credential::Absent,
-            source: Source::Unknown,
-            target: None,
-            rewritten: None,
-            malformed,
-        }
+    /// Nothing.
+    fn nothing(malformed: Option<Malformed>) -> Self {
+        Self { credential: Credential::Absent, source: Source::Unknown, target: None, rewritten: None, malformed }
     }
+}
+
+/// Refuses before anything is known of a request.
+#[cold]
+fn refuse<'a>(evaluation: &mut Evaluation, reason: Reason, malformed: Option<Malformed>) -> Judged<'a> {
+    *evaluation = Evaluation::refused(reason);
+    Judged::nothing(malformed)
 }
 
 /// Whether an embedder could hand an answer on.
@@ -248,16 +240,23 @@ impl Context {
         deliver: impl FnOnce(&Answer<'a>) -> Delivery,
     ) -> Answer<'a> {
         let recorded = facts.ok().map(|facts| (facts, now));
-        let judge = |version: &'a Version, tools: &'a mut Tools, no_grants: &'a GrantSet, shared: &Shared| {
+        // PERF: an evaluation is written where the answer has it, since it is larger than all else.
+        let judge = |evaluation: &mut Evaluation,
+                     version: &'a Version,
+                     tools: &'a mut Tools,
+                     no_grants: &'a GrantSet,
+                     shared: &Shared| {
             let facts = match facts {
                 Ok(facts) if facts.host_count <= 1 => facts,
-                Ok(_) => return Judged::refused(Reason::MalformedFacts, Some(Malformed::RepeatedHost)),
-                Err(why) => return Judged::refused(Reason::MalformedFacts, Some(why)),
+                Ok(_) => return refuse(evaluation, Reason::MalformedFacts, Some(Malformed::RepeatedHost)),
+                Err(why) => return refuse(evaluation, Reason::MalformedFacts, Some(why)),
             };
-            let decide = |request: &Request<'_>, scratch: &mut Scratch| version.snapshot().decide(request, scratch);
-            let (evaluation, known) = asked(version, tools, no_grants, shared, (caller, facts, now), decide);
+            let decide = |request: &Request<'_>, scratch: &mut Scratch| {
+                version.snapshot().decide_into(request, scratch, evaluation);
+            };
+            let ((), known) = asked(version, tools, no_grants, shared, (caller, facts, now), decide);
             let Known { credential, source, target, rewritten } = known;
-            Judged { evaluation, credential, source, target: Some(target), rewritten, malformed: None }
+            Judged { credential, source, target: Some(target), rewritten, malformed: None }
         };
         self.guarded(purpose, recorded, judge, deliver)
     }
@@ -285,7 +284,7 @@ impl Context {
         &'a mut self,
         purpose: Purpose,
         recorded: Option<(&Facts<'a>, Timestamp)>,
-        judge: impl FnOnce(&'a Version, &'a mut Tools, &'a GrantSet, &Shared) -> Judged<'a>,
+        judge: impl FnOnce(&mut Evaluation, &'a Version, &'a mut Tools, &'a GrantSet, &Shared) -> Judged<'a>,
         deliver: impl FnOnce(&Answer<'a>) -> Delivery,
     ) -> Answer<'a> {
         let Self { version, ids, tally, tools, in_doubt, no_grants, shared, writer } = self;
@@ -295,21 +294,23 @@ impl Context {
             Purpose::Review(id) | Purpose::ReviewUnrecorded(id) => id,
         };
         let was_in_doubt = std::mem::replace(in_doubt, true);
+        let mut evaluation = Evaluation::refused(Reason::InternalError);
         let judged = catch_unwind(AssertUnwindSafe(|| {
             if was_in_doubt {
                 *tools = Tools::new(version);
             }
-            judge(version, tools, no_grants, shared)
+            judge(&mut evaluation, version, tools, no_grants, shared)
         }));
         let judged = match judged {
             Ok(judged) => {
                 *in_doubt = false;
                 judged
             }
-            Err(_) => Judged::refused(Reason::InternalError, None),
+            // What it had said by then counts for nothing.
+            Err(_) => refuse(&mut evaluation, Reason::InternalError, None),
         };
-        let outcome = outcome(version, &judged.evaluation);
-        let Judged { evaluation, credential, source, target, rewritten, malformed } = judged;
+        let outcome = outcome(version, &evaluation);
+        let Judged { credential, source, target, rewritten, malformed } = judged;
         let mut answer = Answer { id, outcome, evaluation, credential, source, target, rewritten, malformed, version };
         match purpose {
             Purpose::Decide => {
@@ -376,6 +377,7 @@ struct Known<'a> {
 }
 
 /// From the facts to a request with a canonical target, a judged credential and whatever else the policy asks for, and what `then` makes of it.
+#[inline(always)]
 fn asked<'a, T>(
     version: &'a Version,
     tools: &'a mut Tools,
@@ -490,7 +492,8 @@ mod tests {
             let engine = engine(mode);
             let mut context = engine.context();
             let limits = TokenCacheLimits { entries: 64, ..TokenCacheLimits::default() };
-            let judge = |_: &_, tools: &mut Tools, _: &_, _: &_| {
+            let judge = |evaluation: &mut Evaluation, _: &_, tools: &mut Tools, _: &_, _: &_| {
+                *evaluation = Evaluation::refused(Reason::AllowedByRule);
                 tools.tokens = TokenCache::new(limits);
                 panic!("in the middle of an evaluation")
             };

@@ -24,18 +24,24 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// A refusal with nothing said in it yet: so that one which nobody fills denies.
+    /// A refusal before all rules, of a request of which nothing is known.
     // PERF: no constant, which would be copied whole, with all the room for advice.
-    #[inline]
     #[must_use]
-    pub fn undecided() -> Self {
+    #[inline]
+    pub fn refused(reason: Reason) -> Self {
         Self {
-            decision: Decision::refused(Reason::InternalError),
-            candidate: Decision::refused(Reason::InternalError),
+            decision: Decision::refused(reason),
+            candidate: Decision::refused(reason),
             privileged: false,
             audit: Audit::BestEffort,
             tunnel_seconds: None,
         }
+    }
+
+    /// A refusal with nothing said in it yet: so that one which nobody fills denies.
+    #[inline]
+    pub(super) fn undecided() -> Self {
+        Self::refused(Reason::InternalError)
     }
 
     /// Makes this one in which nothing has been said yet.
