@@ -75,19 +75,23 @@ enum Outcome {
     Error,
 }
 
-/// A converter that does nothing: one string in, always the same out. What the lines of the configuration cost without Luigi, for benchmarks.
+/// A converter that does nothing: one string in, always the same out, which stands in the file that `LUIGI_CONSTANT_ANSWER` names. What the lines of the
+/// configuration cost without Luigi, for benchmarks.
 ///
 /// # Safety
 /// `state` is a Lua state that calls this.
 #[cfg(feature = "faults")]
 pub(crate) unsafe extern "C-unwind" fn constant(state: *mut lua_State) -> c_int {
-    const ANSWER: &[u8] = b"luigi1|pass|verified|enforce|allow|allowed-by-rule|bench-members|allow|allowed-by-rule|bench-members||bench|no|\
-200|00000000000000000000000000000000|000000000000|https://login.example.com|person-7|person-7@example.com|group-1|complete||";
+    static ANSWER: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
+        let file = std::env::var_os("LUIGI_CONSTANT_ANSWER").unwrap_or_default();
+        std::fs::read(file).unwrap_or_default()
+    });
+    let answer: &'static [u8] = &ANSWER;
     let mut length = 0;
     // SAFETY: index 1 is acceptable even if there is no argument; the pushed bytes are static. Nothing in this frame needs dropping.
     unsafe {
         ffi::lua_tolstring(state, 1, &raw mut length);
-        ffi::lua_pushlstring(state, ANSWER.as_ptr().cast(), ANSWER.len());
+        ffi::lua_pushlstring(state, answer.as_ptr().cast(), answer.len());
     }
     1
 }

@@ -10,6 +10,7 @@ use crate::process::{Running, Site, free_address, workspace};
 use luigi_bench::mixed::Paths;
 use luigi_bench::{AUDIENCE, ISSUER};
 use luigi_runtime::haproxy_config::{self, Options, PolicySource};
+use luigi_runtime::{Carried, Engine, EngineConfig, Facts, Mode, Outcome, PolicyFileConfig, answer_line};
 use luigi_tests::installation::{Build, home};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ pub(crate) fn setups(site: &Site, estate: &Estate, upstream: SocketAddr) -> Vec<
     site.write("policy.toml", estate.workload.policy());
     site.write("keys.json", &estate.jwks);
     let luigi = luigi(site);
-    let constant = constant(site, &luigi.frontend);
+    let constant = constant(site, &luigi.frontend, "constant", SOMEBODY_PASSES);
     let maps = maps(site, estate);
     let all = [
         ("HAProxy, bare", String::new(), String::new(), Expected::LetsAllPass),
@@ -84,16 +85,38 @@ pub(crate) fn luigi(site: &Site) -> Lines {
     Lines { global, frontend: haproxy_config::frontend_lines(&options) }
 }
 
-/// The same lines with a C function that gives the same answer to everything, from a module built with `faults`.
-pub(crate) fn constant(site: &Site, lines: &str) -> Lines {
+/// The same lines with a C function that gives the same answer to everything, from a module built with `faults`. `name` tells the answer's file from others.
+pub(crate) fn constant(site: &Site, lines: &str, name: &str, answer: &str) -> Lines {
     let script = site.write("constant.lua", CONSTANT);
+    let answer = site.write(&format!("{name}.answer"), answer);
     let global = format!(
-        "    presetenv LUIGI_HOME \"{}\"\n    setenv LUIGI_FAULTS_HOME \"{}\"\n    lua-load-per-thread {script}\n",
+        "    presetenv LUIGI_HOME \"{}\"\n    setenv LUIGI_FAULTS_HOME \"{}\"\n    setenv LUIGI_CONSTANT_ANSWER \"{answer}\"\n    lua-load-per-thread {script}\n",
         site.modules.display(),
         home(Build::Faults).display()
     );
     Lines { global, frontend: lines.to_owned() }
 }
+
+/// What Luigi answers to a request, with `policy.toml` and `keys.json` of the folder. It passes.
+pub(crate) fn answer(site: &Site, facts: &Facts<'_>) -> String {
+    let config = PolicyFileConfig {
+        path: site.path("policy.toml").into(),
+        environment: None,
+        jwks: vec![("login".into(), site.path("keys.json").into())],
+        mode: Mode::Enforce,
+        carried: Carried::Everything,
+        spool: None,
+    };
+    let engine = Engine::open(&EngineConfig::PolicyFile(config)).expect("the policy of the benchmark");
+    let (mut context, mut line) = (engine.context(), String::new());
+    let answer = context.evaluate(facts, luigi_runtime::now());
+    assert_eq!(answer.outcome(), Outcome::Pass, "{:?}", answer.decision());
+    answer_line::write_into(&answer, &mut line);
+    line
+}
+
+const SOMEBODY_PASSES: &str = "luigi1|pass|verified|enforce|allow|allowed-by-rule|rule-7|allow|allowed-by-rule|rule-7||scope-7|no|\
+200|00000000000000000000000000000000|000000000000|https://login.example.com|person-7|person-7@example.com|group-1|complete||||";
 
 const CONSTANT: &str = r#"
 local folder = _VERSION == "Lua 5.3" and "lua53" or "lua54"
