@@ -108,7 +108,12 @@ fn filters_choose_what_meets_all_of_them() {
     };
     check(&["--who", "anna"], &[6, 7, 9, 10, 12]);
     check(&["--who", "refund-bot"], &[12]);
-    check(&["--who", "boris@*"], &[14]);
+    check(&["--who", "boris@example.com"], &[14]);
+    // What is hidden is not found out letter by letter, but with a reason.
+    check(&["--who", "boris@*"], &[]);
+    check(&["--who", "b*@example.com"], &[14]);
+    check(&["--who", "boris@*", "--unmasked", "ticket 4813"], &[14]);
+    check(&["--host", "*.EXAMPLE.com", "--who", "anna"], &[6, 10, 12]);
     check(&["--approver", "lena"], &[7, 8, 9, 10, 12, 14, 15, 18]);
     check(&["--approver", "lena", "--kind", "decision"], &[10, 12]);
     check(&["--scope", "billing", "--decision", "allow"], &[10, 12, 25]);
@@ -129,6 +134,22 @@ fn filters_choose_what_meets_all_of_them() {
     let nothing = scene.audit(&[], &["--who", "nobody"]);
     assert_eq!(text(&nothing.stdout), "no entries\n");
     assert_eq!(scene.audit(&["story", "no-such"], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn a_period_that_ends_before_it_begins_is_no_period() {
+    let scene = Scene::new();
+    let backwards = ["--since", "2026-03-03", "--until", "2026-03-02"];
+    for command in [&[][..], &["follow"]] {
+        let output = scene.audit(command, &backwards);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        assert!(text(&output.stderr).contains("is not before --until"), "{}", text(&output.stderr));
+    }
+    // It ends by itself, and says nothing.
+    let past = scene.audit(&["follow"], &["--until", "2026-03-03"]);
+    assert!(past.status.success() && !text(&past.stdout).contains("anna"), "{}", text(&past.stdout));
+    let capitals = scene.audit(&["story", "6C1F0A9BE2D3447A0000000000000003"], &[]);
+    golden("audit-story-evaluation", &capitals);
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use super::entry::Entry;
 use super::event::{DecisionWord, Event, Kind};
 use super::fields::Fields;
+use super::masking::mask;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// Which entries somebody wants to see: those that meet all of what is given.
 ///
-/// Names, hosts and paths may hold `*`, which stands for any characters, none included.
+/// Names, hosts and paths may hold `*`, which stands for any characters, none included. Hosts are compared whatever their case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Subjects, actors, approvers and whoever did something.
@@ -39,6 +40,9 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Before this moment.
     pub until: Option<Timestamp>,
+    /// Whether what has a `*` in it is compared with what is shown under [masking](mask()), so that nobody finds out letter by letter what is hidden. Whoever asks for a whole
+    /// name knows it already.
+    pub masked: bool,
 }
 
 impl Filter {
@@ -59,22 +63,27 @@ impl Filter {
             privileged,
             since,
             until,
+            masked,
         } = self;
         let fields = Fields::of(&entry.event);
-        let like = |pattern: &Option<String>, text: Option<&str>| {
-            pattern.as_deref().is_none_or(|pattern| text.is_some_and(|text| matches(pattern, text)))
+        let shown = masked.then(|| mask(entry.clone()));
+        let shown = shown.as_ref().map_or_else(|| fields.clone(), |shown| Fields::of(&shown.event));
+        let like = |pattern: &Option<String>, text: Option<&str>, shown: Option<&str>| {
+            let seen = |pattern: &&str| if pattern.contains('*') { shown } else { text };
+            pattern.as_deref().is_none_or(|pattern| seen(&pattern).is_some_and(|text| matches(pattern, text)))
         };
+        let host = host.as_ref().map(|host| host.to_ascii_lowercase());
         let equal = |wanted: &Option<String>, text: Option<&str>| wanted.is_none() || wanted.as_deref() == text;
         (kinds.is_empty() || kinds.contains(&entry.kind()))
-            && (who.is_none() || fields.who.into_iter().flatten().any(|name| like(who, Some(name))))
-            && like(scope, fields.scope)
-            && like(rule, fields.rule)
+            && (who.is_none() || fields.who.into_iter().zip(shown.who).any(|(name, shown)| like(who, name, shown)))
+            && like(scope, fields.scope, shown.scope)
+            && like(rule, fields.rule, shown.rule)
             && (decision.is_none() || *decision == fields.decision)
             && equal(reason, fields.reason)
-            && like(host, fields.host)
-            && like(path, fields.path)
+            && like(&host, fields.host, shown.host)
+            && like(path, fields.path, shown.path)
             && equal(grant, fields.grant)
-            && (like(approver, fields.approver)
+            && (like(approver, fields.approver, shown.approver)
                 || [fields.request, fields.grant].into_iter().flatten().any(|id| answered.contains(id)))
             && equal(evaluation, fields.evaluation)
             && (!privileged || matches!(&entry.event, Event::Decision(decision) if decision.privileged))

@@ -5,8 +5,8 @@
 use super::entry::Entry;
 use super::event::{
     AccessRequested, Answered, DaemonStarted, DaemonStopped, Decision, Disclosure, Event, Expired, Granted,
-    KeysChanged, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, RequestsCounted, Response, Retired,
-    Revoked, SecretRotated, StopMade, Unstop,
+    KeysChanged, LedgerMade, ModeChanged, Person, PolicyApplied, RecordsLost, Reply, RequestsCounted, Response,
+    Retired, Revoked, SecretRotated, StopMade, Unstop,
 };
 use luigi_core::stop_set::Stopped;
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ use std::net::IpAddr;
 /// What stands for what is hidden.
 const HIDDEN: &str = "***";
 
-/// The entry as people see it who have not said why they need more: e-mail addresses keep the first letter and the domain wherever they stand, source addresses their
-/// network, queries their names, and the user agent nothing.
+/// The entry as people see it who have not said why they need more: e-mail addresses keep the first letter and the domain in every text that comes from elsewhere, source
+/// addresses their network, queries their names, and the user agent nothing.
 #[must_use]
 pub fn mask(mut entry: Entry) -> Entry {
     match &mut entry.event {
@@ -28,23 +28,23 @@ pub fn mask(mut entry: Entry) -> Entry {
                 mode: _,
                 decision: _,
                 reason: _,
-                rule: _,
-                scope: _,
+                rule,
+                scope,
                 candidate: _,
                 candidate_reason: _,
-                candidate_rule: _,
+                candidate_rule,
                 advice: _,
                 outcome: _,
                 privileged: _,
-                grant: _,
+                grant,
                 person,
                 actor,
                 credential: _,
-                asserted_by: _,
-                detail: _,
+                asserted_by,
+                detail,
                 source,
                 method: _,
-                host: _,
+                host,
                 path,
                 received,
                 query,
@@ -53,7 +53,8 @@ pub fn mask(mut entry: Entry) -> Entry {
                 spool: _,
             } = &mut **decision;
             [person, actor].into_iter().flatten().for_each(mask_person);
-            [path, received].into_iter().flatten().for_each(mask_text);
+            let texts = [rule, scope, candidate_rule, grant, asserted_by, detail, host, path, received];
+            texts.into_iter().flatten().for_each(mask_text);
             if let Some(source) = source {
                 *source = network(source);
             }
@@ -77,14 +78,16 @@ pub fn mask(mut entry: Entry) -> Entry {
             changes.iter_mut().for_each(mask_text);
         }
         Event::ModeChanged(ModeChanged { from: _, to: _, generation: _, by })
-        | Event::SecretRotated(SecretRotated { secret: _, by })
-        | Event::KeysChanged(KeysChanged { issuer: _, keys: _, sha256: _, by }) => mask_text(by),
+        | Event::SecretRotated(SecretRotated { secret: _, by }) => mask_text(by),
+        Event::KeysChanged(KeysChanged { issuer, keys: _, sha256: _, by }) => {
+            [issuer, by].into_iter().for_each(mask_text);
+        }
         Event::Stop(StopMade { id: _, what, until: _, reason, by }) => {
             match what {
-                Stopped::Subject { issuer: _, subject } => mask_text(subject),
-                Stopped::Scope(_)
-                | Stopped::TokenId { issuer: _, id: _ }
-                | Stopped::IssuedBefore { issuer: _, before: _ } => {}
+                Stopped::Subject { issuer, subject: name } | Stopped::TokenId { issuer, id: name } => {
+                    [issuer, name].into_iter().for_each(mask_text);
+                }
+                Stopped::Scope(name) | Stopped::IssuedBefore { issuer: name, before: _ } => mask_text(name),
             }
             [reason, by].into_iter().for_each(mask_text);
         }
@@ -92,13 +95,14 @@ pub fn mask(mut entry: Entry) -> Entry {
             request: _,
             evaluation: _,
             person,
-            scope: _,
-            approval: _,
+            scope,
+            approval,
             captures,
             seconds: _,
             justification,
         }) => {
             mask_person(person);
+            [scope, approval].into_iter().for_each(mask_text);
             mask_values(captures);
             justification.iter_mut().for_each(mask_text);
         }
@@ -107,25 +111,20 @@ pub fn mask(mut entry: Entry) -> Entry {
             mask_person(approver);
             comment.iter_mut().for_each(mask_text);
         }
-        Event::Granted(Granted {
-            grant: _,
-            request: _,
-            person,
-            scope: _,
-            approval: _,
-            captures,
-            from: _,
-            until: _,
-        }) => {
+        Event::Granted(Granted { grant, request: _, person, scope, approval, captures, from: _, until: _ }) => {
             mask_person(person);
+            [grant, scope, approval].into_iter().for_each(mask_text);
             mask_values(captures);
         }
-        Event::Revoked(Revoked { grant: _, by, reason }) | Event::Unstop(Unstop { id: _, by, reason }) => {
-            [by, reason].into_iter().for_each(mask_text);
+        Event::Revoked(Revoked { grant: id, by, reason }) | Event::Unstop(Unstop { id, by, reason }) => {
+            [id, by, reason].into_iter().for_each(mask_text);
         }
         Event::Disclosure(Disclosure { by, reason, query }) => [by, reason, query].into_iter().for_each(mask_text),
-        Event::Response(Response { evaluation: _, reply: _ })
-        | Event::Expired(Expired { grant: _ })
+        Event::Response(Response { evaluation: _, reply: Reply::Received { status: _, backend, milliseconds: _ } }) => {
+            backend.iter_mut().for_each(mask_text);
+        }
+        Event::Expired(Expired { grant }) => mask_text(grant),
+        Event::Response(Response { evaluation: _, reply: Reply::NoResponse })
         | Event::LedgerMade(LedgerMade { ledger: _, tool: _ })
         | Event::RecordsLost(RecordsLost { count: _, place: _, reason: _, counts: _, since: _ })
         | Event::RequestsCounted(RequestsCounted { count: _, since: _, place: _ })
@@ -137,8 +136,8 @@ pub fn mask(mut entry: Entry) -> Entry {
 }
 
 fn mask_person(person: &mut Person) {
-    let Person { issuer: _, subject, email } = person;
-    mask_text(subject);
+    let Person { issuer, subject, email } = person;
+    [issuer, subject].into_iter().for_each(mask_text);
     email.iter_mut().for_each(mask_text);
 }
 
@@ -146,28 +145,59 @@ fn mask_values(captures: &mut BTreeMap<String, String>) {
     captures.values_mut().for_each(mask_text);
 }
 
-/// Hides what stands before the `@` of each e-mail address, but for its first character; `%40` counts as one, as in paths.
+/// Hides what stands before the `@` of each e-mail address, but for its first character. An escape counts as what it stands for, as in paths, however often it was
+/// escaped.
 fn mask_text(text: &mut String) {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text.as_str();
-    while let Some((at, sign)) = first_at(rest) {
-        let before = &rest[..at];
-        let local = before.rfind(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && !"!#$&'*+-._~".contains(c));
-        let local = local.map_or(0, |separator| separator + 1);
+    while let Some((at, length)) = first_sign(rest) {
+        let (before, sign) = (&rest[..at], &rest[at..at + length]);
+        let local = local_part(before);
         masked.push_str(&before[..local]);
         if let Some(first) = before[local..].chars().next() {
             masked.push(first);
             masked.push_str(HIDDEN);
         }
         masked.push_str(sign);
-        rest = &rest[at + sign.len()..];
+        rest = &rest[at + length..];
     }
     masked.push_str(rest);
     *text = masked;
 }
 
-fn first_at(text: &str) -> Option<(usize, &'static str)> {
-    ["@", "%40"].into_iter().filter_map(|sign| Some((text.find(sign)?, sign))).min()
+/// Where the first `@` stands, and how long it is.
+fn first_sign(text: &str) -> Option<(usize, usize)> {
+    text.char_indices().find_map(|(at, character)| match character {
+        // Full-width and small: keyboards of some languages write these, and some servers read them as `@`.
+        '@' | '\u{FF20}' | '\u{FE6B}' => Some((at, character.len_utf8())),
+        '%' => escape(&text[at..], "40").map(|length| (at, length)),
+        _ => None,
+    })
+}
+
+/// How long the escape is with which a text begins, if it stands for the byte with these two hexadecimal digits: `%40`, `%2540`, `%u0040`.
+fn escape(text: &str, digits: &str) -> Option<usize> {
+    let mut rest = text.strip_prefix('%')?;
+    while let Some(deeper) = rest.strip_prefix("25") {
+        rest = deeper;
+    }
+    let unicode = ["u00", "U00"].into_iter().find_map(|prefix| rest.strip_prefix(prefix));
+    let behind = unicode.unwrap_or(rest).strip_prefix(digits)?;
+    Some(text.len() - behind.len())
+}
+
+/// Where the local part begins of the address whose `@` follows this text.
+fn local_part(before: &str) -> usize {
+    // In quotes anything may stand.
+    let quote = |text: &str| text.starts_with('"') || escape(text, "22").is_some();
+    let quotes: Vec<usize> = before.char_indices().map(|(at, _)| at).filter(|at| quote(&before[*at..])).collect();
+    if let [.., open, last] = quotes[..]
+        && (before[last..] == *"\"" || escape(&before[last..], "22") == Some(before.len() - last))
+    {
+        return open;
+    }
+    let ends = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && !"!#$%&'*+-._~".contains(c);
+    before.rfind(ends).map_or(0, |separator| separator + 1)
 }
 
 /// An address without what tells one machine of a network from another: the last of four numbers, or all but the first 48 bits.
@@ -213,6 +243,15 @@ mod tests {
         check("--who 'anna@example.com'", "--who '***@example.com'");
         check("@", "@");
         check("a@b@c", "a***@b***@c");
+        check("/users/anna%2540example.com/mail", "/users/a***%2540example.com/mail");
+        check("/users/anna%252540example.com", "/users/a***%252540example.com");
+        check("/users/anna%u0040example.com", "/users/a***%u0040example.com");
+        check("/users/%61nna%40example.com", "/users/%***%40example.com");
+        check("anna\u{FF20}example.com", "a***\u{FF20}example.com");
+        check("to \"anna berg\"@example.com", "to \"***@example.com");
+        check("/users/%22anna%20berg%22%40example.com", "/users/%***%40example.com");
+        check("said \"yes\" to anna@example.com", "said \"yes\" to a***@example.com");
+        check("100% of 25 at %4", "100% of 25 at %4");
         for (source, expected) in [
             ("203.0.113.9", "203.0.113.*"),
             ("2001:db8:40:1::17", "2001:db8:40:*"),

@@ -153,7 +153,7 @@ impl Reader {
     ) -> Result<(), E> {
         let database = |error: rusqlite::Error| LedgerError::from(error);
         let answered = match &filter.approver {
-            Some(approver) => self.answered_by(approver)?,
+            Some(approver) => self.answered_by(approver, filter.masked)?,
             None => BTreeSet::new(),
         };
         let (after, order) = match direction {
@@ -178,13 +178,14 @@ impl Reader {
     }
 
     /// The access requests that an approver answered, and the grants that came of them.
-    fn answered_by(&self, approver: &str) -> Result<BTreeSet<String>, LedgerError> {
+    fn answered_by(&self, approver: &str, masked: bool) -> Result<BTreeSet<String>, LedgerError> {
         let mut found = BTreeSet::new();
         let query = "SELECT body FROM entries WHERE kind IN ('approved', 'rejected', 'granted') ORDER BY sequence";
         let mut statement = self.connection.prepare_cached(query)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let entry = Entry::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+            let entry = if masked && approver.contains('*') { super::mask(entry) } else { entry };
             let fields = super::fields::Fields::of(&entry.event);
             if fields.approver.is_some_and(|name| filter::matches(approver, name)) {
                 found.extend(fields.request.map(str::to_owned));

@@ -11,11 +11,12 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) fn run(arguments: &AuditFilters) -> Result<Found, Failure> {
-    let (reader, filter) = (open(&arguments.shown.source)?, filter(&arguments.which));
+    let (reader, filter) = (open(&arguments.shown.source)?, filter(arguments)?);
     let mut seen = reader.head()?.sequence;
     let mut printer = Printer::new(&arguments.shown);
     printer.begin()?;
-    loop {
+    // Entries are no older than the moment at which they are appended.
+    while filter.until.is_none_or(|until| jiff::Timestamp::now() < until) {
         let head = reader.head()?.sequence;
         if head > seen {
             reader.scan(seen, &filter, |entry| {
@@ -26,4 +27,5 @@ pub(super) fn run(arguments: &AuditFilters) -> Result<Found, Failure> {
         }
         std::thread::sleep(INTERVAL);
     }
+    Ok(Found::Fine)
 }

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Audit) -> Result<Found, Failure> {
 }
 
 fn list(arguments: &AuditFilters, limit: Option<usize>) -> Result<Found, Failure> {
-    let (filter, shown) = (filter(&arguments.which), &arguments.shown);
+    let (filter, shown) = (filter(arguments)?, &arguments.shown);
     let reader = open(&shown.source)?;
     let mut printer = Printer::new(shown);
     let for_people = shown.format == AuditFormat::Human && limit.is_none();
@@ -89,10 +89,17 @@ impl From<LedgerError> for Failure {
     }
 }
 
-fn filter(which: &Which) -> Filter {
+fn filter(arguments: &AuditFilters) -> Result<Filter, Failure> {
     let Which { who, scope, rule, decision, reason, host, path, grant, approver, kinds, privileged, since, until } =
-        which;
-    Filter {
+        &arguments.which;
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        return Err(Failure::usage(format!(
+            "--since {since} is not before --until {until}: no entry can be in between"
+        )));
+    }
+    Ok(Filter {
         who: who.clone(),
         scope: scope.clone(),
         rule: rule.clone(),
@@ -107,7 +114,8 @@ fn filter(which: &Which) -> Filter {
         privileged: *privileged,
         since: *since,
         until: *until,
-    }
+        masked: arguments.shown.source.unmasked.is_none(),
+    })
 }
 
 /// Prints entries one after the other, in the format that was asked for.

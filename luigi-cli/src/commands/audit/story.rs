@@ -7,7 +7,11 @@ use crate::failure::Failure;
 
 pub(super) fn run(arguments: &Story) -> Result<Found, Failure> {
     let reader = open(&arguments.shown.source)?;
-    let entries = reader.story(&arguments.id)?;
+    let mut entries = reader.story(&arguments.id)?;
+    if entries.is_empty() {
+        // Evaluation ids are in lower case, and some who copy them make capitals of them.
+        entries = reader.story(&arguments.id.to_ascii_lowercase())?;
+    }
     if entries.is_empty() {
         let id = arguments.id.escape_debug();
         return Err(Failure::usage(format!("the ledger has no evaluation, access request or grant `{id}`")));
