@@ -158,22 +158,31 @@ impl Met {
 #[inline(always)]
 fn met(case: &Case<'_>, rules: Rules, found: &Found, marks: &Marks) -> Met {
     let mut met = Met::default();
-    let mut by_group = |rules: &GroupRules| {
-        if let Some((id, value)) = case.person.first_by_group(rules, &case.snapshot.policy) {
-            met.offer(id, value);
-        }
-    };
-    found.crowds(case.index).for_each(|crowd| by_group(&crowd.by_group));
     let mut others = false;
     for scope in &found.scopes {
         let of_scope = &case.snapshot.scope_rules[*scope];
-        by_group(&of_scope.by_group);
+        if let Some((id, value)) = case.person.first_by_group(&of_scope.by_group, &case.snapshot.policy) {
+            met.offer(id, value);
+        }
         others |= !of_scope.allow_by_group_only();
+    }
+    if found.has_crowds() {
+        met_in_crowds(case, found, &mut met);
     }
     if others {
         met_by_more(case, rules, found, marks, &mut met);
     }
     met
+}
+
+/// Adds what the allow rules come to of scopes that are taken together.
+#[cold]
+fn met_in_crowds(case: &Case<'_>, found: &Found, met: &mut Met) {
+    for crowd in found.crowds(case.index) {
+        if let Some((id, value)) = case.person.first_by_group(&crowd.by_group, &case.snapshot.policy) {
+            met.offer(id, value);
+        }
+    }
 }
 
 /// Adds what the allow rules come to that are not among those by group.

@@ -59,6 +59,11 @@ impl Found {
         }
     }
 
+    /// Whether there are scopes that are taken together.
+    pub(super) fn has_crowds(&self) -> bool {
+        !self.crowds.is_empty()
+    }
+
     /// The scopes that are taken together.
     pub(super) fn crowds<'s>(&'s self, index: &'s Index) -> impl Iterator<Item = &'s Crowd> {
         self.crowds.iter().map(|id| index.crowd(*id))

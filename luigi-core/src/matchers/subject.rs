@@ -54,6 +54,7 @@ impl<'a> Known<'a> {
     }
 
     /// Whether the identity has a group, which is not a family.
+    #[inline]
     fn has(&self, group: GroupId, policy: &Policy) -> bool {
         if let Some(standing) = self.standing {
             return standing.has(group);
@@ -65,7 +66,7 @@ impl<'a> Known<'a> {
     }
 
     /// The first of the rules whose group the identity has.
-    #[inline]
+    #[inline(always)]
     fn first_rule(&self, rules: &GroupRules, policy: &Policy) -> Option<RuleId> {
         /// Up to so many rules it never pays to count the groups.
         const FEW_RULES: usize = 32;
@@ -75,7 +76,16 @@ impl<'a> Known<'a> {
             Some(standing) if rules.len() > FEW_RULES && standing.count() * LOOKUP < rules.len() => {
                 standing.groups().filter_map(|group| rules.of(group)).min()
             }
-            _ => rules.iter().filter(|(group, _)| self.has(*group, policy)).map(|(_, rule)| rule).min(),
+            _ => {
+                let mut first: Option<RuleId> = None;
+                // PERF: a loop is part of its function, where what goes through an iterator is called.
+                for (group, rule) in rules.iter() {
+                    if first.is_none_or(|first| rule < first) && self.has(group, policy) {
+                        first = Some(rule);
+                    }
+                }
+                first
+            }
         }
     }
 }

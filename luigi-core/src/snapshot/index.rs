@@ -535,7 +535,7 @@ impl Index {
     }
 
     /// The tries of a name.
-    #[inline]
+    #[inline(always)]
     fn roots(&self, name: &str) -> Roots {
         for at in self.by_name.with_hash(hash(name.as_bytes())) {
             let named = &self.names[at as usize];
@@ -562,7 +562,7 @@ impl Index {
     }
 
     /// The same, but scopes that are taken together come as one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(
         &self,
         target: &CanonicalTarget<'_>,
